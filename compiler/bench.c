@@ -1,0 +1,76 @@
+/* bench.c -- `gagac bench`: runs the program's own measurement twice, as it is and with clocks in
+ * its kernels (clocks cost a little, so steps are timed without), and prints the two as one. */
+#include "build.h"
+
+#include <string.h>
+
+static Json *measure(EmittedFiles files, const BuildOptions *options)
+{
+    Words argv = {NULL, 0};
+    words_add(&argv, build_train(files, options));
+    words_add(&argv, "--bench");
+    words_add(&argv, "--json");
+    if (options->threads > 0)
+        words_add(&argv, arena_printf("--threads=%d", options->threads));
+    Job job = {.argv = argv.items, .capture = CAPTURE_OUTPUT};
+    bool good = jobs_run(&job, 1);
+    signals_obey();
+    if (!good)
+        fail(job.status > 0 && job.status < 128 ? job.status : EXIT_INTERNAL, NULL,
+             "the measurement failed (status %d)", job.status);
+    Source *source = arena_alloc(sizeof *source);
+    *source = (Source){"the measurement", job.output.data, job.output.length};
+    return json_parse(source);
+}
+
+static double number(const Json *object, const char *key)
+{
+    const Json *member = json_member(object, key);
+    return member != NULL && member->kind == JSON_NUMBER ? member->number : 0;
+}
+
+static const char *text(const Json *object, const char *key)
+{
+    const Json *member = json_member(object, key);
+    return member != NULL && member->kind == JSON_STRING ? printable(member->string) : "";
+}
+
+static void print_rows(const Json *list, const char *title)
+{
+    printf("\n%-52s %10s %10s %10s %8s\n", title, "ms", "GFLOP", "GFLOP/s", "% peak");
+    for (const Json *row = list == NULL ? NULL : list->child; row != NULL; row = row->next)
+        printf("%-8s %-43s %10.4f %10.4f %10.1f %8.1f\n", text(row, "name"), text(row, "label"),
+               number(row, "ms"), number(row, "gflop"), number(row, "gflops"),
+               number(row, "percent_of_peak"));
+}
+
+/* The members of the first measurement in their order, but the kernels of the second. */
+static void print_merged(const Json *steps, const Json *kernels)
+{
+    const char *separator = "{";
+    for (const Json *member = steps->child; member != NULL; member = member->next) {
+        const Json *shown =
+            strcmp(member->key, "kernels") == 0 ? json_member(kernels, member->key) : member;
+        if (shown == NULL)
+            continue;
+        printf("%s\"%s\": %.*s", separator, member->key, (int)(shown->span.end - shown->span.begin),
+               shown->span.source->text + shown->span.begin);
+        separator = ", ";
+    }
+    printf("}\n");
+}
+
+void bench_print(EmittedFiles files, const BuildOptions *build, bool json)
+{
+    BuildOptions with_clocks = *build;
+    with_clocks.profile = true;
+    Json *steps = measure(files, build), *kernels = measure(files, &with_clocks);
+    if (json) {
+        print_merged(steps, kernels);
+        return;
+    }
+    printf("peak %.1f GFLOP/s, %s, %d threads\n", number(steps, "peak_gflops"),
+           isa_name(build->isa), (int)number(steps, "threads"));
+    print_rows(json_member(steps, "steps"), "step");
+    print_rows(json_member(kernels, "kernels"), "kernel");
+}

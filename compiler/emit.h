@@ -1,0 +1,60 @@
+/* emit.h -- shared by the files that print generated code: emit.c, emit_step.c, emit_kernel.c, template.c. */
+#ifndef GAGAC_EMIT_H
+#define GAGAC_EMIT_H
+
+#include "gagac.h"
+
+#include "../runtime/text.h"
+
+/* ---------------------------------------------------------------- template.c */
+void text_append(Text *text, const char *more);
+const char *text_of(const Text *text); /* "" when empty */
+
+typedef struct Hole { const char *name, *text; } Hole;
+/* The part of templates/NAME between its two marks, with every hole replaced. A hole without a text, or a text without a hole,
+ * is an internal error. */
+const char *template_fill(const char *name, const Hole *holes, int count);
+
+/* ---------------------------------------------------------------- emit_kernel.c */
+typedef struct Function { const char *name, *text; } Function; /* text with the name left open: equal texts are one function */
+
+typedef struct Emitter { /* one generated program in the making */
+    const EmitOptions *options;
+    const Graph *graph;
+    int vector_length;    /* reals of a machine vector; 1 in plain code */
+    Text functions;       /* kernel functions so far */
+    Function *known;
+    int known_count, known_capacity;
+    int profiled;         /* numbered kernels so far, over all steps */
+    bool sampler;         /* the generator's weights are handed in */
+} Emitter;
+
+typedef struct Call { /* how a step runs one kernel */
+    const char *function;
+    const char *arguments;
+    const char *sentence; /* for people */
+    bool rows;            /* global: takes (from, to) rows and may be cut into parts */
+    int row_count;
+} Call;
+
+Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel);
+const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it does, for people */
+const char *type_text(const Type *type); /* "[400][48]" without the batch axis */
+int columns_of(const Type *type); /* reals used of a stored row */
+int rows_of(const Type *type);
+
+/* ---------------------------------------------------------------- emit_step.c */
+void emit_structures(Text *out, const Plan *plan); /* what a step keeps: its sums and whole arrays */
+void emit_step(Text *out, Emitter *e, const Plan *plan);
+void emit_sample(Text *out, Emitter *e, const Plan *plan);
+
+/* ---------------------------------------------------------------- emit_program.c: the tables of runtime/program.h */
+const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[], const EmitOptions *options,
+                        const char *sampler_source, const char *sampler_header);
+const char *c_string(const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
+
+/* ---------------------------------------------------------------- emit_sampler.c: the one file to ship */
+const char *emit_sampler_source(const Model *model, const Graph *g, const Plan *sample);
+const char *emit_sampler_header(const Model *model);
+
+#endif

@@ -1,0 +1,941 @@
+/* emit_kernel.c -- one kernel of the schedule as a C function and a call.
+ *
+ * Needs: a schedule and a plan. A function's parameters have names that say nothing of the layer (w, x, out, a, b ...), so
+ * that kernels of equal shape and epilogue have equal text and become one function: code grows with distinct layers only.
+ * Two spellings of every expression: vectors over samples (tuned) or single numbers (plain).                              */
+#include "emit.h"
+
+#include <string.h>
+
+enum { MAX_BINDINGS = 96, MAX_VALUES = 512, LANES = 16 };
+
+typedef struct Binding { const void *key; const char *name, *declaration, *argument; } Binding;
+typedef struct Named { const Node *node; const char *index, *name; } Named; /* a value in a local */
+
+typedef struct Body { /* a kernel function in the making */
+    Emitter *e;
+    const Plan *plan;
+    const Kernel *kernel;
+    bool vector;            /* statements on vec, else on real */
+    Binding bindings[MAX_BINDINGS];
+    int binding_count;
+    int reads, writes, rows; /* how many parameters of each kind have a name */
+    Named values[MAX_VALUES];
+    int value_count;
+    Text statements, prepare, row_begin, row_end;
+    const char *indent;
+} Body;
+
+/* Where a value is read: the row and column of an array; broadcast: one number for all lanes. */
+typedef struct Index { const char *row, *column; bool broadcast; } Index;
+
+static const char *operand(Body *b, const Node *n, Index at);
+
+/* ---------------------------------------------------------------- shapes */
+int columns_of(const Type *type)
+{
+    return type->rank ? type->dims[type->rank - 1] : 1;
+}
+
+int rows_of(const Type *type)
+{
+    return (int)(type_size(type) / columns_of(type));
+}
+
+const char *type_text(const Type *type)
+{
+    Text t = {0};
+    for (int k = 0; k < type->rank; k++)
+        text_add(&t, "[%d]", type->dims[k]);
+    return type->rank ? text_of(&t) : "";
+}
+
+static const char *tensor_field(const Emitter *e, const Tensor *tensor)
+{
+    if (e->sampler && strcmp(tensor->group, "g") == 0) /* raw or averaged weights: the caller's choice */
+        return arena_printf("s->generator->%s", tensor->field);
+    return arena_printf("s->state->%s.%s", tensor->group, tensor->field);
+}
+
+static const char *array_declaration(const char *name, const Type *type)
+{
+    int columns = padded(columns_of(type));
+    if (type->rank > 1)
+        return arena_printf("real %s[restrict %d][%d]", name, rows_of(type), columns);
+    return arena_printf("real %s[restrict %d]", name, columns);
+}
+
+/* ---------------------------------------------------------------- parameters */
+static Binding *find_binding(Body *b, const void *key)
+{
+    for (int k = 0; k < b->binding_count; k++)
+        if (b->bindings[k].key == key)
+            return &b->bindings[k];
+    return NULL;
+}
+
+static const char *bind(Body *b, const void *key, const char *name, const char *declaration,
+                        const char *argument)
+{
+    if (b->binding_count == MAX_BINDINGS)
+        internal_error("emit: too many arrays in one kernel");
+    b->bindings[b->binding_count++] = (Binding){key, name, declaration, argument};
+    return name;
+}
+
+static const char *read_name(Body *b)
+{
+    int k = b->reads++;
+    return k < 20 ? arena_printf("%c", 'a' + k + (k >= 5) + (k >= 8)) : arena_printf("in%d", k);
+}
+
+static const char *write_name(Body *b)
+{
+    int k = b->writes++;
+    return k ? arena_printf("out%d", k + 1) : "out";
+}
+
+/* A batch value's tile buffer. */
+static const char *bind_tile(Body *b, const Node *n, bool written)
+{
+    Binding *known = find_binding(b, n);
+    if (known)
+        return known->name;
+    int idx = b->plan->buffer_of[n->id];
+    if (idx < 0)
+        internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
+    const char *name = written ? write_name(b) : read_name(b);
+    return bind(b, n, name, arena_printf("real %s[restrict %d][BT]", name, (int)type_size(&n->type)),
+                b->plan->buffers[idx].name);
+}
+
+static const char *bind_global(Body *b, const Node *n, bool written)
+{
+    Binding *known = find_binding(b, n);
+    if (known)
+        return known->name;
+    int idx = b->plan->global_of[n->id];
+    if (idx < 0)
+        internal_error("emit: node %d (%s) has no storage", n->id, op_table[n->op].name);
+    const char *name = written ? write_name(b) : read_name(b);
+    return bind(b, n, name, array_declaration(name, &n->type),
+                arena_printf("s->values->%s", b->plan->globals[idx].name));
+}
+
+static const char *bind_tensor(Body *b, const Tensor *tensor)
+{
+    Binding *known = find_binding(b, tensor);
+    if (known)
+        return known->name;
+    const char *name = read_name(b);
+    return bind(b, tensor, name, array_declaration(name, &tensor->type), tensor_field(b->e, tensor));
+}
+
+/* A sum over the batch: in a tile kernel the shard's share, in a global kernel the first shard's, the others behind it. */
+static const char *bind_sum(Body *b, int idx)
+{
+    const Sum *sum = &b->plan->schedule->sums[idx];
+    Binding *known = find_binding(b, sum);
+    if (known)
+        return known->name;
+    const char *name = arena_printf(b->rows ? "total%d" : "total", b->rows + 1);
+    b->rows++;
+    const Type *type = &sum->node->type;
+    const char *declaration =
+        sum->lanes ? arena_printf("real %s[restrict %d][LANES]", name, padded((int)type_size(type)))
+                   : arena_printf("real %s[restrict %d][%d]", name, rows_of(type),
+                                  padded(columns_of(type)));
+    const char *from = b->kernel->batch ? "sums" : "s->sums";
+    return bind(b, sum, name, declaration, arena_printf("%s->%s", from, sum->name));
+}
+
+static const char *bind_scalar(Body *b, const Node *n)
+{
+    Binding *known = find_binding(b, n);
+    if (known)
+        return known->name;
+    const Step *step = b->plan->schedule->step;
+    for (int k = 0; k < step->scalar_count; k++)
+        if (strcmp(step->scalars[k].name, n->symbol) == 0)
+            return bind(b, n, n->symbol, arena_printf("real %s", n->symbol),
+                        arena_printf("s->scalars[%d]", k));
+    internal_error("emit: no scalar '%s'", n->symbol);
+}
+
+static const char *bind_live(Body *b)
+{
+    static const char key[] = "live";
+    Binding *known = find_binding(b, key);
+    return known ? known->name : bind(b, key, "live", "real live[restrict BT]", "live");
+}
+
+/* ---------------------------------------------------------------- expressions */
+static const char *splat(const Body *b, const char *number)
+{
+    return b->vector ? arena_printf("vsplat(%s)", number) : number;
+}
+
+static const char *number_text(double value)
+{
+    return arena_printf("(real)%.17g", value);
+}
+
+static const char *named(Body *b, const Node *n, const char *index)
+{
+    for (int k = b->value_count - 1; k >= 0; k--)
+        if (b->values[k].node == n && strcmp(b->values[k].index, index) == 0)
+            return b->values[k].name;
+    return NULL;
+}
+
+/* Writes "const vec NAME = expression;" and remembers the name for the node at this index. */
+static const char *define(Body *b, const Node *n, const char *index, const char *expression)
+{
+    if (b->value_count == MAX_VALUES)
+        internal_error("emit: too many values in one kernel");
+    const char *name = arena_printf("t%d", b->value_count);
+    text_add(&b->statements, "%sconst %s %s = %s;\n", b->indent, b->vector ? "vec" : "real", name,
+             expression);
+    b->values[b->value_count++] = (Named){n, index, name};
+    return name;
+}
+
+static const char *shifted(const char *index, int by)
+{
+    return by ? arena_printf("%s + %d", index, by) : index;
+}
+
+/* The op table's text with its operands. */
+static const char *spell(Body *b, const Node *n, const char *a, const char *second)
+{
+    Text out = {0};
+    for (const char *c = op_table[n->op].text; *c; c++) {
+        if (*c == '@')
+            text_append(&out, b->vector ? "v" : "real_");
+        else if (c[0] == '%' && c[1])
+            switch (*++c) {
+            case 'a':
+                text_append(&out, a);
+                break;
+            case 'b':
+                text_append(&out, second);
+                break;
+            default:
+                text_append(&out, number_text(n->value));
+            }
+        else
+            text_add(&out, "%c", *c);
+    }
+    return text_of(&out);
+}
+
+static const char *element(Body *b, const Node *n, Index at)
+{
+    const char *a = operand(b, n->inputs[0], at);
+    const char *second = op_table[n->op].arity > 1 ? operand(b, n->inputs[1], at) : "";
+    return spell(b, n, a, second);
+}
+
+/* A stored batch value at feature `column` and the lane of the loop. */
+static const char *load_tile(Body *b, const Node *n, Index at)
+{
+    const char *known = named(b, n, at.column);
+    if (known)
+        return known;
+    const char *name = bind_tile(b, n, false);
+    return define(b, n, at.column,
+                  arena_printf(b->vector ? "vload(&%s[%s][lane])" : "%s[%s][lane]", name, at.column));
+}
+
+static const char *load_array(Body *b, const char *name, const Type *type, Index at)
+{
+    const char *place = type->rank > 1 ? arena_printf("%s[%s][%s]", name, at.row, at.column)
+                                       : arena_printf("%s[%s]", name, at.column);
+    if (at.broadcast || !b->vector)
+        return splat(b, place);
+    return arena_printf("vload(&%s)", place);
+}
+
+/* The total over all shards of a sum. */
+static const char *load_total(Body *b, int idx, Index at)
+{
+    const Sum *sum = &b->plan->schedule->sums[idx];
+    const char *name = bind_sum(b, idx);
+    bool one = at.broadcast || !b->vector;
+    if (sum->lanes) {
+        const char *place = arena_printf("%s[%s]", name, sum->node->type.rank ? at.column : "0");
+        return one ? splat(b, arena_printf("total_of_lanes(%s)", place))
+                   : arena_printf("vtotal_of_lanes(&%s)", place);
+    }
+    const char *place = arena_printf("%s[%s][%s]", name, at.row, at.column);
+    return one ? splat(b, arena_printf("total_of_shards(&%s)", place))
+               : arena_printf("vtotal_of_shards(&%s)", place);
+}
+
+/* A global value; columns of the last axis are vectors unless broadcast. */
+static const char *global_operand(Body *b, const Node *n, Index at)
+{
+    const Schedule *s = b->plan->schedule;
+    const char *key = arena_printf("%s,%s,%d", at.row, at.column, at.broadcast);
+    const char *known = named(b, n, key);
+    if (known)
+        return known;
+    const char *text;
+    if (n->type.rank == 0)
+        at = (Index){"0", "0", true};
+    if (s->sum_of[n->id] >= 0)
+        text = load_total(b, s->sum_of[n->id], at);
+    else if (n->op == OP_PARAMETER)
+        text = load_array(b, bind_tensor(b, n->tensor), &n->type, at);
+    else if (n->op == OP_SCALAR)
+        text = splat(b, bind_scalar(b, n));
+    else
+        text = load_array(b, bind_global(b, n, false), &n->type, at);
+    return define(b, n, key, text);
+}
+
+static Index expanded_index(const Node *n, Index at)
+{
+    const Node *from = n->inputs[0];
+    if (from->type.rank == 0)
+        return (Index){"0", from->type.batch ? "0" : at.column, true};
+    if (n->axis == 0) /* a row for all rows */
+        return (Index){"0", at.column, at.broadcast};
+    return (Index){"0", at.row, true}; /* a column for all columns */
+}
+
+/* A MOVE node at an index is its operand at another one. */
+static const char *moved(Body *b, const Node *n, Index at)
+{
+    const Node *from = n->inputs[0];
+    switch (n->op) {
+    case OP_EXPAND:
+        if (n->type.batch && from->type.rank > 0)
+            internal_error("emit: expand of a tile of rank %d", n->type.rank);
+        return operand(b, from, expanded_index(n, at));
+    case OP_EXPAND_BATCH:
+        return operand(b, from, (Index){"0", n->type.rank ? at.column : "0", true});
+    case OP_RESHAPE:
+        if (!n->type.batch && rows_of(&n->type) * rows_of(&from->type) > 1)
+            internal_error("emit: reshape of a matrix with several rows");
+        return operand(b, from, (Index){"0", at.column, at.broadcast});
+    case OP_SLICE:
+        return operand(b, from, (Index){at.row, shifted(at.column, n->start), at.broadcast});
+    default:
+        internal_error("emit: %s inside a kernel", op_table[n->op].name);
+    }
+}
+
+/* The text of a node's value at an index: a name, or an expression of recomputed nodes. */
+static const char *operand(Body *b, const Node *n, Index at)
+{
+    const Schedule *s = b->plan->schedule;
+    bool batch = n->type.batch;
+    const char *known = named(b, n, batch ? at.column : "");
+    if (known)
+        return known;
+    if (n->op == OP_CONSTANT)
+        return splat(b, number_text(n->value));
+    if (!is_recomputed(s, n))
+        return batch ? load_tile(b, n, at) : global_operand(b, n, at);
+    return op_table[n->op].kind == CLASS_MOVE ? moved(b, n, at)
+                                              : arena_printf("(%s)", element(b, n, at));
+}
+
+/* ---------------------------------------------------------------- statements of a nest or an epilogue */
+static const char *store_to(const Body *b, const char *place, const char *value)
+{
+    return b->vector ? arena_printf("%svstore(&%s, %s);\n", b->indent, place, value)
+                     : arena_printf("%s%s = %s;\n", b->indent, place, value);
+}
+
+static const char *load_from(const Body *b, const char *place)
+{
+    return b->vector ? arena_printf("vload(&%s)", place) : place;
+}
+
+static void emit_feature_reduction(Body *b, const Node *n, Index at)
+{
+    const char *value = operand(b, n->inputs[0], at);
+    const char *name = bind_tile(b, n, true), *place = arena_printf("%s[0][lane]", name);
+    const char *old = load_from(b, place);
+    bool sum = n->op == OP_SUM;
+    text_add(&b->prepare, "    for (int lane = 0; lane < BT; lane++)\n        %s[0][lane] = %s;\n", name,
+             sum ? "0" : "-INFINITE");
+    const char *next = sum ? arena_printf("%s + %s", old, value)
+                           : arena_printf(b->vector ? "vmax(%s, %s)" : "real_max(%s, %s)", value, old);
+    text_append(&b->statements, store_to(b, place, next));
+}
+
+static void emit_batch_sum(Body *b, const Node *n, Index at)
+{
+    const char *value = operand(b, n->inputs[0], at), *live = bind_live(b);
+    const char *name = bind_sum(b, b->plan->schedule->sum_of[n->id]);
+    const char *row = n->type.rank ? at.column : "0";
+    const char *place = arena_printf("%s[%s][lane %% LANES]", name, row);
+    if (b->vector)
+        text_append(&b->statements,
+                    store_to(b, place, arena_printf("vfma(%s, vload(&%s[lane]), vload(&%s))", value,
+                                                    live, place)));
+    else
+        text_add(&b->statements, "%s%s += %s * %s[lane];\n", b->indent, place, value, live);
+}
+
+/* Sums over an axis of a whole array: along columns in 16 lanes, along rows by adding up rows. */
+static void emit_array_reduction(Body *b, const Node *n, Index at)
+{
+    if (n->op != OP_SUM)
+        internal_error("emit: maximum over an axis of a whole array");
+    const Type *space = &n->inputs[0]->type;
+    const char *value = operand(b, n->inputs[0], at), *name = bind_global(b, n, true);
+    int columns = columns_of(space);
+    if (space->rank == 2 && n->axis == 0) {
+        const char *place = arena_printf("%s[%s]", name, at.column);
+        text_add(&b->prepare, "    for (int k = 0; k < %d; k++)\n        %s[k] = 0;\n", padded(columns),
+                 name);
+        text_append(&b->statements,
+                    store_to(b, place, arena_printf("%s + %s", load_from(b, place), value)));
+        return;
+    }
+    const char *lanes = arena_printf("lanes_%s", name), *place = arena_printf("%s[%s %% LANES]", lanes, at.column);
+    text_add(&b->row_begin, "        real %s[LANES] ALIGNED = {0};\n", lanes);
+    if (b->vector) {
+        value = arena_printf("vbelow(%s, %s, %d)", value, at.column, columns);
+        text_append(&b->statements,
+                    store_to(b, place, arena_printf("%s + %s", load_from(b, place), value)));
+    } else {
+        text_add(&b->statements, "%sif (%s < %d)\n%s    %s += %s;\n", b->indent, at.column, columns,
+                 b->indent, place, value);
+    }
+    text_add(&b->row_end, "        %s[%s] = lane_reduce(%s);\n", name, space->rank == 2 ? at.row : "0",
+             lanes);
+}
+
+static void emit_assign(Body *b, const Node *n, Index at)
+{
+    const char *value = operand(b, n->inputs[0], at);
+    const char *name = bind_tensor(b, n->tensor);
+    const char *place = n->type.rank > 1 ? arena_printf("%s[%s][%s]", name, at.row, at.column)
+                                         : arena_printf("%s[%s]", name, at.column);
+    text_append(&b->statements, store_to(b, place, value));
+}
+
+static void emit_node(Body *b, const Node *n, Index at)
+{
+    const Schedule *s = b->plan->schedule;
+    if (n->op == OP_ASSIGN) {
+        emit_assign(b, n, at);
+    } else if (n->op == OP_SUM_BATCH) {
+        emit_batch_sum(b, n, at);
+    } else if (op_table[n->op].kind == CLASS_REDUCE) {
+        if (n->type.batch)
+            emit_feature_reduction(b, n, at);
+        else
+            emit_array_reduction(b, n, at);
+    } else {
+        bool batch = n->type.batch;
+        const char *text = op_table[n->op].kind == CLASS_MOVE ? moved(b, n, at) : element(b, n, at);
+        const char *name = define(b, n, batch ? at.column : "", text);
+        if (!s->stored[n->id])
+            return;
+        const char *array = batch ? bind_tile(b, n, true) : bind_global(b, n, true);
+        const char *place = batch ? arena_printf("%s[%s][lane]", array, at.column)
+                            : n->type.rank > 1
+                                ? arena_printf("%s[%s][%s]", array, at.row, at.column)
+                                : arena_printf("%s[%s]", array, at.column);
+        text_append(&b->statements, store_to(b, place, name));
+    }
+}
+
+static void emit_body(Body *b, Index at)
+{
+    for (int k = 0; k < b->kernel->body_count; k++)
+        emit_node(b, b->kernel->body[k], at);
+}
+
+/* ---------------------------------------------------------------- functions */
+static const char *parameter_list(const Body *b)
+{
+    Text t = {0};
+    int column = 0;
+    for (int k = 0; k < b->binding_count; k++) {
+        int length = (int)strlen(b->bindings[k].declaration);
+        if (k && column + length > 84) {
+            text_append(&t, ",\n    ");
+            column = 0;
+        } else if (k) {
+            text_append(&t, ", ");
+        }
+        text_append(&t, b->bindings[k].declaration);
+        column += length + 2;
+    }
+    return b->binding_count ? text_of(&t) : "void";
+}
+
+static const char *name_list(const Body *b)
+{
+    Text t = {0};
+    for (int k = 0; k < b->binding_count; k++)
+        text_add(&t, "%s%s", k ? ", " : "", b->bindings[k].name);
+    return text_of(&t);
+}
+
+static const char *argument_list(const Body *b)
+{
+    Text t = {0};
+    for (int k = 0; k < b->binding_count; k++)
+        text_add(&t, "%s%s", k ? ", " : "", b->bindings[k].argument);
+    return text_of(&t);
+}
+
+static bool name_taken(const Emitter *e, const char *name)
+{
+    for (int k = 0; k < e->known_count; k++)
+        if (strcmp(e->known[k].name, name) == 0)
+            return true;
+    return false;
+}
+
+static const Function *find_function(const Emitter *e, const char *key)
+{
+    for (int k = 0; k < e->known_count; k++)
+        if (strcmp(e->known[k].text, key) == 0)
+            return &e->known[k];
+    return NULL;
+}
+
+static const char *new_name(Emitter *e, const char *wish, const char *key)
+{
+    const char *name = wish;
+    for (int suffix = 2; name_taken(e, name); suffix++)
+        name = arena_printf("%s_%d", wish, suffix);
+    if (e->known_count == e->known_capacity) {
+        e->known_capacity = e->known_capacity ? 2 * e->known_capacity : 64;
+        Function *bigger = arena_alloc((size_t)e->known_capacity * sizeof(Function));
+        if (e->known_count)
+            memcpy(bigger, e->known, (size_t)e->known_count * sizeof(Function));
+        e->known = bigger;
+    }
+    e->known[e->known_count++] = (Function){name, key};
+    return name;
+}
+
+static const char PLACE_OF_NAME[] = "KERNEL_NAME"; /* stands for the name in a function's text */
+
+static void append_named(Text *out, const char *text, const char *name)
+{
+    for (const char *at; (at = strstr(text, PLACE_OF_NAME)) != NULL; text = at + strlen(PLACE_OF_NAME))
+        text_add(out, "%.*s%s", (int)(at - text), text, name);
+    text_append(out, text);
+}
+
+/* Adds a function unless one of equal text is known; gives its name. */
+static const char *add_function(Emitter *e, const char *wish, const char *text)
+{
+    const Function *known = find_function(e, text);
+    if (known)
+        return known->name;
+    const char *name = new_name(e, wish, text);
+    append_named(&e->functions, text, name);
+    text_append(&e->functions, "\n");
+    return name;
+}
+
+static const char *int_text(int n)
+{
+    return arena_printf("%d", n);
+}
+
+/* ---------------------------------------------------------------- contractions */
+typedef struct Block { int rows, vectors; } Block;
+
+static int registers(const Emitter *e)
+{
+    return e->options->isa == ISA_AVX512 ? 32 : 16;
+}
+
+/* rows*vectors sums, `vectors` operands and one weight fit the registers (docs/performance.md). */
+static int rows_for(const Emitter *e, int vectors)
+{
+    int wide = e->options->isa == ISA_AVX512;
+    switch (vectors) {
+    case 5:
+        return wide ? 5 : 2;
+    case 4:
+        return wide ? 6 : 2;
+    case 3:
+        return wide ? 8 : 4;
+    case 2:
+        return wide ? 10 : 6;
+    default:
+        return registers(e) - 4;
+    }
+}
+
+static Block contract_block(const Emitter *e, int lanes)
+{
+    int in_tile = lanes / e->vector_length, vectors = 3;
+    while (in_tile % vectors)
+        vectors--;
+    return (Block){rows_for(e, vectors), vectors};
+}
+
+/* Vectors a block along the columns of a weight gradient: a divisor if there is a good one, else the one with least rest. */
+static Block weight_block(const Emitter *e, int stride)
+{
+    int count = stride / e->vector_length, best = 1;
+    int widest = e->options->isa == ISA_AVX512 ? 5 : 3;
+    for (int v = 2; v <= widest; v++)
+        if (v <= count && (count % v == 0 || count % best != 0 || v > count % best + 1))
+            best = v;
+    for (int v = widest; v >= 3; v--)
+        if (count % v == 0)
+            best = v;
+    return (Block){rows_for(e, best), best};
+}
+
+static Call emit_contract(Emitter *e, Body *b)
+{
+    const Node *n = b->kernel->root;
+    bool forward = n->op == OP_CONTRACT_Y;
+    const Node *x = n->inputs[0], *w = n->inputs[1];
+    int rows = n->type.dims[0], depth = x->type.dims[0];
+    const char *weights;
+    if (w->op == OP_PARAMETER)
+        weights = bind(b, w->tensor, "w", array_declaration("w", &w->type), tensor_field(e, w->tensor));
+    else
+        weights = bind_global(b, w, false);
+    bind(b, x, "x", arena_printf("real x[restrict %d][BT]", depth),
+         b->plan->buffers[b->plan->buffer_of[x->id]].name);
+    b->indent = "            ";
+    b->values[b->value_count++] = (Named){n, "f", "product"};
+    if (b->plan->schedule->stored[n->id]) {
+        const char *out = bind_tile(b, n, true);
+        text_append(&b->statements, store_to(b, arena_printf("%s[f][lane]", out), "product"));
+    }
+    emit_body(b, (Index){"0", "f", false});
+    const char *wish = arena_printf(forward ? "linear_%dx%d" : "back_%dx%d", rows, depth);
+    const char *weight = arena_printf(forward ? "%s[o + r][i]" : "%s[i][o + r]", weights);
+    Call call = {.arguments = argument_list(b)};
+    if (e->options->plain) {
+        Hole holes[] = {{"name", PLACE_OF_NAME},
+                        {"parameters", parameter_list(b)},
+                        {"prepare", text_of(&b->prepare)},
+                        {"rows", int_text(rows)},
+                        {"depth", int_text(depth)},
+                        {"weight", weight},
+                        {"epilogue", text_of(&b->statements)}};
+        call.function = add_function(e, wish, template_fill("contract_plain.c", holes, 7));
+        return call;
+    }
+    Block block = contract_block(e, b->plan->schedule->lanes);
+    int full = rows / block.rows * block.rows, rest = rows - full;
+    const char *remainder = "";
+    if (rest)
+        remainder = arena_printf("    for (int l = 0; l < BT; l += %d * VL)\n"
+                                 "        %s_block(%d, %d, l, %s);\n",
+                                 block.vectors, PLACE_OF_NAME, rest, full, name_list(b));
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"parameters", parameter_list(b)},
+                    {"rows_a_block", int_text(block.rows)},
+                    {"vectors", int_text(block.vectors)},
+                    {"depth", int_text(depth)},
+                    {"weight", weight},
+                    {"epilogue", text_of(&b->statements)},
+                    {"prepare", text_of(&b->prepare)},
+                    {"full_rows", int_text(full)},
+                    {"arguments", name_list(b)},
+                    {"remainder", remainder}};
+    call.function = add_function(e, wish, template_fill("contract.c", holes, 11));
+    return call;
+}
+
+/* The loops over blocks of a weight gradient: full blocks and what is left in both directions. */
+static const char *weight_blocks(Block block, int rows, int vectors)
+{
+    Text t = {0};
+    int full_vectors = vectors / block.vectors * block.vectors;
+    int full_rows = rows / block.rows * block.rows;
+    for (int part = 0; part < 2; part++) {
+        int wide = part ? vectors - full_vectors : block.vectors;
+        int from = part ? full_vectors : 0, to = part ? vectors : full_vectors;
+        if (from == to)
+            continue;
+        text_add(&t, "    for (int i = %d * VL; i < %d * VL; i += %d * VL) {\n", from, to, wide);
+        if (full_rows)
+            text_add(&t,
+                     "        for (int o = 0; o < %d; o += %d)\n"
+                     "            %s_block(%d, %d, o, i, first, live, y, xt, dw);\n",
+                     full_rows, block.rows, PLACE_OF_NAME, block.rows, wide);
+        if (rows > full_rows)
+            text_add(&t, "        %s_block(%d, %d, %d, i, first, live, y, xt, dw);\n", PLACE_OF_NAME,
+                     rows - full_rows, wide, full_rows);
+        text_append(&t, "    }\n");
+    }
+    return text_of(&t);
+}
+
+static Call emit_weight(Emitter *e, Body *b)
+{
+    const Node *n = b->kernel->root, *y = n->inputs[0], *x = n->inputs[1];
+    const Plan *plan = b->plan;
+    int rows = n->type.dims[0], columns = n->type.dims[1], stride = padded(columns);
+    const char *name_y = plan->buffers[plan->buffer_of[y->id]].name;
+    const char *name_x = plan->buffers[plan->buffer_of[x->id]].name;
+    const Sum *sum = &plan->schedule->sums[plan->schedule->sum_of[n->id]];
+    const char *wish = arena_printf("weight_gradient_%dx%d", rows, columns);
+    const char *first = plan->first_adder[n->id] ? "first" : "0";
+    Call call = {0};
+    if (e->options->plain) {
+        Hole holes[] = {{"name", PLACE_OF_NAME}, {"rows", int_text(rows)},
+                        {"columns", int_text(columns)}, {"stride", int_text(stride)}};
+        call.function = add_function(e, wish, template_fill("weight_plain.c", holes, 4));
+        call.arguments =
+            arena_printf("%s, live_count, %s, %s, sums->%s", first, name_y, name_x, sum->name);
+        return call;
+    }
+    Block block = weight_block(e, stride);
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"rows", int_text(rows)},
+                    {"columns", int_text(columns)},
+                    {"stride", int_text(stride)},
+                    {"rows_a_block", int_text(block.rows)},
+                    {"vectors_a_block", int_text(block.vectors)},
+                    {"blocks", weight_blocks(block, rows, stride / e->vector_length)}};
+    call.function = add_function(e, wish, template_fill("weight.c", holes, 7));
+    call.arguments = arena_printf("%s, live_count, (real(*)[%d])transposed, %s, %s, sums->%s", first,
+                                  stride, name_y, name_x, sum->name);
+    return call;
+}
+
+/* ---------------------------------------------------------------- nests and joins */
+static const char *close_function(const Body *b, const char *body)
+{
+    return arena_printf("static void %s(%s)\n{\n%s}\n", PLACE_OF_NAME, parameter_list(b), body);
+}
+
+static Call emit_tile_nest(Emitter *e, Body *b)
+{
+    int features = (int)type_size(&b->kernel->space);
+    const char *step = b->vector ? "lane += VL" : "lane++";
+    b->indent = features > 1 ? "            " : "        ";
+    emit_body(b, (Index){"0", features > 1 ? "f" : "0", false});
+    Text t = {0};
+    text_append(&t, text_of(&b->prepare));
+    if (features > 1)
+        text_add(&t,
+                 "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; %s) {\n"
+                 "%s        }\n",
+                 features, step, text_of(&b->statements));
+    else
+        text_add(&t, "    for (int lane = 0; lane < BT; %s) {\n%s    }\n", step,
+                 text_of(&b->statements));
+    const char *wish = arena_printf(features > 1 ? "rows_%d" : "samples", features);
+    Call call = {.function = add_function(e, wish, close_function(b, text_of(&t)))};
+    call.arguments = argument_list(b);
+    return call;
+}
+
+/* Pieces of a CONCAT (inner CONCATs unrolled) or of a PAD, each with its first row in the result. */
+static void emit_pieces(Body *b, const Node *n, const char *out, int first, Text *t)
+{
+    const Schedule *s = b->plan->schedule;
+    const char *step = b->vector ? "lane += VL" : "lane++";
+    if (n->op == OP_CONCAT && (n == b->kernel->root || is_recomputed(s, n))) {
+        emit_pieces(b, n->inputs[0], out, first, t);
+        emit_pieces(b, n->inputs[1], out, first + n->inputs[0]->type.dims[0], t);
+        return;
+    }
+    b->statements = (Text){0};
+    b->value_count = 0;
+    b->indent = "            ";
+    const char *value = operand(b, n, (Index){"0", "f", false});
+    text_append(&b->statements, store_to(b, arena_printf("%s[%s][lane]", out, shifted("f", first)), value));
+    text_add(t, "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; %s) {\n%s        }\n",
+             n->type.dims[0], step, text_of(&b->statements));
+}
+
+static Call emit_join(Emitter *e, Body *b)
+{
+    const Node *n = b->kernel->root;
+    const char *out = bind_tile(b, n, true);
+    Text t = {0};
+    if (n->op == OP_PAD) {
+        text_add(&t, "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; lane++)\n"
+                     "            %s[f][lane] = 0;\n",
+                 n->type.dims[0], out);
+        emit_pieces(b, n->inputs[0], out, n->start, &t);
+    } else {
+        emit_pieces(b, n, out, 0, &t);
+    }
+    const char *wish = arena_printf("join_%d", n->type.dims[0]);
+    Call call = {.function = add_function(e, wish, close_function(b, text_of(&t)))};
+    call.arguments = argument_list(b);
+    return call;
+}
+
+/* ---------------------------------------------------------------- kernels over whole arrays */
+static bool has_reduction(const Kernel *kernel)
+{
+    for (int k = 0; k < kernel->body_count; k++)
+        if (op_table[kernel->body[k]->op].kind == CLASS_REDUCE)
+            return true;
+    return false;
+}
+
+/* One number: no loop. */
+static Call emit_scalar_nest(Emitter *e, Body *b)
+{
+    b->vector = false;
+    b->indent = "    ";
+    emit_body(b, (Index){"0", "0", true});
+    Call call = {.function = add_function(e, "scalars", close_function(b, text_of(&b->statements)))};
+    call.arguments = argument_list(b);
+    return call;
+}
+
+static Call emit_array_nest(Emitter *e, Body *b)
+{
+    const Type *space = &b->kernel->space;
+    if (space->rank == 0)
+        return emit_scalar_nest(e, b);
+    int columns = padded(columns_of(space));
+    bool matrix = space->rank > 1, cut = matrix && !has_reduction(b->kernel);
+    b->indent = "            ";
+    emit_body(b, (Index){"o", "i", false});
+    Text t = {0};
+    text_append(&t, text_of(&b->prepare));
+    text_add(&t, "    for (int o = %s; o < %s; o++) {\n", cut ? "from" : "0",
+             cut ? "to" : int_text(rows_of(space)));
+    text_append(&t, text_of(&b->row_begin));
+    text_add(&t, "        for (int i = 0; i < %d; %s) {\n%s        }\n", columns,
+             b->vector ? "i += VL" : "i++", text_of(&b->statements));
+    text_append(&t, text_of(&b->row_end));
+    text_append(&t, "    }\n");
+    const char *wish = matrix ? arena_printf("matrix_%dx%d", rows_of(space), columns_of(space))
+                              : arena_printf("vector_%d", columns_of(space));
+    const char *parameters = arena_printf("%s%s", cut ? "int from, int to, " : "", parameter_list(b));
+    const char *text = arena_printf("static void %s(%s)\n{\n%s}\n", PLACE_OF_NAME, parameters, text_of(&t));
+    Call call = {.function = add_function(e, wish, text), .rows = cut, .row_count = rows_of(space)};
+    call.arguments = argument_list(b);
+    return call;
+}
+
+/* ---------------------------------------------------------------- sentences for people */
+static bool body_has(const Kernel *kernel, Op op)
+{
+    for (int k = 0; k < kernel->body_count; k++)
+        if (kernel->body[k]->op == op)
+            return true;
+    return false;
+}
+
+/* Looks for an operation among the recomputed operands too. */
+static bool uses_op(const Schedule *s, const Node *n, Op op)
+{
+    if (n->op == op)
+        return true;
+    for (int k = 0; k < op_table[n->op].arity; k++)
+        if (is_recomputed(s, n->inputs[k]) && uses_op(s, n->inputs[k], op))
+            return true;
+    return false;
+}
+
+static bool body_uses(const Schedule *s, const Kernel *kernel, Op op)
+{
+    for (int k = 0; k < kernel->body_count; k++)
+        if (uses_op(s, kernel->body[k], op))
+            return true;
+    return false;
+}
+
+static const char *list_extras(const Schedule *s, const Kernel *kernel, bool forward)
+{
+    static const struct { Op op; const char *words; } extras[] = {
+        {OP_LEAKY, "activation"}, {OP_LEAKY_SLOPE, "slope of the activation"},
+        {OP_SIGMOID, "sigmoid"}, {OP_SIN, "sine"}, {OP_MAXIMUM_OF, "maximum over features"},
+        {OP_SUM, "sum over features"}, {OP_SUM_BATCH, "sum over the batch"},
+    };
+    Text t = {0};
+    if (forward && body_has(kernel, OP_ADD))
+        text_append(&t, " + bias");
+    for (size_t k = 0; k < sizeof extras / sizeof *extras; k++)
+        if (body_uses(s, kernel, extras[k].op))
+            text_add(&t, ", %s", extras[k].words);
+    return text_of(&t);
+}
+
+static const char *assigned_names(const Kernel *kernel)
+{
+    Text t = {0};
+    for (int k = 0; k < kernel->body_count; k++)
+        if (kernel->body[k]->op == OP_ASSIGN)
+            text_add(&t, "%s%s", t.length ? ", " : "", kernel->body[k]->tensor->name);
+    return text_of(&t);
+}
+
+static const char *stored_names(const Plan *plan, const Kernel *kernel)
+{
+    Text t = {0};
+    for (int k = 0; k < kernel->body_count; k++) {
+        int id = kernel->body[k]->id, tile = plan->buffer_of[id], global = plan->global_of[id];
+        if (tile >= 0 || global >= 0)
+            text_add(&t, "%s%s", t.length ? ", " : "",
+                     tile >= 0 ? plan->buffers[tile].name : plan->globals[global].name);
+    }
+    return text_of(&t);
+}
+
+const char *kernel_sentence(const Plan *plan, const Kernel *kernel)
+{
+    const Schedule *s = plan->schedule;
+    const Node *n = kernel->root;
+    switch (kernel->kind) {
+    case KERNEL_FILL:
+        return arena_printf("%s", n->name);
+    case KERNEL_JOIN:
+        return n->op == OP_PAD ? "zeros around" : "one after the other";
+    case KERNEL_WEIGHT:
+        return arena_printf("gradient of %s%s", s->sums[s->sum_of[n->id]].name,
+                            plan->first_adder[n->id] ? "" : ", added");
+    case KERNEL_CONTRACT: {
+        bool forward = n->op == OP_CONTRACT_Y;
+        const char *layer = n->inputs[1]->name ? n->inputs[1]->name : "weight";
+        return arena_printf("%s%s%s", forward ? "" : "back through ", layer,
+                            list_extras(s, kernel, forward));
+    }
+    case KERNEL_NEST:
+        break;
+    }
+    const char *assigned = assigned_names(kernel), *made = stored_names(plan, kernel);
+    const char *extras = list_extras(s, kernel, false);
+    if (*assigned)
+        return arena_printf("new %s", assigned);
+    return *made ? made : *extras ? extras + 2 : "sums";
+}
+
+Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel)
+{
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = plan, .kernel = kernel, .vector = !e->options->plain};
+    Call call = {0};
+    switch (kernel->kind) {
+    case KERNEL_FILL:
+        call.function = "fill_input";
+        break;
+    case KERNEL_JOIN:
+        call = emit_join(e, b);
+        break;
+    case KERNEL_CONTRACT:
+        call = emit_contract(e, b);
+        break;
+    case KERNEL_WEIGHT:
+        call = emit_weight(e, b);
+        break;
+    case KERNEL_NEST:
+        call = kernel->batch ? emit_tile_nest(e, b) : emit_array_nest(e, b);
+        break;
+    }
+    call.sentence = kernel_sentence(plan, kernel);
+    return call;
+}

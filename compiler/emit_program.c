@@ -1,0 +1,264 @@
+/* emit_program.c -- program.c: the tables that tell the fixed runtime about the generated code. */
+#include "emit.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *c_string(const char *text)
+{
+    Text out = {0};
+    text_append(&out, "\"");
+    for (const char *c = text; *c; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                     (*c && strchr("_ ,.=-", *c));
+        text_add(&out, plain ? "%c" : "\\%03o", (unsigned char)*c);
+    }
+    text_append(&out, "\"");
+    return text_of(&out);
+}
+
+/* A long text as an array of bytes: literals of more than 4095 characters are not portable. */
+static void emit_bytes(Text *out, const char *name, const char *text)
+{
+    text_add(out, "static const char %s[] = {", name);
+    int column = 0;
+    for (const char *c = text;; c++) {
+        text_add(out, "%s%d,", column++ % 20 ? "" : "\n    ", (int)(signed char)*c);
+        if (!*c)
+            break;
+    }
+    text_append(out, "\n};\n\n");
+}
+
+static const char *number(double x)
+{
+    return isinf(x) ? (x > 0 ? "INFINITY" : "-INFINITY") : arena_printf("%.17g", x);
+}
+
+static const char *const role_names[] = {"ROLE_PARAMETER", "ROLE_OPTIMISER", "ROLE_AVERAGE", "ROLE_VECTOR",
+                                         "ROLE_BOUND"};
+
+/* The initial value: kind and scale (spec of the dialect: docs/gaga.md). */
+static void emit_init(Text *out, const Tensor *t)
+{
+    double fan_in = t->fan_in > 0 ? t->fan_in : 1;
+    if (t->role == ROLE_AVERAGE) {
+        text_append(out, "INIT_COPY, 0");
+        return;
+    }
+    switch (t->init) {
+    case INIT_ZERO:
+        text_append(out, "INIT_ZERO, 0");
+        break;
+    case INIT_ONE:
+        text_append(out, "INIT_ONE, 0");
+        break;
+    case INIT_UNIFORM_FAN_IN:
+        text_add(out, "INIT_UNIFORM, %s", number(1 / sqrt(fan_in)));
+        break;
+    case INIT_KAIMING_NORMAL:
+        text_add(out, "INIT_NORMAL, %s", number(sqrt(2 / fan_in)));
+        break;
+    case INIT_UNIT_VECTOR:
+        text_append(out, "INIT_UNIT, 1");
+        break;
+    }
+}
+
+static int index_of(const Graph *g, const Tensor *tensor)
+{
+    for (int k = 0; k < g->tensor_count; k++)
+        if (g->tensors[k] == tensor)
+            return k;
+    return -1;
+}
+
+static void emit_tensors(Text *out, const Graph *g)
+{
+    text_append(out, "static const ProgramTensor tensors[] = {\n");
+    for (int k = 0; k < g->tensor_count; k++) {
+        const Tensor *t = g->tensors[k];
+        int columns = columns_of(&t->type);
+        text_add(out, "    {\"%s\", \"%s\", %s, %d, {", t->name, t->label, role_names[t->role], t->type.rank);
+        for (int j = 0; j < t->type.rank; j++)
+            text_add(out, "%s%d", j ? ", " : "", t->type.dims[j]);
+        text_add(out, "},\n     %d, %d, %d, offsetof(struct state, %s.%s) / sizeof(real), ",
+                 rows_of(&t->type), columns, padded(columns), t->group, t->field);
+        emit_init(out, t);
+        text_add(out, ", %d},\n", t->source ? index_of(g, t->source) : -1);
+    }
+    text_append(out, "};\n\n");
+}
+
+static void emit_inputs(Text *out, const Step *step)
+{
+    static const char *const kinds[] = {"INPUT_DATA", "INPUT_NORMAL", "INPUT_UNIFORM"};
+    if (!step->input_count)
+        return;
+    text_add(out, "const ProgramInput %s_inputs[%d] = {\n", step->name, step->input_count);
+    for (int k = 0; k < step->input_count; k++) {
+        const Input *in = step->inputs[k];
+        text_add(out,
+                 "    {.name = \"%s\", .kind = %s, .width = %d, .flat = %d, .stream = %d, .once = %d,\n"
+                 "     .first_only = %d, .last_data = %d},\n",
+                 in->name, kinds[in->kind], in->width, in->flat, in->stream, in->once, in->first_only,
+                 in->last_data);
+    }
+    text_append(out, "};\n\n");
+}
+
+static void emit_update(Text *out, const Plan *p)
+{
+    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_ADAM_FIRST", "SCALAR_ADAM_SECOND"};
+    const Schedule *s = p->schedule;
+    const Step *step = s->step;
+    text_add(out,
+             "    {.name = \"%s\", .count = %d, .input_count = %d, .inputs = %s_inputs,\n"
+             "     .scalar_count = %d,\n     .scalars = {",
+             step->name, step->count, step->input_count, step->name, step->scalar_count);
+    for (int k = 0; k < step->scalar_count; k++)
+        text_add(out, "%s{\"%s\", %s, %s}", k ? ", " : "", step->scalars[k].name,
+                 kinds[step->scalars[k].kind], number(step->scalars[k].base));
+    text_add(out, "},\n     .output_count = %d,\n     .outputs = {", step->output_count);
+    for (int k = 0; k < step->output_count; k++)
+        text_add(out, "%s\"%s\"", k ? ", " : "", step->output_names[k]);
+    text_add(out, "},\n     .flops = %s, .bytes = %s, .run = %s},\n", number(s->flops),
+             number(step_bytes(s)), step->name);
+}
+
+static void emit_kernel_table(Text *out, const Graph *g, Plan *const plans[])
+{
+    int count = 0, update = 0;
+    Text rows = {0};
+    for (int k = 0; k < g->step_count; k++) {
+        const Schedule *s = plans[k]->schedule;
+        bool sample = k == g->step_count - 1, clamp = strcmp(s->step->name, "clamp") == 0;
+        for (int i = 0; i < s->section_count; i++)
+            for (int j = 0; j < s->sections[i].count; j++) {
+                const Kernel *kernel = s->sections[i].kernels[j];
+                double flops = kernel_flops(s, kernel) / (sample ? g->batch_size : 1);
+                text_add(&rows, "    {\"%s k%d\", \"%s\", %d, %s, 0, SECONDS(%d)},\n", s->step->name,
+                         kernel->number, kernel_sentence(plans[k], kernel), clamp ? -1 : update,
+                         number(flops), count);
+                count++;
+            }
+        update += !clamp;
+    }
+    text_add(out,
+             "#ifdef GAGAC_PROFILE\ndouble kernel_seconds[%d][MAX_THREADS][8];\n"
+             "#define SECONDS(k) kernel_seconds[k]\n#else\n#define SECONDS(k) NULL\n#endif\n\n"
+             "static const ProgramKernel kernels[] = {\n%s};\n\n",
+             count, text_of(&rows));
+}
+
+static void emit_bounds(Text *out, const char *name, const Model *model, bool lower)
+{
+    const Layer *layers = model->generator.layers;
+    for (int k = 0; k < model->generator.layer_count; k++)
+        if (layers[k].kind == LAYER_CLAMP) {
+            text_add(out, "static const double %s[] = {", name);
+            for (int j = 0; j < model->generator.outputs; j++)
+                text_add(out, "%s%s", j ? ", " : "", number(lower ? layers[k].lower[j] : layers[k].upper[j]));
+            text_append(out, "};\n");
+        }
+}
+
+static const Tensor *find_tensor(const Graph *g, const char *group, const char *ending)
+{
+    for (int k = 0; k < g->tensor_count; k++) {
+        const Tensor *t = g->tensors[k];
+        size_t length = strlen(t->field), end = strlen(ending);
+        if (strcmp(t->group, group) == 0 && length >= end && strcmp(t->field + length - end, ending) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static void emit_bound_fields(Text *out, const Graph *g)
+{
+    const Tensor *lower = find_tensor(g, "g_bound", "_lower"), *upper = find_tensor(g, "g_bound", "_upper");
+    if (!lower)
+        return;
+    text_add(out,
+             "    .clamp_lower = bound_lower,\n    .clamp_upper = bound_upper,\n"
+             "    .lower_offset = offsetof(struct state, g_bound.%s) / sizeof(real),\n"
+             "    .upper_offset = offsetof(struct state, g_bound.%s) / sizeof(real),\n",
+             lower->field, upper->field);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void emit_config_fields(Text *out, const Model *m, const EmitOptions *options)
+{
+    static const char *const isas[] = {"avx512", "avx2", "generic"};
+    text_add(out,
+             "    .version = \"" GAGAC_VERSION "\",\n    .config = config_text,\n    .config_name = %s,\n"
+             "    .config_hash = UINT64_C(%llu),\n    .isa = \"%s\",\n"
+             "    .x_dim = %d, .cond_dim = %d, .z_dim = %d, .batch_size = %d,\n    .keys = keys,\n"
+             "    .normalisation = %d,\n",
+             c_string(base_name(m->source->path)), (unsigned long long)m->hash,
+             options->plain ? "generic" : isas[options->isa], m->x_dim, m->cond_dim, m->z_dim,
+             m->batch_size, (int)m->normalisation);
+    text_add(out,
+             "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_gamma = %s,\n"
+             "    .shuffle = %s, .ema_decay = %s,\n"
+             "    .store_start = %lld, .store_every = %lld, .store_last = %lld, .log_every = %lld,\n"
+             "    .seed = UINT64_C(%llu),\n    .start_from = %s,\n    .estimates_w1 = %s,\n",
+             (long long)m->iterations, (long long)m->passes, m->schedule_step, number(m->schedule_gamma),
+             m->shuffle ? "true" : "false", number(m->ema_decay), (long long)m->store_start,
+             (long long)m->store_every, (long long)m->store_last, (long long)m->log_every,
+             (unsigned long long)m->seed, m->start_from ? c_string(m->start_from) : "NULL",
+             m->loss == LOSS_WASSERSTEIN ? "true" : "false");
+}
+
+const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[], const EmitOptions *options,
+                        const char *sampler_source, const char *sampler_header)
+{
+    Text out = {0};
+    bool clamp = strcmp(g->steps[0].name, "clamp") == 0;
+    int updates = g->step_count - 1 - clamp;
+    text_append(&out, "/* program.c -- generated by gagac " GAGAC_VERSION ". Do not edit.\n *\n"
+                      " * Tables that tell the fixed part of the program about the generated one (program.h). */\n"
+                      "#include \"model.h\"\n#include <math.h>\n#include <stddef.h>\n\n");
+    emit_bytes(&out, "config_text", arena_copy(model->source->text, model->source->length));
+    emit_bytes(&out, "sampler_source", sampler_source);
+    emit_bytes(&out, "sampler_header", sampler_header);
+    text_append(&out, "static const char *const keys[] = {");
+    for (int k = 0; k < model->x_dim; k++)
+        text_add(&out, "%s%s", k ? ", " : "", c_string(model->keys[k]));
+    text_append(&out, "};\n\n");
+    emit_tensors(&out, g);
+    for (int k = 0; k < g->step_count; k++)
+        emit_inputs(&out, &g->steps[k]);
+    emit_kernel_table(&out, g, plans);
+    emit_bounds(&out, "bound_lower", model, true);
+    emit_bounds(&out, "bound_upper", model, false);
+    if (clamp)
+        text_append(&out, "static void before_iteration(Pool *pool, real *state, void *work)\n{\n"
+                          "    clamp(pool, state, work, NULL, NULL, NULL);\n}\n\n");
+    text_append(&out, "static const ProgramUpdate updates[] = {\n");
+    for (int k = clamp; k < g->step_count - 1; k++)
+        emit_update(&out, plans[k]);
+    text_append(&out, "};\n\nconst Program gagac_program = {\n");
+    emit_config_fields(&out, model, options);
+    emit_bound_fields(&out, g);
+    text_add(&out,
+             "    .tensor_count = %d, .tensors = tensors,\n"
+             "    .state_size = sizeof(struct state) / sizeof(real),\n"
+             "    .work_size = sizeof(struct work), .scratch_size = THREAD_SCRATCH * sizeof(real),\n"
+             "    .update_count = %d, .updates = updates,\n    .before_iteration = %s,\n"
+             "    .generator_offset = offsetof(struct state, g) / sizeof(real),\n    .average_offset = %s,\n"
+             "    .sample_work_size = %zu * sizeof(real),\n    .sample_flops = %s,\n    .sample = sample,\n"
+             "    .sampler_source = sampler_source, .sampler_header = sampler_header,\n"
+             "    .peak = measure_peak,\n"
+             "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n};\n",
+             g->tensor_count, updates, clamp ? "before_iteration" : "NULL",
+             model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
+             plans[g->step_count - 1]->scratch_size,
+             number(plans[g->step_count - 1]->schedule->flops / g->batch_size));
+    return text_of(&out);
+}

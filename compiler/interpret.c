@@ -1,0 +1,126 @@
+/* interpret.c -- the referee: a slow, obvious double-precision evaluation of a step's graph.
+ *
+ * Every gradient rule, every rewrite and every emitted kernel is compared with it. */
+#include "gagac.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct Interpreter {
+    Graph *graph;
+    double **tensors; /* by index in graph->tensors */
+};
+
+static int tensor_index(const Graph *g, const Tensor *tensor)
+{
+    for (int k = 0; k < g->tensor_count; k++)
+        if (g->tensors[k] == tensor)
+            return k;
+    internal_error("interpret: tensor '%s' of another graph", tensor->name);
+}
+
+Interpreter *interpreter_new(Graph *g)
+{
+    Interpreter *in = arena_alloc(sizeof *in);
+    in->graph = g;
+    in->tensors = arena_alloc((size_t)g->tensor_count * sizeof(double *));
+    for (int k = 0; k < g->tensor_count; k++)
+        in->tensors[k] = arena_alloc((size_t)type_size(&g->tensors[k]->type) * sizeof(double));
+    return in;
+}
+
+double *interpreter_tensor(Interpreter *in, const Tensor *tensor)
+{
+    return in->tensors[tensor_index(in->graph, tensor)];
+}
+
+static Value value_new(const Graph *g, const Type *type)
+{
+    int64_t size = type_size(type) * (type->batch ? g->batch_size : 1);
+    double *data = malloc((size_t)size * sizeof(double));
+    if (!data)
+        fail(EXIT_IO, NULL, "out of memory in the interpreter");
+    return (Value){data, size};
+}
+
+static void run_element(const Node *n, const Value *in, Value *out)
+{
+    const OpRow *row = &op_table[n->op];
+    const double *a = in[0].data, *b = row->arity > 1 ? in[1].data : in[0].data;
+    for (int64_t k = 0; k < out->size; k++)
+        out->data[k] = row->scalar(a[k], b[k], n->value);
+}
+
+static void load_source(Interpreter *in, const Step *step, const Node *n, double *const inputs[],
+                        const double *scalars, Value *out)
+{
+    if (n->op == OP_CONSTANT) {
+        for (int64_t k = 0; k < out->size; k++)
+            out->data[k] = n->value;
+        return;
+    }
+    const double *from = NULL;
+    if (n->op == OP_PARAMETER)
+        from = interpreter_tensor(in, n->tensor);
+    for (int k = 0; k < step->input_count && n->op == OP_INPUT; k++)
+        if (step->inputs[k] == n->input)
+            from = inputs[k];
+    for (int k = 0; k < step->scalar_count && n->op == OP_SCALAR; k++)
+        if (strcmp(step->scalars[k].name, n->symbol) == 0)
+            from = &scalars[k];
+    if (!from)
+        internal_error("interpret: no value for '%s'", n->name);
+    memcpy(out->data, from, (size_t)out->size * sizeof(double));
+}
+
+static void mark_needed(const Node *n, bool *needed)
+{
+    if (needed[n->id])
+        return;
+    needed[n->id] = true;
+    for (int k = 0; k < op_table[n->op].arity; k++)
+        mark_needed(n->inputs[k], needed);
+}
+
+void interpreter_run(Interpreter *in, const Step *step, double *const inputs[],
+                     const double *scalars, double *outputs[])
+{
+    Graph *g = in->graph;
+    bool *needed = calloc((size_t)g->count, sizeof(bool));
+    Value *values = calloc((size_t)g->count, sizeof(Value));
+    if (!needed || !values)
+        fail(EXIT_IO, NULL, "out of memory in the interpreter");
+    for (int k = 0; k < step->output_count; k++)
+        mark_needed(step->outputs[k], needed);
+    for (int k = 0; k < step->assign_count; k++)
+        mark_needed(step->assigns[k], needed);
+    for (int id = 0; id < g->count; id++) {
+        const Node *n = g->nodes[id];
+        const OpRow *row = &op_table[n->op];
+        if (!needed[id] || row->kind == CLASS_EFFECT)
+            continue;
+        values[id] = value_new(g, &n->type);
+        Value operands[MAX_NODE_INPUTS] = {{0}};
+        for (int k = 0; k < row->arity; k++)
+            operands[k] = values[n->inputs[k]->id];
+        if (row->kind == CLASS_SOURCE)
+            load_source(in, step, n, inputs, scalars, &values[id]);
+        else if (row->kind == CLASS_ELEMENT)
+            run_element(n, operands, &values[id]);
+        else
+            row->evaluate(g, n, operands, &values[id]);
+    }
+    for (int k = 0; k < step->output_count; k++) {
+        const Value *v = &values[step->outputs[k]->id];
+        memcpy(outputs[k], v->data, (size_t)v->size * sizeof(double));
+    }
+    for (int k = 0; k < step->assign_count; k++) {
+        const Node *n = step->assigns[k];
+        const Value *v = &values[n->inputs[0]->id];
+        memcpy(interpreter_tensor(in, n->tensor), v->data, (size_t)v->size * sizeof(double));
+    }
+    for (int id = 0; id < g->count; id++)
+        free(values[id].data);
+    free(values);
+    free(needed);
+}

@@ -1,0 +1,128 @@
+/* main.c -- gagac: the commands, and the column of passes that each one is. */
+#include "build.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static Model *read_model(const Options *options)
+{
+    Source *source = source_read(options->operands[0]);
+    Json *root = json_parse(source);
+    Model *model = read_gaga(root, options->overrides, options->override_count);
+    model_check(model);
+    return model;
+}
+
+static EmittedFiles emit(const Model *model, const Options *options)
+{
+    EmitOptions emit_options = {options->isa, options->f64, options->plain};
+    return emit_program(model, &emit_options);
+}
+
+static BuildOptions build_options(const Options *options)
+{
+    return (BuildOptions){.compiler = options->compiler,
+                          .isa = options->isa,
+                          .f64 = options->f64,
+                          .no_cache = options->no_cache,
+                          .data = options->data,
+                          .threads = (int)options->threads};
+}
+
+static void compile(const Options *options)
+{
+    Model *model = read_model(options);
+    if (options->data != NULL)
+        check_data(model, options->data);
+    BuildOptions build = build_options(options);
+    build_run(options->output, emit(model, options), &build);
+}
+
+/* The program takes over this process, so that signals and the exit status are its own. */
+static void train(const Options *options)
+{
+    Words argv = {NULL, 0};
+    compile(options);
+    words_add(&argv, arena_printf("%s/train", path_absolute(options->output)));
+    words_add(&argv, arena_printf("--data=%s", options->data));
+    if (options->threads > 0)
+        words_add(&argv, arena_printf("--threads=%d", (int)options->threads));
+    if (options->iterations != NULL)
+        words_add(&argv, arena_printf("--iterations=%s", options->iterations));
+    if (options->seed != NULL)
+        words_add(&argv, arena_printf("--seed=%s", options->seed));
+    if (options->fresh)
+        words_add(&argv, "--fresh");
+    execv(argv.items[0], (char *const *)argv.items);
+    fail(EXIT_IO, NULL, "cannot start %s: %s", printable(argv.items[0]), strerror(errno));
+}
+
+static void check(const Options *options)
+{
+    StepCost costs[MAX_STEPS];
+    Model *model = read_model(options);
+    int count = steps_cost(model, costs);
+    check_print(model, costs, count, options->json);
+}
+
+static void bench(const Options *options)
+{
+    Model *model = read_model(options);
+    BuildOptions build = build_options(options);
+    bench_print(emit(model, options), &build, options->json);
+}
+
+static void cache(const Options *options)
+{
+    Cache *store = cache_open();
+    int64_t entries = 0, bytes = 0;
+    if (store == NULL)
+        fail(EXIT_IO, NULL, "there is no cache");
+    if (options->operands[0] != NULL && strcmp(options->operands[0], "clear") == 0)
+        printf("%lld entries removed\n", (long long)cache_clear(store));
+    cache_count(store, &entries, &bytes);
+    printf("%s: %lld entries, %.1f of %d MB\n", printable(store->folder), (long long)entries,
+           (double)bytes / 1048576.0, CACHE_LIMIT_MB);
+}
+
+static void run_command(const Options *options)
+{
+    switch (options->command) {
+    case COMMAND_COMPILE:
+        compile(options);
+        printf("%s/train%s is ready\n", printable(options->output),
+               options->data != NULL ? "" : " --data FILE.npy");
+        break;
+    case COMMAND_CHECK:
+        check(options);
+        break;
+    case COMMAND_TRAIN:
+        train(options);
+        break;
+    case COMMAND_BENCH:
+        bench(options);
+        break;
+    case COMMAND_REPLAY:
+        replay_interpret(read_model(options), options->operands[1], options->operands[2]);
+        break;
+    case COMMAND_CACHE:
+        cache(options);
+        break;
+    case COMMAND_DOCTOR:
+        doctor_print(options->compiler);
+        break;
+    case COMMAND_SCORE: /* reads its own command line */
+        break;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "score") == 0)
+        return command_score(argc - 1, argv + 1);
+    run_command(command_parse(argc, argv));
+    if (fflush(stdout) != 0 || ferror(stdout))
+        fail(EXIT_IO, NULL, "cannot write to standard output");
+    return EXIT_OK;
+}

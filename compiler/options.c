@@ -1,0 +1,221 @@
+/* options.c -- the command line of gagac: a table of commands, and a table of options that says
+ * which command takes which. The words themselves are read as in the generated programs, by
+ * runtime/options.c. */
+#include "build.h"
+
+#include "../runtime/options.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOR(command) (1u << COMMAND_##command)
+enum {
+    ON_BUILDS = FOR(COMPILE) | FOR(TRAIN),
+    ON_PROGRAMS = ON_BUILDS | FOR(BENCH),
+    ON_CONFIGS = ON_PROGRAMS | FOR(CHECK) | FOR(REPLAY)
+};
+
+typedef struct Command {
+    const char *name;     /* "": compiling needs no word */
+    const char *operands; /* what --help calls them */
+    int least, most;      /* operands */
+    const char *purpose;
+} Command;
+
+static const Command commands[] =
+    {/* by CommandKind */
+     {"", "CONFIG.json", 1, 1,
+      "Compiles the GAN that CONFIG.json describes into RUN/train, RUN/sample, RUN/sampler/ and "
+      "RUN/src/."},
+     {"check", "CONFIG.json", 1, 1,
+      "Prints layers, shapes, parameters and the cost of each step; writes nothing."},
+     {"train", "CONFIG.json", 1, 1,
+      "Compiles and trains in one go; a RUN with checkpoints goes on where it was."},
+     {"bench", "CONFIG.json", 1, 1,
+      "Measures each step and each kernel beside the peak of this machine."},
+     {"score", "REAL.npy GENERATED.npy", 2, 2, "Compares generated rows with real ones."},
+     {"replay", "CONFIG.json IN OUT", 3, 3,
+      "Runs steps with given draws in the double-precision interpreter, as RUN/train --replay "
+      "does."},
+     {"cache", "[stats|clear]", 0, 1, "Shows or empties the cache of compiled code."},
+     {"doctor", "", 0, 0,
+      "Says which compiler, instruction set and cache are used and what is missing."}};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+typedef struct Line { /* what the table of options fills */
+    Options options;
+    const char *precision, *isa;
+    OptionList overrides, operands;
+    bool version;
+} Line;
+
+typedef struct Row {
+    unsigned commands; /* that take it */
+    OptionKind kind;
+    const char *name, *letter, *argument;
+    size_t target; /* offset in Line */
+    const char *help;
+} Row;
+
+#define OPTION(field) offsetof(Line, options.field)
+static const Row rows[] = {
+    {ON_BUILDS, OPTION_TEXT, "--output", "-o", "RUN", OPTION(output),
+     "the folder to make; one that is there keeps its checkpoints"},
+    {ON_BUILDS, OPTION_TEXT, "--data", NULL, "FILE", OPTION(data),
+     "data set (.npy); its columns are checked now, RUN/train reads it by default"},
+    {ON_PROGRAMS, OPTION_TEXT, "--precision", NULL, "P", offsetof(Line, precision),
+     "f32 (default) or f64"},
+    {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
+     "native (default), avx512, avx2 or generic"},
+    {ON_PROGRAMS, OPTION_FLAG, "--plain", NULL, NULL, OPTION(plain),
+     "simple portable loops, to read and compare"},
+    {ON_PROGRAMS, OPTION_NUMBER, "--threads", NULL, "N", OPTION(threads),
+     "threads of the program (default: all cores)"},
+    {FOR(TRAIN), OPTION_TEXT, "--iterations", NULL, "N", OPTION(iterations),
+     "stop after this many"},
+    {FOR(TRAIN), OPTION_TEXT, "--seed", NULL, "S", OPTION(seed), "seed of all random numbers"},
+    {FOR(TRAIN), OPTION_FLAG, "--fresh", NULL, NULL, OPTION(fresh),
+     "start over instead of going on"},
+    {ON_CONFIGS, OPTION_LIST, "--param", "-p", "KEY=VALUE", offsetof(Line, overrides),
+     "replaces a key of the config; may be repeated"},
+    {FOR(CHECK) | FOR(BENCH), OPTION_FLAG, "--json", NULL, NULL, OPTION(json), "print JSON"},
+    {ON_PROGRAMS | FOR(DOCTOR), OPTION_TEXT, "--cc", NULL, "PROGRAM", OPTION(compiler),
+     "C compiler (default: $GAGAC_CC, else clang, else gcc)"},
+    {ON_PROGRAMS, OPTION_FLAG, "--no-cache", NULL, NULL, OPTION(no_cache),
+     "compile everything anew"},
+    {FOR(COMPILE), OPTION_FLAG, "--version", NULL, NULL, offsetof(Line, version),
+     "print the version"}};
+
+enum { ROW_COUNT = sizeof rows / sizeof rows[0], MAX_THREADS = 256 };
+
+static CommandKind find_command(const char *word)
+{
+    for (int i = 1; i < COMMAND_COUNT; i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return (CommandKind)i;
+    return COMMAND_COMPILE;
+}
+
+static int options_of(CommandKind kind, Line *line, Option *options)
+{
+    int count = 0;
+    for (int i = 0; i < ROW_COUNT; i++) {
+        const Row *row = &rows[i];
+        if ((row->commands & 1u << kind) != 0)
+            options[count++] = (Option){row->name, row->letter, row->argument,
+                                        row->help, row->kind,   (char *)line + row->target,
+                                        1,         MAX_THREADS};
+    }
+    return count;
+}
+
+/* The first lines of --help; without a command also the list of commands. */
+static const char *describe(CommandKind kind)
+{
+    const char *text = commands[kind].purpose;
+    if (kind != COMMAND_COMPILE)
+        return text;
+    text = arena_printf("%s\n\ncommands (gagac COMMAND --help tells more)", text);
+    for (int i = 1; i < COMMAND_COUNT; i++)
+        text = arena_printf("%s\n  %-8s %s", text, commands[i].name, commands[i].purpose);
+    return arena_printf("%s\n\noptions", text);
+}
+
+static void check_operands(const Line *line, const Command *command)
+{
+    const char *hint = arena_printf("usage: gagac %s%s%s", command->name, *command->name ? " " : "",
+                                    command->operands);
+    if (line->operands.count < command->least)
+        fail(EXIT_USAGE, hint,
+             line->operands.count == 0 ? "nothing to work on" : "a file is missing");
+    if (line->operands.count > command->most)
+        fail(EXIT_USAGE, hint, "unexpected argument '%s'",
+             printable(line->operands.items[command->most]));
+}
+
+/* A bare word that is no file was meant as a command. */
+static void check_config_name(const char *word)
+{
+    const char *names[COMMAND_COUNT];
+    if (strpbrk(word, "./") != NULL || path_exists(word))
+        return;
+    for (int i = 1; i < COMMAND_COUNT; i++)
+        names[i - 1] = commands[i].name;
+    const char *near = nearest_word(word, names, COMMAND_COUNT - 1);
+    fail(EXIT_USAGE,
+         near != NULL ? arena_printf("did you mean %s?", near) : "gagac --help lists the commands",
+         "'%s' is neither a config nor a command", printable(word));
+}
+
+static void read_overrides(Options *options, const OptionList *list)
+{
+    options->overrides = arena_alloc((size_t)list->count * sizeof *options->overrides + 1);
+    for (int i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (equals == NULL || equals == list->items[i])
+            fail(EXIT_USAGE, NULL, "-p needs KEY=VALUE, not '%s'", printable(list->items[i]));
+        options->overrides[i].key = arena_copy(list->items[i], (size_t)(equals - list->items[i]));
+        options->overrides[i].value = equals + 1;
+    }
+    options->override_count = list->count;
+}
+
+static void read_choices(Line *line)
+{
+    Options *options = &line->options;
+    options->isa = isa_native();
+    if (line->isa != NULL && !isa_from_name(line->isa, &options->isa))
+        fail(EXIT_USAGE, NULL, "--isa needs native, avx512, avx2 or generic, not '%s'",
+             printable(line->isa));
+    options->f64 = line->precision != NULL && strcmp(line->precision, "f64") == 0;
+    if (line->precision != NULL && !options->f64 && strcmp(line->precision, "f32") != 0)
+        fail(EXIT_USAGE, NULL, "--precision needs f32 or f64, not '%s'",
+             printable(line->precision));
+}
+
+static void check_needs(const Options *options)
+{
+    if ((ON_BUILDS & 1u << options->command) != 0 && options->output == NULL)
+        fail(EXIT_USAGE,
+             "-o RUN names the folder to make; gagac check CONFIG.json only looks at the config",
+             "no output folder");
+    if (options->output != NULL && options->output[0] == '\0')
+        fail(EXIT_USAGE, NULL, "-o needs the name of a folder");
+    if (options->command == COMMAND_TRAIN && options->data == NULL)
+        fail(EXIT_USAGE, "--data FILE.npy names the data set", "no data to train on");
+    if (options->command == COMMAND_CACHE && options->operands[0] != NULL &&
+        strcmp(options->operands[0], "stats") != 0 && strcmp(options->operands[0], "clear") != 0)
+        fail(EXIT_USAGE, NULL, "gagac cache takes stats or clear, not '%s'",
+             printable(options->operands[0]));
+}
+
+Options *command_parse(int argc, char **argv)
+{
+    Option table[ROW_COUNT];
+    Line *line = arena_alloc(sizeof *line);
+    CommandKind kind = argc > 1 ? find_command(argv[1]) : COMMAND_COMPILE;
+    const Command *command = &commands[kind];
+    int skip = kind != COMMAND_COMPILE;
+    if (argc > 1 && !skip && argv[1][0] != '-')
+        check_config_name(argv[1]);
+    const char *usage =
+        arena_printf("gagac %s%s%s", command->name, skip ? " " : "", command->operands);
+    CommandLine rules = {usage, describe(kind), table, options_of(kind, line, table),
+                         &line->operands};
+    options_parse(&rules, argc - skip, argv + skip);
+    if (line->version) {
+        printf("gagac %s\n", GAGAC_VERSION);
+        exit(EXIT_OK);
+    }
+    check_operands(line, command);
+    Options *options = &line->options;
+    options->command = kind;
+    for (int i = 0; i < line->operands.count; i++)
+        options->operands[i] = line->operands.items[i];
+    read_overrides(options, &line->overrides);
+    read_choices(line);
+    check_needs(options);
+    return options;
+}

@@ -1,0 +1,472 @@
+/* schedule.c -- a step as sections of kernels.
+ *
+ * Needs: a simplified step. Guarantees: every needed node has a kernel, or is recomputed where it is used. Inside a batch
+ * section all values belong to one sample, so a tile of samples goes through all its kernels while it is in cache; a
+ * section ends where something needs a sum over the batch. Element-wise nodes join the kernel that produces their latest
+ * operand: biases, activations, masks and bias gradients ride in the epilogue of a contraction.                          */
+#include "gagac.h"
+
+#include <string.h>
+
+enum { TILE_LANES = 48, LANE_STEP = 16, MAX_SHARDS = 16, TILES_A_SHARD = 5 };
+
+typedef struct Order { Node **nodes; int count; bool *seen; } Order; /* depth first from the reductions */
+
+static bool is_source(const Node *n)
+{
+    return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT;
+}
+
+static bool reduces_batch(const Node *n)
+{
+    return n->op == OP_SUM_BATCH || n->op == OP_CONTRACT_W;
+}
+
+bool is_recomputed(const Schedule *s, const Node *n)
+{
+    return s->section_of[n->id] < 0 && !is_source(n) && s->sum_of[n->id] < 0;
+}
+
+void visit_reads(const Schedule *s, const Node *node,
+                 void (*visit)(void *context, Node *read, bool direct), void *context)
+{
+    struct Frame { Node *node; bool direct; } stack[64];
+    int depth = 0;
+    for (int k = op_table[node->op].arity - 1; k >= 0; k--)
+        stack[depth++] = (struct Frame){node->inputs[k], true};
+    while (depth > 0) {
+        struct Frame f = stack[--depth];
+        if (!is_recomputed(s, f.node)) {
+            visit(context, f.node, f.direct);
+            continue;
+        }
+        bool shifts = f.node->op == OP_EXPAND || f.node->op == OP_SLICE || f.node->op == OP_EXPAND_BATCH ||
+                      f.node->op == OP_CONCAT || (f.node->op == OP_RESHAPE && type_size(&f.node->type) > 1);
+        if (depth + 2 > 64)
+            internal_error("schedule: expression too deep");
+        for (int k = 0; k < op_table[f.node->op].arity; k++)
+            stack[depth++] = (struct Frame){f.node->inputs[k], f.direct && !shifts};
+    }
+}
+
+/* ---------------------------------------------------------------- what is recomputed, what is summed together */
+typedef struct Uses { int *count; } Uses;
+
+static void walk(Order *order, Node *n)
+{
+    if (order->seen[n->id])
+        return;
+    order->seen[n->id] = true;
+    for (int k = 0; k < op_table[n->op].arity; k++)
+        walk(order, n->inputs[k]);
+    order->nodes[order->count++] = n;
+}
+
+/* Reductions over the batch first, each with all that it needs, so that a chain's values die early. */
+static Order order_nodes(const Graph *g, const Step *step)
+{
+    size_t limit = (size_t)g->count;
+    Order all = {arena_alloc(limit * sizeof(Node *)), 0, arena_alloc(limit * sizeof(bool))};
+    for (int k = 0; k < step->output_count; k++)
+        walk(&all, step->outputs[k]);
+    for (int k = 0; k < step->assign_count; k++)
+        walk(&all, step->assigns[k]);
+    Order order = {arena_alloc(limit * sizeof(Node *)), 0, arena_alloc(limit * sizeof(bool))};
+    for (int id = 0; id < g->count; id++)
+        if (all.seen[id] && reduces_batch(g->nodes[id]))
+            walk(&order, g->nodes[id]);
+    for (int k = 0; k < all.count; k++)
+        walk(&order, all.nodes[k]);
+    return order;
+}
+
+static int *count_uses(const Graph *g, const Order *order, const Step *step)
+{
+    int *uses = arena_alloc((size_t)g->count * sizeof(int));
+    for (int k = 0; k < order->count; k++)
+        for (int j = 0; j < op_table[order->nodes[k]->op].arity; j++)
+            uses[order->nodes[k]->inputs[j]->id]++;
+    for (int k = 0; k < step->output_count; k++)
+        uses[step->outputs[k]->id]++;
+    return uses;
+}
+
+/* A value whose kernel-ready buffer another kernel needs as it is, so it cannot be recomputed at the use. */
+static bool *find_forced(const Graph *g, const Order *order, const Step *step)
+{
+    bool *forced = arena_alloc((size_t)g->count * sizeof(bool));
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k];
+        if (op_table[n->op].kind == CLASS_CONTRACT)
+            forced[n->inputs[0]->id] = forced[n->inputs[1]->id] = true;
+    }
+    for (int k = 0; k < step->output_count; k++)
+        forced[step->outputs[k]->id] = true;
+    return forced;
+}
+
+/* An inner CONCAT that only feeds CONCATs of the same axis is a run of their pieces. */
+static bool *find_inner_concats(const Graph *g, const Order *order, const int *uses)
+{
+    int *inner_uses = arena_alloc((size_t)g->count * sizeof(int));
+    bool *inner = arena_alloc((size_t)g->count * sizeof(bool));
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k];
+        for (int j = 0; j < 2 && n->op == OP_CONCAT; j++)
+            inner_uses[n->inputs[j]->id] += n->inputs[j]->op == OP_CONCAT;
+    }
+    for (int k = 0; k < order->count; k++) {
+        int id = order->nodes[k]->id;
+        inner[id] = order->nodes[k]->op == OP_CONCAT && uses[id] > 0 && inner_uses[id] == uses[id];
+    }
+    return inner;
+}
+
+static int new_sum(Schedule *s, Node *node, bool lanes)
+{
+    s->sums[s->sum_count] = (Sum){.node = node, .lanes = lanes};
+    return s->sum_count++;
+}
+
+/* ADD of two batch reductions used nowhere else: both add to one sum. The phases must agree, so that it is complete. */
+static void find_sums(Schedule *s, const Order *order, const int *uses, const int *phase)
+{
+    s->sums = arena_alloc((size_t)order->count * sizeof(Sum));
+    for (int k = 0; k < order->count; k++) {
+        Node *n = order->nodes[k];
+        if (reduces_batch(n))
+            s->sum_of[n->id] = new_sum(s, n, n->op == OP_SUM_BATCH);
+        if (n->op != OP_ADD || n->type.batch)
+            continue;
+        Node *a = n->inputs[0], *b = n->inputs[1];
+        int sum_a = s->sum_of[a->id], sum_b = s->sum_of[b->id];
+        if (sum_a < 0 || sum_b < 0 || sum_a == sum_b || uses[a->id] > 1 || uses[b->id] > 1 ||
+            s->sums[sum_a].node != a || s->sums[sum_b].node != b ||
+            s->sums[sum_a].lanes != s->sums[sum_b].lanes || phase[a->id] != phase[b->id])
+            continue;
+        for (int j = 0; j < k; j++)
+            if (s->sum_of[order->nodes[j]->id] == sum_b)
+                s->sum_of[order->nodes[j]->id] = sum_a;
+        s->sum_of[n->id] = sum_a;
+        s->sums[sum_a].node = n;
+        s->sums[sum_b].node = NULL;
+    }
+}
+
+/* Drops the sums that were merged into others. */
+static void pack_sums(Schedule *s)
+{
+    int *where = arena_alloc((size_t)s->sum_count * sizeof(int)), count = 0;
+    for (int k = 0; k < s->sum_count; k++)
+        if (s->sums[k].node) {
+            where[k] = count;
+            s->sums[count++] = s->sums[k];
+        }
+    for (int id = 0; id < s->graph->count; id++)
+        if (s->sum_of[id] >= 0)
+            s->sum_of[id] = where[s->sum_of[id]];
+    s->sum_count = count;
+}
+
+/* ---------------------------------------------------------------- phases */
+/* The phase in which a node is computed; results of batch reductions are there one phase later. */
+static int *find_phases(const Graph *g, const Order *order)
+{
+    int *phase = arena_alloc((size_t)g->count * sizeof(int));
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k];
+        int latest = 0;
+        for (int j = 0; j < op_table[n->op].arity; j++) {
+            const Node *input = n->inputs[j];
+            int ready = phase[input->id] + reduces_batch(input);
+            latest = ready > latest ? ready : latest;
+        }
+        phase[n->id] = latest;
+    }
+    return phase;
+}
+
+/* ---------------------------------------------------------------- kernels */
+typedef struct Placement { /* what decides where a node can go */
+    const Schedule *s;
+    int section;
+    Kernel *latest; /* kernel of this section that makes the latest operand */
+    int latest_idx;
+    bool joinable;  /* all operands made there are read at the node's own index, none is a reduction */
+} Placement;
+
+static int kernel_index(const Section *section, const Kernel *kernel)
+{
+    for (int k = 0; k < section->count; k++)
+        if (section->kernels[k] == kernel)
+            return k;
+    return -1;
+}
+
+static void note_operand(void *context, Node *read, bool direct)
+{
+    Placement *p = context;
+    if (p->s->section_of[read->id] != p->section)
+        return;
+    Kernel *kernel = p->s->kernel_of[read->id];
+    int idx = kernel_index(&p->s->sections[p->section], kernel);
+    bool reduction = op_table[read->op].kind == CLASS_REDUCE;
+    if (idx > p->latest_idx) {
+        p->latest_idx = idx;
+        p->latest = kernel;
+        p->joinable = true;
+    }
+    if (kernel == p->latest)
+        p->joinable &= direct && !reduction;
+}
+
+static Kernel *add_kernel(Schedule *s, int section, Kernel kernel)
+{
+    Section *at = &s->sections[section];
+    if (at->count == at->capacity) {
+        at->capacity = at->capacity ? 2 * at->capacity : 32;
+        Kernel **bigger = arena_alloc((size_t)at->capacity * sizeof(Kernel *));
+        if (at->count)
+            memcpy(bigger, at->kernels, (size_t)at->count * sizeof(Kernel *));
+        at->kernels = bigger;
+    }
+    Kernel *copy = arena_alloc(sizeof *copy);
+    *copy = kernel;
+    at->kernels[at->count++] = copy;
+    return copy;
+}
+
+static void add_to_body(Kernel *kernel, Node *n)
+{
+    if (kernel->body_count == kernel->body_capacity) {
+        kernel->body_capacity = kernel->body_capacity ? 2 * kernel->body_capacity : 16;
+        Node **bigger = arena_alloc((size_t)kernel->body_capacity * sizeof(Node *));
+        if (kernel->body_count)
+            memcpy(bigger, kernel->body, (size_t)kernel->body_count * sizeof(Node *));
+        kernel->body = bigger;
+    }
+    kernel->body[kernel->body_count++] = n;
+}
+
+static bool same_space(const Type *a, const Type *b) /* [1] and [] are one space */
+{
+    return type_equal(a, b) || (a->batch == b->batch && type_size(a) == 1 && type_size(b) == 1);
+}
+
+static bool hosts(const Kernel *kernel, const Type *space)
+{
+    return (kernel->kind == KERNEL_NEST || kernel->kind == KERNEL_CONTRACT) &&
+           same_space(&kernel->space, space);
+}
+
+/* Element-wise nodes and reductions: into the kernel of the latest operand, into a later nest, or into a new one. */
+static void place_in_nest(Schedule *s, int section, Node *n)
+{
+    Type space = op_table[n->op].kind == CLASS_REDUCE ? n->inputs[0]->type : n->type;
+    Placement p = {.s = s, .section = section, .latest_idx = -1};
+    visit_reads(s, n, note_operand, &p);
+    const Section *at = &s->sections[section];
+    Kernel *host = p.latest && p.joinable && hosts(p.latest, &space) ? p.latest : NULL;
+    for (int k = p.latest_idx + 1; k < at->count && !host; k++)
+        if (at->kernels[k]->kind == KERNEL_NEST && hosts(at->kernels[k], &space))
+            host = at->kernels[k];
+    if (!host)
+        host = add_kernel(s, section, (Kernel){.kind = KERNEL_NEST, .batch = space.batch, .space = space});
+    add_to_body(host, n);
+    s->kernel_of[n->id] = host;
+}
+
+static void place(Schedule *s, Node *n, int section)
+{
+    s->section_of[n->id] = section;
+    KernelKind kind;
+    switch (n->op) {
+    case OP_INPUT:
+        kind = KERNEL_FILL;
+        break;
+    case OP_CONCAT:
+    case OP_PAD:
+        kind = KERNEL_JOIN;
+        break;
+    case OP_CONTRACT_Y:
+    case OP_CONTRACT_X:
+        kind = KERNEL_CONTRACT;
+        break;
+    case OP_CONTRACT_W:
+        kind = KERNEL_WEIGHT;
+        break;
+    default:
+        place_in_nest(s, section, n);
+        return;
+    }
+    s->kernel_of[n->id] =
+        add_kernel(s, section, (Kernel){.kind = kind, .batch = n->type.batch || kind == KERNEL_WEIGHT,
+                                        .space = n->type, .root = n});
+}
+
+typedef struct Reader { Schedule *s; Kernel *kernel; int level; const Section *section; } Reader;
+
+static void mark_read(void *context, Node *read, bool direct)
+{
+    Reader *reader = context;
+    Schedule *s = reader->s;
+    (void)direct;
+    if (is_source(read))
+        return;
+    const Kernel *from = s->kernel_of[read->id];
+    if (from != reader->kernel || op_table[read->op].kind == CLASS_REDUCE)
+        s->stored[read->id] = true;
+    if (from && from != reader->kernel && kernel_index(reader->section, from) >= 0 &&
+        from->level >= reader->level)
+        reader->level = from->level + 1;
+}
+
+/* Which values need buffers, and the levels of global kernels. */
+static void find_stored(Schedule *s)
+{
+    int number = 0;
+    for (int k = 0; k < s->section_count; k++)
+        for (int j = 0; j < s->sections[k].count; j++) {
+            Kernel *kernel = s->sections[k].kernels[j];
+            Reader reader = {s, kernel, 0, &s->sections[k]};
+            if (kernel->root)
+                visit_reads(s, kernel->root, mark_read, &reader);
+            for (int i = 0; i < kernel->body_count; i++)
+                visit_reads(s, kernel->body[i], mark_read, &reader);
+            kernel->level = reader.level;
+            kernel->number = number++;
+            if (kernel->kind == KERNEL_FILL || kernel->kind == KERNEL_JOIN)
+                s->stored[kernel->root->id] = true;
+        }
+    for (int k = 0; k < s->step->output_count; k++)
+        if (!is_source(s->step->outputs[k]))
+            s->stored[s->step->outputs[k]->id] = true;
+}
+
+/* ---------------------------------------------------------------- assignments happen after every read of the old value */
+typedef struct OldReader { const Tensor *tensor; bool found; } OldReader;
+
+static void find_old(void *context, Node *read, bool direct)
+{
+    OldReader *old = context;
+    (void)direct;
+    old->found |= read->op == OP_PARAMETER && read->tensor == old->tensor;
+}
+
+static bool reads_tensor(const Schedule *s, const Kernel *kernel, const Tensor *tensor)
+{
+    OldReader old = {tensor, false};
+    if (kernel->root)
+        visit_reads(s, kernel->root, find_old, &old);
+    for (int i = 0; i < kernel->body_count; i++)
+        visit_reads(s, kernel->body[i], find_old, &old);
+    return old.found;
+}
+
+/* Kernels that assign a tensor run in a level after those that read its old value. */
+static void order_assignments(Schedule *s)
+{
+    for (int k = 0; k < s->step->assign_count; k++) {
+        const Node *assign = s->step->assigns[k];
+        Kernel *writer = s->kernel_of[assign->id];
+        int section = s->section_of[assign->id];
+        for (int i = section; i < s->section_count; i++)
+            for (int j = 0; j < s->sections[i].count; j++) {
+                const Kernel *kernel = s->sections[i].kernels[j];
+                if (kernel == writer || !reads_tensor(s, kernel, assign->tensor))
+                    continue;
+                if (i > section || kernel->level > writer->level)
+                    internal_error("schedule: %s is read after its assignment", assign->tensor->name);
+                if (kernel->level == writer->level)
+                    writer->level++;
+            }
+    }
+}
+
+/* Two operations a multiply-add, as the network needs them: contractions, and products summed over features or the batch. */
+double kernel_flops(const Schedule *s, const Kernel *kernel)
+{
+    double batch = s->graph->batch_size, flops = 0;
+    if (kernel->kind == KERNEL_CONTRACT)
+        flops += 2 * batch * (double)type_size(&kernel->root->inputs[1]->type);
+    if (kernel->kind == KERNEL_WEIGHT)
+        flops += 2 * batch * (double)type_size(&kernel->root->type);
+    for (int k = 0; k < kernel->body_count && kernel->batch; k++) {
+        const Node *n = kernel->body[k];
+        if (op_table[n->op].kind == CLASS_REDUCE && n->inputs[0]->op == OP_MUL)
+            flops += 2 * batch * (double)type_size(&n->inputs[0]->type);
+    }
+    return flops;
+}
+
+double step_bytes(const Schedule *s)
+{
+    double bytes = 0;
+    for (int k = 0; k < s->step->assign_count; k++)
+        bytes += 2.0 * 4.0 * (double)type_size(&s->step->assigns[k]->type);
+    for (int k = 0; k < s->step->input_count; k++)
+        if (s->step->inputs[k]->kind == INPUT_DATA)
+            bytes += 4.0 * s->graph->batch_size * s->step->inputs[k]->width;
+    return bytes;
+}
+
+/* The sampler's requests have any length; a training batch is cut into tiles once and for all. */
+static void choose_tiles(Schedule *s)
+{
+    int batch = s->graph->batch_size;
+    int rounded = (batch + LANE_STEP - 1) / LANE_STEP * LANE_STEP;
+    bool sampler = strcmp(s->step->name, "sample") == 0;
+    s->lanes = rounded < TILE_LANES && !sampler ? rounded : TILE_LANES;
+    s->tiles = (batch + s->lanes - 1) / s->lanes;
+    s->shards = s->tiles / TILES_A_SHARD;
+    s->shards = s->shards < 1 ? 1 : s->shards > MAX_SHARDS ? MAX_SHARDS : s->shards;
+}
+
+Schedule *schedule_step(Graph *g, Step *step)
+{
+    Schedule *s = arena_alloc(sizeof *s);
+    s->graph = g;
+    s->step = step;
+    Order order = order_nodes(g, step);
+    int *uses = count_uses(g, &order, step), *phase = find_phases(g, &order), last = 0;
+    bool *forced = find_forced(g, &order, step), *inner = find_inner_concats(g, &order, uses);
+    s->section_of = arena_alloc((size_t)g->count * sizeof(int));
+    s->sum_of = arena_alloc((size_t)g->count * sizeof(int));
+    s->kernel_of = arena_alloc((size_t)g->count * sizeof(Kernel *));
+    s->stored = arena_alloc((size_t)g->count * sizeof(bool));
+    for (int id = 0; id < g->count; id++)
+        s->section_of[id] = s->sum_of[id] = -1;
+    find_sums(s, &order, uses, phase);
+    pack_sums(s);
+    for (int k = 0; k < order.count; k++)
+        last = phase[order.nodes[k]->id] > last ? phase[order.nodes[k]->id] : last;
+    s->section_count = 2 * (last + 1);
+    s->sections = arena_alloc((size_t)s->section_count * sizeof(Section));
+    for (int k = 0; k < s->section_count; k++)
+        s->sections[k].batch = k % 2;
+    for (int k = 0; k < order.count; k++) {
+        Node *n = order.nodes[k];
+        bool per_sample = n->type.batch || reduces_batch(n);
+        bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
+        bool recomputed = (op_table[n->op].cheap && !forced[n->id]) || inner[n->id];
+        if (!is_source(n) && !total && !recomputed)
+            place(s, n, 2 * phase[n->id] + per_sample);
+    }
+    choose_tiles(s);
+    find_stored(s);
+    order_assignments(s);
+    for (int k = 0; k < s->section_count; k++)
+        for (int j = 0; j < s->sections[k].count; j++)
+            s->flops += kernel_flops(s, s->sections[k].kernels[j]);
+    return s;
+}
+
+int steps_cost(const Model *model, StepCost costs[MAX_STEPS])
+{
+    Graph *g = steps_build(model);
+    for (int k = 0; k < g->step_count; k++) {
+        const Schedule *s = schedule_step(g, &g->steps[k]);
+        costs[k] = (StepCost){g->steps[k].name, g->steps[k].count, s->flops, step_bytes(s)};
+    }
+    return g->step_count;
+}

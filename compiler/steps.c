@@ -1,0 +1,307 @@
+/* steps.c -- a training iteration as graphs: [clamp], discriminator step, generator step, and the sampler.
+ *
+ * Needs: a checked Model. Guarantees: simplified steps whose inputs carry the names of a replay file. An iteration runs
+ * clamp once, d_step `count` times, g_step `count` times; gradients never accumulate over updates. */
+#include "gagac.h"
+
+#include <string.h>
+
+/* Purpose words of the random counter; 0 is left to the runtime (initial values, shuffling). */
+enum {
+    STREAM_Z_D = 1, STREAM_ALPHA, STREAM_NOISE_REAL, STREAM_NOISE_FAKE_D, STREAM_LABEL_REAL,
+    STREAM_LABEL_FAKE, STREAM_Z_G, STREAM_NOISE_FAKE_G, STREAM_SAMPLE
+};
+
+typedef struct Builder { /* what all steps share */
+    Graph *g;
+    const Model *model;
+    Module *discriminator, *generator;
+} Builder;
+
+void step_assign(Step *step, Node *assign)
+{
+    if (step->assign_count == step->assign_capacity) {
+        step->assign_capacity = step->assign_capacity ? 2 * step->assign_capacity : 64;
+        Node **bigger = arena_alloc((size_t)step->assign_capacity * sizeof(Node *));
+        if (step->assign_count)
+            memcpy(bigger, step->assigns, (size_t)step->assign_count * sizeof(Node *));
+        step->assigns = bigger;
+    }
+    step->assigns[step->assign_count++] = assign;
+}
+
+static Node *add_input(Graph *g, Step *step, Input input)
+{
+    Input *copy = arena_alloc(sizeof *copy);
+    *copy = input;
+    if (step->input_count == MAX_STEP_INPUTS)
+        internal_error("steps: too many inputs in %s", step->name);
+    step->inputs[step->input_count++] = copy;
+    return node_input(g, copy);
+}
+
+static Node *add_scalar(Graph *g, Step *step, Scalar scalar)
+{
+    step->scalars[step->scalar_count++] = scalar;
+    return node_scalar(g, scalar.name);
+}
+
+static void add_output(Step *step, const char *name, Node *value)
+{
+    step->output_names[step->output_count] = name;
+    step->outputs[step->output_count++] = value;
+}
+
+/* ---------------------------------------------------------------- data */
+static Node *latent(Builder *b, Step *step, const char *name, int stream, bool uniform)
+{
+    InputKind kind = uniform ? INPUT_UNIFORM : INPUT_NORMAL;
+    return add_input(b->g, step, (Input){.name = name, .kind = kind, .width = b->model->z_dim,
+                                         .stream = stream});
+}
+
+/* x + sigma s_j noise_ij with s_j the standard deviation (n - 1) of column j of this batch. Differentiable in x. */
+static Node *add_noise(Builder *b, Step *step, Node *x, double sigma, Input input)
+{
+    Graph *g = b->g;
+    if (sigma <= 0)
+        return x;
+    input.kind = INPUT_NORMAL;
+    input.width = b->model->x_dim;
+    Node *noise = add_input(g, step, input);
+    Node *centred =
+        node_binary(g, OP_SUB, x, node_expand_batch(g, node_mean_batch(g, x)));
+    Node *squares = node_sum_batch(g, node_binary(g, OP_MUL, centred, centred));
+    Node *variance = node_scale(g, squares, 1.0 / (g->batch_size - 1));
+    Node *guard = node_constant(g, 1e-24, variance->type);
+    Node *deviation = node_unary(g, OP_SQRT, node_binary(g, OP_MAX, variance, guard));
+    Node *amount = node_expand_batch(g, node_scale(g, deviation, sigma));
+    return node_binary(g, OP_ADD, x, node_binary(g, OP_MUL, amount, noise));
+}
+
+/* The real rows as the discriminator sees them. In a G step (last): those of the iteration's last D update. */
+static Node *real_rows(Builder *b, Step *step, bool last)
+{
+    Node *x = add_input(b->g, step, (Input){.name = "real", .kind = INPUT_DATA,
+                                            .width = b->model->x_dim, .last_data = last});
+    return add_noise(b, step, x, b->model->noise_real,
+                     (Input){.name = "noise_real", .stream = STREAM_NOISE_REAL, .last_data = last});
+}
+
+static Node *condition_of(Builder *b, Node *x)
+{
+    const Model *m = b->model;
+    return m->cond_dim ? node_slice(b->g, x, 0, m->x_dim - m->cond_dim, m->cond_dim) : NULL;
+}
+
+static Node *join(Graph *g, Node *a, Node *condition)
+{
+    return condition ? node_concat(g, a, condition, 0) : a;
+}
+
+static Node *label(Builder *b, Step *step, const char *name, int stream, bool first)
+{
+    if (b->model->loss != LOSS_BCE || b->model->label_smoothing <= 0)
+        return NULL;
+    return add_input(b->g, step, (Input){.name = name, .kind = INPUT_UNIFORM, .width = 1, .flat = true,
+                                         .stream = stream, .first_only = first,
+                                         .once = b->model->labels_drawn_once});
+}
+
+/* ---------------------------------------------------------------- optimisers (PyTorch's formulas) */
+typedef struct Rates { Node *rate, *first, *second; } Rates;
+
+static Rates add_rates(Graph *g, Step *step, const Optimiser *o)
+{
+    Rates r = {0};
+    r.rate = add_scalar(g, step, (Scalar){"rate", SCALAR_RATE, o->rate});
+    if (o->kind == OPT_ADAM) {
+        r.first = add_scalar(g, step, (Scalar){"first", SCALAR_ADAM_FIRST, o->beta1});
+        r.second = add_scalar(g, step, (Scalar){"second", SCALAR_ADAM_SECOND, o->beta2});
+    }
+    return r;
+}
+
+static Tensor *companion(Graph *g, Tensor *of, const char *what, TensorRole role)
+{
+    Tensor copy = *of;
+    copy.name = arena_printf("%s.%s", of->name, what);
+    copy.group = arena_printf("%s_%s", of->group, what);
+    copy.label = arena_printf("%s, %s", of->label, what);
+    copy.role = role;
+    copy.init = INIT_ZERO;
+    copy.source = of;
+    return graph_tensor(g, copy);
+}
+
+/* state <- decay * state + (1 - decay) * value */
+static Node *moving_average(Graph *g, Step *step, Tensor *state, double decay, Node *value)
+{
+    Node *next = node_binary(g, OP_ADD, node_scale(g, node_parameter(g, state), decay),
+                             node_scale(g, value, 1 - decay));
+    step_assign(step, node_assign(g, state, next));
+    return next;
+}
+
+static Node *rmsprop_direction(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o)
+{
+    Node *square = moving_average(g, step, companion(g, p, "square", ROLE_OPTIMISER), o->alpha,
+                                  node_binary(g, OP_MUL, d, d));
+    if (o->centered) {
+        Node *mean =
+            moving_average(g, step, companion(g, p, "mean", ROLE_OPTIMISER), o->alpha, d);
+        square = node_binary(g, OP_SUB, square, node_binary(g, OP_MUL, mean, mean));
+    }
+    Node *size = node_shift(g, node_unary(g, OP_SQRT, square), o->epsilon);
+    Node *direction = node_binary(g, OP_DIV, d, size);
+    if (o->momentum == 0)
+        return direction;
+    Tensor *momentum = companion(g, p, "momentum", ROLE_OPTIMISER);
+    Node *next = node_binary(g, OP_ADD, node_scale(g, node_parameter(g, momentum), o->momentum),
+                             direction);
+    step_assign(step, node_assign(g, momentum, next));
+    return next;
+}
+
+static Node *adam_direction(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
+{
+    Node *first = moving_average(g, step, companion(g, p, "first", ROLE_OPTIMISER), o->beta1, d);
+    Node *second = moving_average(g, step, companion(g, p, "second", ROLE_OPTIMISER), o->beta2,
+                                  node_binary(g, OP_MUL, d, d));
+    Node *root = node_binary(g, OP_MUL, node_unary(g, OP_SQRT, second),
+                             node_expand_to(g, r.second, d->type));
+    Node *corrected = node_binary(g, OP_MUL, first, node_expand_to(g, r.first, d->type));
+    return node_binary(g, OP_DIV, corrected, node_shift(g, root, o->epsilon));
+}
+
+static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
+{
+    Node *old = node_parameter(g, p), *direction = d;
+    if (o->weight_decay != 0)
+        direction = d = node_binary(g, OP_ADD, d, node_scale(g, old, o->weight_decay));
+    if (o->kind == OPT_RMSPROP)
+        direction = rmsprop_direction(g, step, p, d, o);
+    else if (o->kind == OPT_ADAM)
+        direction = adam_direction(g, step, p, d, o, r);
+    Node *move = node_binary(g, OP_MUL, direction, node_expand_to(g, r.rate, d->type));
+    Node *next = node_binary(g, OP_SUB, old, move);
+    step_assign(step, node_assign(g, p, next));
+    double decay = g->model->ema_decay;
+    if (p->group[0] == 'g' && decay > 0) {
+        Tensor *average = companion(g, p, "average", ROLE_AVERAGE);
+        moving_average(g, step, average, decay, next);
+    }
+}
+
+void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser *o)
+{
+    size_t count = (size_t)m->parameter_count;
+    Node **values = arena_alloc(count * sizeof(Node *)), **gradients = arena_alloc(count * sizeof(Node *));
+    Rates rates = add_rates(g, step, o);
+    for (int k = 0; k < m->parameter_count; k++)
+        values[k] = node_parameter(g, m->parameters[k]);
+    grad(g, loss, NULL, values, m->parameter_count, gradients);
+    for (int k = 0; k < m->parameter_count; k++)
+        update_parameter(g, step, m->parameters[k], gradients[k], o, rates);
+}
+
+/* ---------------------------------------------------------------- the steps */
+static Node *add_penalty(Builder *b, Step *step, Node *real, Node *fake)
+{
+    Graph *g = b->g;
+    Node *alpha = add_input(g, step, (Input){.name = "alpha", .kind = INPUT_UNIFORM, .width = 1,
+                                             .flat = true, .stream = STREAM_ALPHA});
+    Node *a = node_expand_to(g, alpha, real->type); /* a x + (1 - a) xf = xf + a (x - xf) */
+    Node *between =
+        node_binary(g, OP_ADD, fake, node_binary(g, OP_MUL, a, node_binary(g, OP_SUB, real, fake)));
+    return gradient_penalty(g, module_apply(g, b->discriminator, between, true), between);
+}
+
+static void build_d_step(Builder *b, Step *step)
+{
+    Graph *g = b->g;
+    const Model *m = b->model;
+    *step = (Step){.name = "d_step", .title = "one update of the discriminator", .count = m->d_updates};
+    Node *real = real_rows(b, step, false);
+    Node *condition = condition_of(b, real);
+    Node *z = latent(b, step, "z_d", STREAM_Z_D, m->z_uniform);
+    Node *made = module_apply(g, b->generator, join(g, z, condition), false);
+    Node *fake = add_noise(b, step, join(g, made, condition), m->noise_fake,
+                           (Input){.name = "noise_fake_d", .stream = STREAM_NOISE_FAKE_D});
+    Node *score_real = module_apply(g, b->discriminator, real, true);
+    Node *score_fake = module_apply(g, b->discriminator, fake, true);
+    Node *label_real = label(b, step, "label_real", STREAM_LABEL_REAL, false);
+    Node *label_fake = label(b, step, "label_fake", STREAM_LABEL_FAKE, false);
+    LossTerms terms = discriminator_loss(g, score_real, score_fake, label_real, label_fake);
+    Node *loss = terms.total, *penalty = NULL;
+    if (m->penalty == PENALTY_GRADIENT) {
+        penalty = add_penalty(b, step, real, fake);
+        loss = node_binary(g, OP_ADD, loss, node_scale(g, penalty, m->penalty_weight));
+    }
+    add_output(step, "d_loss", loss);
+    add_output(step, "d_real", terms.real);
+    add_output(step, "d_fake", terms.fake);
+    if (penalty)
+        add_output(step, "penalty", penalty);
+    module_update(g, step, b->discriminator, loss, &m->d_optimiser);
+    module_keep_vectors(g, b->discriminator, step);
+}
+
+static void build_g_step(Builder *b, Step *step)
+{
+    Graph *g = b->g;
+    const Model *m = b->model;
+    *step = (Step){.name = "g_step", .title = "one update of the generator", .count = m->g_updates};
+    Node *condition = m->cond_dim ? condition_of(b, real_rows(b, step, true)) : NULL;
+    Node *z = latent(b, step, "z_g", STREAM_Z_G, m->z_uniform);
+    Node *made = module_apply(g, b->generator, join(g, z, condition), false);
+    Node *fake = add_noise(b, step, join(g, made, condition), m->noise_fake,
+                           (Input){.name = "noise_fake_g", .stream = STREAM_NOISE_FAKE_G});
+    Node *score = module_apply(g, b->discriminator, fake, true);
+    Node *loss = generator_loss(g, score, label(b, step, "label_real", STREAM_LABEL_REAL, true));
+    add_output(step, "g_loss", loss);
+    module_update(g, step, b->generator, loss, &m->g_optimiser);
+    module_keep_vectors(g, b->discriminator, step);
+}
+
+static void build_clamp(Builder *b, Step *step)
+{
+    Graph *g = b->g;
+    *step = (Step){.name = "clamp", .title = "the discriminator's parameters back into their bounds"};
+    for (int k = 0; k < b->discriminator->parameter_count; k++) {
+        Node *p = node_parameter(g, b->discriminator->parameters[k]);
+        Node *low = node_constant(g, b->model->clamp_lower, p->type);
+        Node *high = node_constant(g, b->model->clamp_upper, p->type);
+        Node *inside = node_binary(g, OP_MIN, node_binary(g, OP_MAX, p, low), high);
+        step_assign(step, node_assign(g, b->discriminator->parameters[k], inside));
+    }
+}
+
+static void build_sample(Builder *b, Step *step)
+{
+    const Model *m = b->model;
+    *step = (Step){.name = "sample", .title = "rows from the generator"};
+    Node *z = latent(b, step, "z", STREAM_SAMPLE, m->sample_z_uniform);
+    Node *condition = NULL;
+    if (m->cond_dim)
+        condition = add_input(b->g, step, (Input){.name = "condition", .kind = INPUT_DATA,
+                                                  .width = m->cond_dim});
+    add_output(step, "rows", module_apply(b->g, b->generator, join(b->g, z, condition), false));
+}
+
+Graph *steps_build(const Model *model)
+{
+    Graph *g = graph_new(model, model->batch_size);
+    Builder b = {.g = g, .model = model};
+    b.discriminator = module_new(g, &model->discriminator);
+    b.generator = module_new(g, &model->generator);
+    g->steps = arena_alloc(4 * sizeof(Step));
+    if (model->penalty == PENALTY_CLAMP)
+        build_clamp(&b, &g->steps[g->step_count++]);
+    build_d_step(&b, &g->steps[g->step_count++]);
+    build_g_step(&b, &g->steps[g->step_count++]);
+    build_sample(&b, &g->steps[g->step_count++]);
+    for (int k = 0; k < g->step_count; k++)
+        simplify_step(g, &g->steps[k]);
+    return g;
+}

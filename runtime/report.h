@@ -1,0 +1,32 @@
+/* report.h -- report.html: the course of the losses, and real against generated values of each column.
+ *
+ * One self-contained page: inline SVG, no script, nothing loaded from elsewhere.                                         */
+#ifndef GAGAC_REPORT_H
+#define GAGAC_REPORT_H
+
+#include "metrics.h"
+#include "text.h"
+
+typedef struct ReportColumn {
+    const char *name;
+    float *real, *generated; /* finite values in any order; they are sorted in place */
+    size_t real_count, generated_count;
+} ReportColumn;
+
+typedef struct ReportFact { const char *name, *value; } ReportFact;
+
+typedef struct Report {
+    const char *title;
+    const ReportFact *facts; /* lines of the head */
+    int fact_count;
+    const History *history;
+    ReportColumn *columns;
+    int column_count;
+} Report;
+
+void report_render(const Report *report, Text *out);
+
+/* Wasserstein-1 distance of two sorted samples: the integral of |F^-1 - G^-1| over (0, 1). */
+double wasserstein_distance(const float *a, size_t a_count, const float *b, size_t b_count);
+
+#endif

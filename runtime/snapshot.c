@@ -1,0 +1,270 @@
+/* snapshot.c -- see snapshot.h. */
+#include "snapshot.h"
+
+#include "hash.h"
+#include "state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef GAGAC_F64
+const char precision_name[] = "f64";
+const StoredType precision_type = STORED_F64;
+#else
+const char precision_name[] = "f32";
+const StoredType precision_type = STORED_F32;
+#endif
+
+enum { HASHED_ROWS = 1024, TEXT_COUNT = 10, TEXT_SIZE = 24 };
+
+void stored_copy_reals(const StoredTensor *stored, real *out)
+{
+#ifdef GAGAC_F64
+    stored_copy_doubles(stored, out);
+#else
+    stored_copy_floats(stored, out);
+#endif
+}
+
+StoredTensor tensor_describe(const ProgramTensor *tensor, const real *logical)
+{
+    StoredTensor stored = {
+        .name = tensor->name, .type = precision_type, .rank = tensor->rank, .data = logical};
+    for (int i = 0; i < tensor->rank; i++) {
+        stored.dims[i] = (uint64_t)tensor->dims[i];
+    }
+    return stored;
+}
+
+bool stored_check(const StoredTensor *stored, const StoredTensor *expected, Error *error)
+{
+    if (stored->type == STORED_OTHER) {
+        return error_set(error, EXIT_INVALID, NULL, "tensor '%s' is neither F32 nor F64",
+                         stored->name);
+    }
+    if (stored->rank == expected->rank &&
+        !memcmp(stored->dims, expected->dims, (size_t)stored->rank * sizeof stored->dims[0])) {
+        return true;
+    }
+    char found[128], wanted[128];
+    stored_shape(stored, found, sizeof found);
+    stored_shape(expected, wanted, sizeof wanted);
+    return error_set(error, EXIT_INVALID, NULL, "tensor '%s' has shape %s where %s is needed",
+                     stored->name, found, wanted);
+}
+
+static real *logical_create(size_t count)
+{
+    real *logical = malloc((count ? count : 1) * sizeof *logical);
+    if (!logical) {
+        fail(EXIT_IO, NULL, "out of memory: %zu numbers", count);
+    }
+    return logical;
+}
+
+bool tensor_load(const ProgramTensor *tensor, real *state, const StoredTensor *stored,
+                 Error *error)
+{
+    StoredTensor expected = tensor_describe(tensor, NULL);
+    if (!stored_check(stored, &expected, error)) {
+        return false;
+    }
+    real *logical = logical_create(tensor_size(tensor));
+    stored_copy_reals(stored, logical);
+    tensor_put(tensor, state, logical);
+    free(logical);
+    return true;
+}
+
+/* ---------------------------------------------------------------- writing */
+typedef struct Metadata { /* texts and the memory of those that were numbers */
+    StoredText texts[TEXT_COUNT];
+    char values[TEXT_COUNT][TEXT_SIZE];
+    int count;
+} Metadata;
+
+static void add_text(Metadata *metadata, const char *key, const char *value)
+{
+    metadata->texts[metadata->count++] = (StoredText){key, value};
+}
+
+static void add_count(Metadata *metadata, const char *key, uint64_t value)
+{
+    char *text = metadata->values[metadata->count];
+    snprintf(text, TEXT_SIZE, "%" PRIu64, value);
+    add_text(metadata, key, text);
+}
+
+static void add_hash(Metadata *metadata, const char *key, uint64_t value)
+{
+    char *text = metadata->values[metadata->count];
+    snprintf(text, TEXT_SIZE, "%016" PRIx64, value);
+    add_text(metadata, key, text);
+}
+
+static void describe(Metadata *metadata, const Program *program, const Progress *progress,
+                     bool generator_only)
+{
+    add_text(metadata, "kind", generator_only ? "generator" : "training");
+    add_text(metadata, "gagac", program->version);
+    add_text(metadata, "config", program->config_name);
+    add_hash(metadata, "config_hash", program->config_hash);
+    add_text(metadata, "precision", precision_name);
+    add_count(metadata, "iteration", progress->iteration);
+    add_count(metadata, "seed", progress->seed);
+    add_count(metadata, "data_rows", progress->data_rows);
+    add_hash(metadata, "data_hash", progress->data_hash);
+    snprintf(metadata->values[metadata->count], TEXT_SIZE, "%.3f", progress->seconds);
+    add_text(metadata, "seconds", metadata->values[metadata->count]);
+}
+
+static bool is_stored(const ProgramTensor *tensor, bool generator_only)
+{
+    return !generator_only || tensor_is_generator(tensor);
+}
+
+/* Fills tensors with those of the state; their values lie in *values, which the caller frees. */
+static int collect(const Program *program, const real *state, bool generator_only,
+                   StoredTensor *tensors, real **values)
+{
+    size_t total = 0, used = 0;
+    for (int i = 0; i < program->tensor_count; i++) {
+        total += tensor_size(&program->tensors[i]);
+    }
+    *values = logical_create(total);
+    int count = 0;
+    for (int i = 0; i < program->tensor_count; i++) {
+        const ProgramTensor *tensor = &program->tensors[i];
+        if (is_stored(tensor, generator_only)) {
+            tensor_get(tensor, state, *values + used);
+            tensors[count++] = tensor_describe(tensor, *values + used);
+            used += tensor_size(tensor);
+        }
+    }
+    return count;
+}
+
+bool snapshot_write(const char *folder, const Program *program, const real *state,
+                    const Normaliser *normaliser, const Progress *progress, bool generator_only,
+                    Error *error)
+{
+    Metadata metadata = {.count = 0};
+    describe(&metadata, program, progress, generator_only);
+    NormaliserTensors tables = normaliser_store(normaliser);
+    size_t most = (size_t)program->tensor_count + (size_t)tables.count;
+    StoredTensor *tensors = calloc(most, sizeof *tensors);
+    if (!tensors) {
+        fail(EXIT_IO, NULL, "out of memory: %zu tensors", most);
+    }
+    real *values = NULL;
+    int count = collect(program, state, generator_only, tensors, &values);
+    memcpy(tensors + count, tables.tensors, (size_t)tables.count * sizeof *tensors);
+    count += tables.count;
+    bool done = (generator_only ? checkpoint_store : checkpoint_write)(
+        folder, progress->iteration, tensors, count, metadata.texts, metadata.count, error);
+    free(values);
+    free(tensors);
+    normaliser_tensors_free(&tables);
+    return done;
+}
+
+/* ---------------------------------------------------------------- reading */
+static bool read_number(const Safetensors *file, const char *key, int base, uint64_t *value,
+                        Error *error)
+{
+    const char *text = safetensors_text(file, key);
+    char *end = NULL;
+    if (text && *text) {
+        *value = strtoull(text, &end, base);
+    }
+    if (!end || *end) {
+        return error_set(error, EXIT_INVALID, NULL, "%s: its metadata have no valid '%s'",
+                         file->map.path, key);
+    }
+    return true;
+}
+
+bool snapshot_progress(const Safetensors *file, Progress *progress, Error *error)
+{
+    const char *seconds = safetensors_text(file, "seconds");
+    progress->seconds = seconds ? strtod(seconds, NULL) : 0;
+    return read_number(file, "iteration", 10, &progress->iteration, error) &&
+           read_number(file, "seed", 10, &progress->seed, error) &&
+           read_number(file, "data_rows", 10, &progress->data_rows, error) &&
+           read_number(file, "data_hash", 16, &progress->data_hash, error);
+}
+
+bool snapshot_check(const Safetensors *file, const Program *program, Error *error)
+{
+    uint64_t hash = 0;
+    if (!read_number(file, "config_hash", 16, &hash, error)) {
+        return false;
+    }
+    if (hash != program->config_hash) {
+        const char *config = safetensors_text(file, "config");
+        return error_set(error, EXIT_INVALID, NULL,
+                         "%s was made by another network or training: config %s with hash %016" PRIx64
+                         ", this program is %s with hash %016" PRIx64,
+                         file->map.path, config ? config : "unknown", hash, program->config_name,
+                         program->config_hash);
+    }
+    const char *precision = safetensors_text(file, "precision");
+    if (!precision || strcmp(precision, precision_name)) {
+        return error_set(error, EXIT_INVALID, NULL, "%s has precision %s, this program has %s",
+                         file->map.path, precision ? precision : "unknown", precision_name);
+    }
+    return true;
+}
+
+bool snapshot_read(const Safetensors *file, const Program *program, real *state,
+                   Normaliser *normaliser, bool generator_only, Error *error)
+{
+    for (int i = 0; i < program->tensor_count; i++) {
+        const ProgramTensor *tensor = &program->tensors[i];
+        if (!is_stored(tensor, generator_only)) {
+            continue;
+        }
+        const StoredTensor *stored = safetensors_find(file, tensor->name);
+        if (!stored) {
+            return error_set(error, EXIT_INVALID, NULL, "%s holds no tensor '%s'", file->map.path,
+                             tensor->name);
+        }
+        if (!tensor_load(tensor, state, stored, error)) {
+            return false;
+        }
+    }
+    return normaliser_load(normaliser, (NormalisationKind)program->normalisation, program->x_dim,
+                           file, error);
+}
+
+uint64_t snapshot_data_hash(const Npy *file, const int *columns, int column_count)
+{
+    uint64_t count = file->rows < HASHED_ROWS ? file->rows : HASHED_ROWS;
+    uint64_t hash = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t row = i * (file->rows / count);
+        for (int k = 0; k < column_count; k++) {
+            double value = npy_value(file, columns[k], row);
+            hash = hash_bytes(&value, sizeof value, hash);
+        }
+    }
+    return hash;
+}
+
+void bounds_put(const Program *program, real *state, const Normaliser *normaliser)
+{
+    if (!program->clamp_lower) {
+        return;
+    }
+    for (int k = 0; k < program->x_dim - program->cond_dim; k++) {
+        double lower = program->clamp_lower[k], upper = program->clamp_upper[k];
+        if (normaliser) {
+            lower = normalise(&normaliser->columns[k], lower);
+            upper = normalise(&normaliser->columns[k], upper);
+        }
+        state[program->lower_offset + (size_t)k] = (real)lower;
+        state[program->upper_offset + (size_t)k] = (real)upper;
+    }
+}

@@ -1,0 +1,151 @@
+/* state.c -- see state.h. */
+#define _GNU_SOURCE
+#include "state.h"
+
+#include "fail.h"
+#include "rng.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { STREAM_INITIALISE = 200 }; /* Philox purpose word; program.h's inputs use small numbers */
+
+void *block_create(size_t bytes)
+{
+    void *block = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) {
+        fail(EXIT_IO, NULL, "out of memory: %zu bytes", bytes);
+    }
+    return block;
+}
+
+void block_destroy(void *block, size_t bytes)
+{
+    munmap(block, bytes ? bytes : 1);
+}
+
+real *state_create(const Program *program)
+{
+    return block_create(program->state_size * sizeof(real));
+}
+
+void state_destroy(const Program *program, real *state)
+{
+    block_destroy(state, program->state_size * sizeof(real));
+}
+
+size_t tensor_size(const ProgramTensor *tensor)
+{
+    return (size_t)tensor->rows * (size_t)tensor->row;
+}
+
+int tensor_find(const Program *program, const char *name)
+{
+    for (int i = 0; i < program->tensor_count; i++) {
+        if (!strcmp(program->tensors[i].name, name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void tensor_get(const ProgramTensor *tensor, const real *state, real *logical)
+{
+    size_t row = (size_t)tensor->row;
+    const real *from = state + tensor->offset;
+    for (int i = 0; i < tensor->rows; i++) {
+        memcpy(logical + (size_t)i * row, from + (size_t)i * (size_t)tensor->stride,
+               row * sizeof(real));
+    }
+}
+
+void tensor_put(const ProgramTensor *tensor, real *state, const real *logical)
+{
+    size_t row = (size_t)tensor->row;
+    real *to = state + tensor->offset;
+    for (int i = 0; i < tensor->rows; i++) {
+        memcpy(to + (size_t)i * (size_t)tensor->stride, logical + (size_t)i * row,
+               row * sizeof(real));
+    }
+}
+
+bool tensor_is_generator(const ProgramTensor *tensor)
+{
+    return (tensor->role == ROLE_PARAMETER || tensor->role == ROLE_AVERAGE) &&
+           !strncmp(tensor->name, "G.", 2);
+}
+
+/* First values of one row; INIT_UNIT and INIT_COPY are finished by the callers. */
+static void initialise_row(const ProgramTensor *tensor, real *row, uint64_t seed, int index, int i)
+{
+    bool uniform = tensor->init == INIT_UNIFORM;
+    bool drawn = uniform || tensor->init == INIT_NORMAL || tensor->init == INIT_UNIT;
+    if (drawn) {
+        draw_row(row, tensor->row, uniform ? DRAW_UNIFORM : DRAW_NORMAL, seed, STREAM_INITIALISE,
+                 (uint64_t)index, (uint64_t)i);
+    }
+    real scale = (real)tensor->scale;
+    for (int j = 0; j < tensor->row; j++) {
+        if (uniform) {
+            row[j] = scale * (2 * row[j] - 1);
+        } else if (tensor->init == INIT_NORMAL) {
+            row[j] *= scale;
+        } else if (!drawn) {
+            row[j] = tensor->init == INIT_ONE;
+        }
+    }
+}
+
+/* Scales the tensor to length 1. */
+static void normalise_length(const ProgramTensor *tensor, real *state)
+{
+    double sum = 0;
+    for (int i = 0; i < tensor->rows; i++) {
+        const real *row = state + tensor->offset + (size_t)i * (size_t)tensor->stride;
+        for (int j = 0; j < tensor->row; j++) {
+            double square = (double)row[j] * (double)row[j];
+            sum += square;
+        }
+    }
+    double scale = sum > 0 ? 1 / sqrt(sum) : 1;
+    for (int i = 0; i < tensor->rows; i++) {
+        real *row = state + tensor->offset + (size_t)i * (size_t)tensor->stride;
+        for (int j = 0; j < tensor->row; j++) {
+            row[j] = (real)((double)row[j] * scale);
+        }
+    }
+}
+
+static void initialise_tensor(const Program *program, real *state, int index, uint64_t seed)
+{
+    const ProgramTensor *tensor = &program->tensors[index];
+    for (int i = 0; i < tensor->rows; i++) {
+        real *row = state + tensor->offset + (size_t)i * (size_t)tensor->stride;
+        initialise_row(tensor, row, seed, index, i);
+    }
+    if (tensor->init == INIT_UNIT) {
+        normalise_length(tensor, state);
+    }
+}
+
+void state_copy_sources(const Program *program, real *state)
+{
+    for (int i = 0; i < program->tensor_count; i++) {
+        const ProgramTensor *tensor = &program->tensors[i];
+        if (tensor->init == INIT_COPY) {
+            const ProgramTensor *source = &program->tensors[tensor->source];
+            memcpy(state + tensor->offset, state + source->offset,
+                   (size_t)tensor->rows * (size_t)tensor->stride * sizeof(real));
+        }
+    }
+}
+
+void state_initialise(const Program *program, real *state, uint64_t seed)
+{
+    for (int i = 0; i < program->tensor_count; i++) {
+        initialise_tensor(program, state, i, seed);
+    }
+    state_copy_sources(program, state);
+}

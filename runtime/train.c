@@ -1,0 +1,555 @@
+/* train.c -- main of RUN/train: trains the program's networks on a data file, safely.
+ *
+ * The run folder holds a good checkpoint from the first interval on, whatever happens: a kill, a full disk, a loss that is
+ * no number. A training that goes on from a checkpoint gives the bits of one that was never interrupted.                */
+#define _POSIX_C_SOURCE 200809L
+#include "bench.h"
+#include "options.h"
+#include "place.h"
+#include "replay.h"
+#include "sampler_write.h"
+#include "session.h"
+#include "state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MAX_ITERATIONS = 999999999, /* nine digits in the names of checkpoints */
+    DEFAULT_SEED = 1,
+    LOG_INTERVAL = 10,     /* iterations between two lines of metrics.jsonl where the config does not say */
+    CHECKPOINT_SECONDS = 60,
+    REPORT_SECONDS = 60,   /* at least between two reports: they take a moment */
+    WARNING_SECONDS = 10   /* at least between two warnings of files that cannot be written */
+};
+
+typedef struct TrainOptions {
+    const char *data, *run, *replay, *out, *device, *checkpoint_every;
+    int64_t iterations, threads;
+    int64_t checkpoint_seconds, checkpoint_iterations; /* one of them > 0 */
+    const char *seed_text; /* NULL: not given */
+    uint64_t seed;
+    bool fresh, quiet, bench, json, peak;
+} TrainOptions;
+
+/* ---------------------------------------------------------------- command line */
+static void read_interval(TrainOptions *options)
+{
+    const char *text = options->checkpoint_every;
+    options->checkpoint_seconds = CHECKPOINT_SECONDS;
+    if (!text) {
+        return;
+    }
+    char number[32];
+    size_t length = strlen(text);
+    bool seconds = length > 1 && text[length - 1] == 's';
+    snprintf(number, sizeof number, "%.*s", (int)(length - seconds), text);
+    int64_t value = length < sizeof number ? parse_number(number) : -1;
+    if (value < 1) {
+        fail(EXIT_USAGE, "for example 500 or 30s",
+             "--checkpoint-every needs a number of iterations or seconds, not '%s'", text);
+    }
+    options->checkpoint_seconds = seconds ? value : 0;
+    options->checkpoint_iterations = seconds ? 0 : value;
+}
+
+static void check_device(const char *device)
+{
+    if (!strcmp(device, "gpu")) {
+        fail(EXIT_TOOLCHAIN, "leave --device out to train on the CPU",
+             "this program has no code for a GPU");
+    } else if (!strcmp(device, "auto")) {
+        fprintf(stderr, "note: this program has no code for a GPU and trains on the CPU\n");
+    } else if (strcmp(device, "cpu")) {
+        fail(EXIT_USAGE, NULL, "--device is cpu, gpu or auto, not '%s'", device);
+    }
+}
+
+static void check_options(const TrainOptions *options)
+{
+    if (options->device) {
+        check_device(options->device);
+    }
+    if (!options->replay != !options->out) {
+        fail(EXIT_USAGE, "train --replay in.safetensors --out out.safetensors",
+             "--replay and --out go together");
+    }
+    if (!options->data && !options->replay && !options->bench && !options->peak) {
+        fail(EXIT_USAGE, "train --data FILE.npy", "no data file is given");
+    }
+}
+
+static TrainOptions read_options(int argc, char **argv)
+{
+    TrainOptions o = {.threads = pool_core_count(), .seed = DEFAULT_SEED};
+    o.threads = o.threads < MAX_THREADS ? o.threads : MAX_THREADS;
+    const Option table[] = {
+        {"--data", NULL, "FILE", "the rows to learn, a .npy file with the config's columns",
+         OPTION_TEXT, &o.data, 0, 0},
+        {"--iterations", NULL, "N", "iterations of the whole training (default: the config's)",
+         OPTION_NUMBER, &o.iterations, 1, MAX_ITERATIONS},
+        {"--threads", NULL, "N", "threads (default: all cores); the result does not depend on it",
+         OPTION_NUMBER, &o.threads, 1, MAX_THREADS},
+        {"--seed", NULL, "S", "seed of all random numbers (default 1)", OPTION_TEXT, &o.seed_text,
+         0, 0},
+        {"--fresh", NULL, NULL, "start over instead of going on from the last checkpoint",
+         OPTION_FLAG, &o.fresh, 0, 0},
+        {"--checkpoint-every", NULL, "N", "iterations, or seconds as 30s (default 60s)",
+         OPTION_TEXT, &o.checkpoint_every, 0, 0},
+        {"--run", NULL, "DIR", "folder of the run (default: the one this program lies in)",
+         OPTION_TEXT, &o.run, 0, 0},
+        {"--device", NULL, "WHICH", "cpu, auto or gpu; this program has code for the CPU only", OPTION_TEXT,
+         &o.device, 0, 0},
+        {"--quiet", NULL, NULL, "no progress line", OPTION_FLAG, &o.quiet, 0, 0},
+        {NULL, NULL, NULL, "checking", OPTION_TITLE, NULL, 0, 0},
+        {"--replay", NULL, "IN", "take data and random draws from a .safetensors file", OPTION_TEXT,
+         &o.replay, 0, 0},
+        {"--out", NULL, "OUT", "where --replay writes parameters and losses", OPTION_TEXT, &o.out,
+         0, 0},
+        {"--bench", NULL, NULL, "measure the steps and end", OPTION_FLAG, &o.bench, 0, 0},
+        {"--json", NULL, NULL, "--bench prints JSON", OPTION_FLAG, &o.json, 0, 0},
+        {"--peak", NULL, NULL, "measure the FMA peak and end", OPTION_FLAG, &o.peak, 0, 0},
+    };
+    CommandLine line = {"train",
+                        "Trains the networks of this run; Ctrl-C is safe, the same command goes on.",
+                        table, sizeof table / sizeof *table, NULL};
+    char *folder = program_folder(), *defaults = path_join(folder, "train.options");
+    options_read(&line, defaults);
+    options_parse(&line, argc, argv);
+    free(defaults);
+    free(folder);
+    if (o.seed_text) {
+        if (!parse_seed(o.seed_text, &o.seed)) {
+            fail(EXIT_USAGE, NULL, "--seed needs a whole number from 0 to 2^64-1, not '%s'",
+                 o.seed_text);
+        }
+    }
+    read_interval(&o);
+    check_options(&o);
+    return o;
+}
+
+/* ---------------------------------------------------------------- signals */
+static volatile sig_atomic_t stop_signal, checkpoint_wanted;
+
+static void handle_signal(int number)
+{
+    if (number == SIGUSR1) {
+        checkpoint_wanted = 1;
+    } else if (stop_signal && number == SIGINT) {
+        _exit(128 + SIGINT); /* asked twice */
+    } else {
+        stop_signal = number;
+    }
+}
+
+static void catch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        sigaction(numbers[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN); /* nobody reads the progress any more: no reason to stop */
+}
+
+/* ---------------------------------------------------------------- start */
+static const char fresh_hint[] = "--fresh starts over";
+
+/* The tensors of a file the config names, by name; what it does not hold keeps its first value. */
+static void load_start(Session *session)
+{
+    const Program *program = session->program;
+    Safetensors file = {0};
+    Error error = {0};
+    if (!safetensors_open(&file, program->start_from, &error)) {
+        fail_error(&error);
+    }
+    int found = 0;
+    for (int i = 0; i < program->tensor_count; i++) {
+        const ProgramTensor *tensor = &program->tensors[i];
+        bool wanted = tensor->role == ROLE_PARAMETER || tensor->role == ROLE_VECTOR;
+        const StoredTensor *stored = wanted ? safetensors_find(&file, tensor->name) : NULL;
+        if (stored && !tensor_load(tensor, session->training.state, stored, &error)) {
+            fail_error(&error);
+        }
+        found += stored != NULL;
+    }
+    if (found == 0) {
+        fail(EXIT_INVALID, NULL, "%s holds no parameter of this network", program->start_from);
+    }
+    safetensors_close(&file);
+    state_copy_sources(program, session->training.state);
+}
+
+static void start_new(Session *session)
+{
+    const Program *program = session->program;
+    const Data *data = &session->data;
+    Error error = {0};
+    if (!normaliser_fit(&session->normaliser, (NormalisationKind)program->normalisation, &data->file,
+                        data->columns, program->keys, program->x_dim, session->training.seed,
+                        &error)) {
+        fail_error(&error);
+    }
+    state_initialise(program, session->training.state, session->training.seed);
+    if (program->start_from) {
+        load_start(session);
+    }
+}
+
+/* Takes up the state of a checkpoint, if it is of this program, this data and this seed. */
+static void resume(Session *session, Safetensors *file, const TrainOptions *options)
+{
+    Error error = {0};
+    Progress now = session->progress;
+    if (!snapshot_check(file, session->program, &error) ||
+        !snapshot_progress(file, &session->progress, &error)) {
+        fail(error.status, fresh_hint, "%s", error.message);
+    }
+    const Progress *then = &session->progress;
+    if (then->data_rows != now.data_rows || then->data_hash != now.data_hash) {
+        fail(EXIT_INVALID, "--fresh starts over with these data",
+             "the checkpoint %s belongs to other data: %" PRIu64 " rows, %s has %" PRIu64 "%s",
+             path_base(file->map.path), then->data_rows, session->data_path, now.data_rows,
+             then->data_rows == now.data_rows ? " with other values" : "");
+    }
+    if (options->seed_text && options->seed != then->seed) {
+        fail(EXIT_INVALID, fresh_hint, "the checkpoint %s was trained with seed %" PRIu64 ", not %" PRIu64,
+             path_base(file->map.path), then->seed, options->seed);
+    }
+    if (!snapshot_read(file, session->program, session->training.state, &session->normaliser, false,
+                       &error)) {
+        fail(error.status, fresh_hint, "%s", error.message);
+    }
+    session->training.seed = then->seed;
+    session->training.iteration = session->saved_iteration = then->iteration;
+    session->seconds_before = then->seconds;
+}
+
+/* Goes on from the newest good checkpoint where there is one. */
+static void take_up(Session *session, const TrainOptions *options)
+{
+    Safetensors file = {0};
+    uint64_t iteration = 0;
+    Error error = {0};
+    CheckpointFound found = checkpoint_newest(session->checkpoints, &file, &iteration, &error);
+    if (options->fresh || found == CHECKPOINT_NONE) {
+        session->remove_others = found != CHECKPOINT_NONE;
+        start_new(session);
+    } else if (found == CHECKPOINT_ALL_DAMAGED) {
+        fail(error.status, fresh_hint, "%s", error.message);
+    } else {
+        resume(session, &file, options);
+    }
+    if (found == CHECKPOINT_GOOD) {
+        safetensors_close(&file);
+    }
+}
+
+static void open_data(Session *session, const TrainOptions *options)
+{
+    const Program *program = session->program;
+    Error error = {0};
+    if (!data_open(&session->data, options->data, program->keys, program->x_dim,
+                   (uint64_t)program->batch_size, program->shuffle, &error)) {
+        fail_error(&error);
+    }
+    session->progress.data_rows = session->data.rows;
+    session->progress.data_hash =
+        snapshot_data_hash(&session->data.file, session->data.columns, program->x_dim);
+}
+
+/* Iterations of the whole training, by the command line or the config. */
+static uint64_t choose_total(const Session *session, const TrainOptions *options)
+{
+    const Program *program = session->program;
+    uint64_t total = (uint64_t)options->iterations;
+    if (total == 0) {
+        total = program->iterations > 0
+                    ? (uint64_t)program->iterations
+                    : training_iterations(program, session->data.rows, (uint64_t)program->passes);
+    }
+    if (total > MAX_ITERATIONS) {
+        fail(EXIT_INVALID, "choose fewer with --iterations",
+             "%" PRIu64 " iterations are more than %d", total, MAX_ITERATIONS);
+    }
+    return total;
+}
+
+static void make_folder(const char *path)
+{
+    if (mkdir(path, 0777) && errno != EEXIST) {
+        fail(EXIT_IO, NULL, "cannot make the folder %s: %s", path, strerror(errno));
+    }
+}
+
+static void session_open(Session *session, const Program *program, const TrainOptions *options)
+{
+    session->program = program;
+    session->run = options->run ? options->run : program_folder();
+    session->data_path = options->data;
+    session->checkpoints = path_join(session->run, "checkpoints");
+    open_data(session, options);
+    session->training = training_create(program, (int)options->threads, options->seed);
+    make_folder(session->run);
+    make_folder(session->checkpoints);
+    checkpoint_clean(session->checkpoints);
+    take_up(session, options);
+    Error error = {0};
+    if (!data_prepare(&session->data, &session->normaliser, &error)) {
+        fail_error(&error);
+    }
+    session->training.data = &session->data;
+    bounds_put(program, session->training.state, &session->normaliser);
+    session->total = choose_total(session, options);
+}
+
+/* ---------------------------------------------------------------- files of the run */
+static bool is_finite_tensor(const ProgramTensor *tensor, const real *state)
+{
+    for (int i = 0; i < tensor->rows; i++) {
+        const real *row = state + tensor->offset + (size_t)i * (size_t)tensor->stride;
+        for (int j = 0; j < tensor->row; j++) {
+            if (!isfinite(row[j])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static NO_RETURN void fail_diverged(Session *session, const char *what)
+{
+    progress_break(&session->bar);
+    metrics_flush(&session->metrics);
+    char hint[160] = "a lower learning rate or a penalty helps";
+    if (session->saved_iteration > 0) {
+        snprintf(hint, sizeof hint,
+                 "a lower learning rate or a penalty helps; the last good checkpoint is of "
+                 "iteration %" PRIu64,
+                 session->saved_iteration);
+    }
+    fail(EXIT_DIVERGED, hint, "the training diverged in iteration %" PRIu64 ": %s is not finite",
+         session->training.iteration + 1, what);
+}
+
+/* A file of the run could not be written: say so, now and then, and try again at the next interval. */
+static void note_failure(Session *session, const Error *error)
+{
+    double now = clock_seconds();
+    session->save_failed = true;
+    if (session->warned == 0 || now - session->warned >= WARNING_SECONDS) {
+        progress_break(&session->bar);
+        warn(error->hint[0] ? error->hint : NULL, "%s", error->message);
+        session->warned = now;
+    }
+}
+
+/* Writes a checkpoint of the present iteration; one with a number that is not finite is never written. */
+static void save(Session *session)
+{
+    const Program *program = session->program;
+    Training *training = &session->training;
+    for (int i = 0; i < program->tensor_count; i++) {
+        if (!is_finite_tensor(&program->tensors[i], training->state)) {
+            fail_diverged(session, program->tensors[i].label);
+        }
+    }
+    Progress *progress = &session->progress;
+    progress->iteration = training->iteration;
+    progress->seed = training->seed;
+    progress->seconds = session_seconds(session);
+    Error error = {0};
+    session->save_failed = false;
+    if (!snapshot_write(session->checkpoints, program, training->state, &session->normaliser,
+                        progress, false, &error)) {
+        note_failure(session, &error);
+        return;
+    }
+    session->saved = clock_seconds();
+    session->saved_iteration = training->iteration;
+    if (session->remove_others) {
+        checkpoint_remove_others(session->checkpoints, training->iteration);
+        session->remove_others = false;
+    }
+    metrics_flush(&session->metrics);
+    if (!record_run(session, &error)) {
+        note_failure(session, &error);
+    }
+}
+
+static void report(Session *session)
+{
+    Error error = {0};
+    session->reported = clock_seconds();
+    if (!record_report(session, &error)) {
+        note_failure(session, &error);
+    }
+}
+
+/* Does the config ask for a generator of this iteration, numbered from 1? */
+static bool is_stored(const Session *session, uint64_t iteration)
+{
+    const Program *program = session->program;
+    long long start = program->store_start, every = program->store_every;
+    long long now = (long long)iteration;
+    return every > 0 && now > start &&
+           ((now - start) % every == 0 || (long long)session->total - now < program->store_last);
+}
+
+static void store_generator(Session *session)
+{
+    Error error = {0};
+    session->progress.iteration = session->training.iteration;
+    session->progress.seed = session->training.seed;
+    session->progress.seconds = session_seconds(session);
+    if (!snapshot_write(session->checkpoints, session->program, session->training.state,
+                        &session->normaliser, &session->progress, true, &error)) {
+        note_failure(session, &error);
+        session->generator_lost = true;
+    }
+}
+
+/* ---------------------------------------------------------------- the loop */
+static bool is_save_due(const Session *session, const TrainOptions *options, double last_try)
+{
+    if (options->checkpoint_iterations > 0) {
+        return session->training.iteration % (uint64_t)options->checkpoint_iterations == 0;
+    }
+    return clock_seconds() - last_try >= (double)options->checkpoint_seconds;
+}
+
+static void log_iteration(Session *session)
+{
+    uint64_t iteration = session->training.iteration;
+    long long every = session->program->log_every;
+    if (iteration % (uint64_t)(every > 0 ? every : LOG_INTERVAL) == 0 ||
+        iteration == session->total) {
+        metrics_log(&session->metrics, &session->training,
+                    progress_rate(&session->bar, &session->training));
+    }
+    progress_show(&session->bar, &session->training, session->saved,
+                  iteration == session->total);
+}
+
+static void train(Session *session, const TrainOptions *options)
+{
+    Training *training = &session->training;
+    double last_try = clock_seconds();
+    while (training->iteration < session->total && !stop_signal) {
+        const char *diverged = training_iterate(training);
+        if (diverged) {
+            fail_diverged(session, diverged);
+        }
+        log_iteration(session);
+        if (is_stored(session, training->iteration)) {
+            store_generator(session);
+        }
+        bool due = is_save_due(session, options, last_try);
+        if ((due || checkpoint_wanted) && training->iteration < session->total) {
+            checkpoint_wanted = 0;
+            save(session);
+            last_try = clock_seconds();
+            if (last_try - session->reported >= REPORT_SECONDS) {
+                report(session);
+            }
+        }
+    }
+}
+
+/* The last checkpoint of this program, unless it is there already. */
+static void save_last(Session *session)
+{
+    if (session->saved_iteration != session->training.iteration || session->save_failed) {
+        save(session);
+    }
+}
+
+/* Ends a training that a signal stopped. */
+static int stop(Session *session)
+{
+    save_last(session);
+    if (session->save_failed) {
+        fail(EXIT_IO, NULL, "stopped after iteration %" PRIu64 " without a checkpoint of it",
+             session->training.iteration);
+    }
+    fprintf(stderr, "stopped after iteration %" PRIu64 "; the same command goes on\n",
+            session->training.iteration);
+    return EXIT_STOPPED;
+}
+
+static int finish(Session *session)
+{
+    Error error = {0};
+    save_last(session);
+    report(session);
+    if (!sampler_write(session->run, session->program, session->training.state,
+                       &session->normaliser, &error)) {
+        note_failure(session, &error);
+    }
+    if (session->save_failed || session->generator_lost) {
+        fail(EXIT_IO, "free some space, then run the same command again",
+             "trained, but not all files of %s could be written", session->run);
+    }
+    return EXIT_OK;
+}
+
+static int train_run(const Program *program, const TrainOptions *options)
+{
+    Session *session = calloc(1, sizeof *session);
+    if (!session) {
+        fail(EXIT_IO, NULL, "out of memory");
+    }
+    session_open(session, program, options);
+    Training *training = &session->training;
+    session->start = session->reported = clock_seconds();
+    session->bar = progress_start(stderr, options->quiet, training->iteration, session->total);
+    if (session->remove_others) {
+        save(session); /* of iteration 0, so that the old ones can go */
+    }
+    metrics_open(&session->metrics, path_join(session->run, "metrics.jsonl"), program,
+                 training->iteration);
+    if (!options->quiet && training->iteration > 0) {
+        fprintf(stderr, "%s after iteration %" PRIu64 " of %" PRIu64 "\n",
+                training->iteration < session->total ? "going on" : "nothing to do",
+                training->iteration, session->total);
+    }
+    catch_signals();
+    train(session, options);
+    progress_break(&session->bar);
+    bool stopped = stop_signal && training->iteration < session->total;
+    int status = stopped ? stop(session) : finish(session);
+    metrics_flush(&session->metrics);
+    training_destroy(training);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const Program *program = &gagac_program;
+    fail_program("train");
+    TrainOptions options = read_options(argc, argv);
+    place_check_cpu(program);
+    if (options.peak || options.bench) {
+        (options.peak ? bench_peak(program, (int)options.threads)
+                      : bench_run(program, (int)options.threads, options.json));
+        return EXIT_OK;
+    }
+    if (options.replay) {
+        Training training = training_create(program, (int)options.threads, options.seed);
+        state_initialise(program, training.state, options.seed);
+        replay_run(&training, options.replay, options.out);
+        training_destroy(&training);
+        return EXIT_OK;
+    }
+    return train_run(program, &options);
+}

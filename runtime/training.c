@@ -1,0 +1,156 @@
+/* training.c -- see training.h. */
+#include "training.h"
+
+#include "fail.h"
+#include "state.h"
+
+#include <math.h>
+#include <string.h>
+
+Training training_create(const Program *program, int threads, uint64_t seed)
+{
+    Training training = {
+        .program = program,
+        .pool = pool_create(threads),
+        .state = state_create(program),
+        .work = block_create(program->work_size),
+        .seed = seed,
+    };
+    if (!training.pool) {
+        fail(EXIT_IO, "ask for fewer with --threads", "cannot start %d threads", threads);
+    }
+    return training;
+}
+
+void training_destroy(Training *training)
+{
+    pool_destroy(training->pool);
+    state_destroy(training->program, training->state);
+    block_destroy(training->work, training->program->work_size);
+}
+
+double power(double base, uint64_t exponent)
+{
+    double result = 1;
+    for (; exponent; exponent >>= 1) {
+        if (exponent & 1) {
+            result *= base;
+        }
+        base *= base;
+    }
+    return result;
+}
+
+int training_data_kind(const Program *program)
+{
+    for (int kind = 0; kind < program->update_count; kind++) {
+        const ProgramUpdate *update = &program->updates[kind];
+        for (int k = 0; k < update->input_count; k++) {
+            if (update->inputs[k].kind == INPUT_DATA && !update->inputs[k].last_data) {
+                return kind;
+            }
+        }
+    }
+    return 0;
+}
+
+uint64_t training_iterations(const Program *program, uint64_t rows, uint64_t passes)
+{
+    uint64_t batches = rows / (uint64_t)program->batch_size;
+    uint64_t updates = (uint64_t)program->updates[training_data_kind(program)].count;
+    uint64_t total = 0;
+    if (__builtin_mul_overflow(passes, batches, &total)) {
+        total = INT64_MAX;
+    }
+    return total / updates + (total % updates != 0);
+}
+
+/* The value of a scalar in an update. count: updates of this kind so far, this one included. */
+static double scalar_value(const Program *program, const ProgramScalar *scalar, uint64_t iteration,
+                           uint64_t count)
+{
+    switch (scalar->kind) {
+    case SCALAR_RATE:
+        if (program->schedule_step <= 0) {
+            return scalar->base;
+        }
+        return scalar->base *
+               power(program->schedule_gamma, iteration / (uint64_t)program->schedule_step);
+    case SCALAR_ADAM_FIRST:
+        return 1 / (1 - power(scalar->base, count));
+    case SCALAR_ADAM_SECOND:
+        return 1 / sqrt(1 - power(scalar->base, count));
+    }
+    return 0;
+}
+
+void training_update(Training *training, int kind, int repeat, const real *const *given)
+{
+    const Program *program = training->program;
+    const ProgramUpdate *update = &program->updates[kind];
+    int data_kind = training_data_kind(program);
+    uint64_t data_updates = (uint64_t)program->updates[data_kind].count;
+    uint64_t first = training->iteration * data_updates;
+    Batch batch = {
+        .data = training->data,
+        .seed = training->seed,
+        .update = training->iteration * (uint64_t)update->count + (uint64_t)repeat,
+        .first_update = first,
+        .data_update = first + (kind == data_kind ? (uint64_t)repeat : data_updates - 1),
+    };
+    batch.position = batch.data_update * (uint64_t)program->batch_size;
+    if (given) {
+        memcpy(batch.given, given, (size_t)update->input_count * sizeof *given);
+    }
+    real scalars[MAX_SCALARS] = {0};
+    for (int k = 0; k < update->scalar_count; k++) {
+        scalars[k] = (real)scalar_value(program, &update->scalars[k], training->iteration,
+                                        batch.update + 1);
+    }
+    update->run(training->pool, training->state, training->work, &batch, scalars,
+                training->outputs[kind]);
+}
+
+/* The name of an output of this kind of update that is not finite, or NULL. */
+static const char *find_divergence(const Training *training, int kind)
+{
+    const ProgramUpdate *update = &training->program->updates[kind];
+    for (int k = 0; k < update->output_count; k++) {
+        if (!isfinite(training->outputs[kind][k])) {
+            return update->outputs[k];
+        }
+    }
+    return NULL;
+}
+
+const char *training_iterate(Training *training)
+{
+    const Program *program = training->program;
+    if (program->before_iteration) {
+        program->before_iteration(training->pool, training->state, training->work);
+    }
+    for (int kind = 0; kind < program->update_count; kind++) {
+        for (int repeat = 0; repeat < program->updates[kind].count; repeat++) {
+            training_update(training, kind, repeat, NULL);
+            const char *diverged = find_divergence(training, kind);
+            if (diverged) {
+                return diverged;
+            }
+        }
+    }
+    training->iteration++;
+    return NULL;
+}
+
+double training_output(const Training *training, const char *name)
+{
+    for (int kind = 0; kind < training->program->update_count; kind++) {
+        const ProgramUpdate *update = &training->program->updates[kind];
+        for (int k = 0; k < update->output_count; k++) {
+            if (!strcmp(update->outputs[k], name)) {
+                return training->outputs[kind][k];
+            }
+        }
+    }
+    return NAN;
+}

@@ -1,0 +1,57 @@
+/* contract.c -- template: a contraction with a fused epilogue, in register blocks.
+ *
+ * Blocks of ROWS_A_BLOCK result rows by NV vectors of samples stay in registers while K runs; weights are broadcast
+ * scalars. K is never unrolled (it would spill). Compiles on its own with the default contents of its holes.           */
+#include "real.h"
+enum { BT = 48 };
+/*[*/
+static inline __attribute__((always_inline)) void /*{name*/contract/*}*/_block(
+    const int rows, int o, int l, /*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
+    real out[restrict 8][BT]/*}*/)
+{
+    vec sum[/*{rows_a_block*/8/*}*/][/*{vectors*/48 / VL/*}*/];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++)
+            sum[r][v] = vsplat(0);
+    }
+    ROLLED
+    for (int i = 0; i < /*{depth*/16/*}*/; i++) {
+        vec xi[/*{vectors*/48 / VL/*}*/];
+        UNROLL
+        for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++)
+            xi[v] = vload(&x[i][l + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec wi = vsplat(/*{weight*/w[o + r][i]/*}*/);
+            UNROLL
+            for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++)
+                sum[r][v] = vfma(wi, xi[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        const int f = o + r;
+        UNROLL
+        for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++) {
+            const int lane = l + v * VL;
+            const vec product = sum[r][v];
+/*{epilogue*/            vstore(&out[f][lane], product);
+/*}*/        }
+    }
+}
+
+static void /*{name*/contract/*}*/(/*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
+    real out[restrict 8][BT]/*}*/)
+{
+/*{prepare*//*}*/    for (int o = 0; o < /*{full_rows*/8/*}*/; o += /*{rows_a_block*/8/*}*/)
+        for (int l = 0; l < BT; l += /*{vectors*/48 / VL/*}*/ * VL)
+            /*{name*/contract/*}*/_block(/*{rows_a_block*/8/*}*/, o, l, /*{arguments*/w, x, out/*}*/);
+/*{remainder*//*}*/}
+/*]*/
+void contract_test(real w[8][16], real x[16][BT], real out[8][BT]);
+void contract_test(real w[8][16], real x[16][BT], real out[8][BT])
+{
+    contract(w, x, out);
+}
