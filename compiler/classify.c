@@ -55,8 +55,8 @@ static Classifier *build_classifier(int columns, int batch)
     c->module = module_new(g, net);
     c->real = (Input){.name = "real", .kind = INPUT_DATA, .width = columns};
     c->generated = (Input){.name = "generated", .kind = INPUT_DATA, .width = columns};
-    Node *score_real = module_apply(g, c->module, node_input(g, &c->real), true);
-    Node *score_generated = module_apply(g, c->module, node_input(g, &c->generated), true);
+    Node *score_real = module_apply(g, c->module, node_input(g, &c->real), "score", true);
+    Node *score_generated = module_apply(g, c->module, node_input(g, &c->generated), "score", true);
     c->train = start_step("train", &c->real, &c->generated);
     Node *loss = discriminator_loss(g, score_real, score_generated, NULL, NULL).total;
     module_update(g, &c->train, c->module, loss, &adam);

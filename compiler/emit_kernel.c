@@ -85,8 +85,9 @@ static const char *bind(Body *b, const void *key, const char *name, const char *
 
 static const char *read_name(Body *b)
 {
+    static const char letters[] = "abcdeghjkmnpquz"; /* not those of the loops and templates */
     int k = b->reads++;
-    return k < 20 ? arena_printf("%c", 'a' + k + (k >= 5) + (k >= 8)) : arena_printf("in%d", k);
+    return k < (int)sizeof letters - 1 ? arena_printf("%c", letters[k]) : arena_printf("in%d", k);
 }
 
 static const char *write_name(Body *b)
@@ -789,7 +790,7 @@ static Call emit_scalar_nest(Emitter *e, Body *b)
     b->vector = false;
     b->indent = "    ";
     emit_body(b, (Index){"0", "0", true});
-    Call call = {.function = add_function(e, "scalars", close_function(b, text_of(&b->statements)))};
+    Call call = {.function = add_function(e, "numbers", close_function(b, text_of(&b->statements)))};
     call.arguments = argument_list(b);
     return call;
 }

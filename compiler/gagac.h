@@ -201,7 +201,7 @@ typedef struct Node { /* one value; immutable and interned: built twice, the sam
     Tensor *tensor;   /* PARAMETER, ASSIGN */
     Input *input;     /* INPUT */
     const char *symbol; /* SCALAR: its name */
-    const char *name; /* for people: the layer that made it, "D.fc1" */
+    const char *name; /* for people: "real_fc1", "d_real_fc1" (its adjoint), "fc1_w"; may be NULL */
 } Node;
 
 typedef enum TensorRole {
@@ -308,6 +308,7 @@ Node *node_contract_y(Graph *g, Node *x, Node *w); /* [batch,i] [o,i] -> [batch,
 Node *node_contract_x(Graph *g, Node *y, Node *w); /* [batch,o] [o,i] -> [batch,i] */
 Node *node_contract_w(Graph *g, Node *y, Node *x); /* [batch,o] [batch,i] -> [o,i] */
 Node *node_assign(Graph *g, Tensor *tensor, Node *value);
+Node *node_named(Node *node, const char *name); /* gives the name to a node that has none; returns the node */
 Node *node_with_inputs(Graph *g, const Node *node, Node *const inputs[]); /* the same operation on other inputs */
 
 /* ---------------------------------------------------------------- ops.c: THE op table */
@@ -360,8 +361,9 @@ typedef struct Module { /* a net with its tensors, ready to be applied */
 } Module;
 
 Module *module_new(Graph *g, const Net *net);
-/* Applies the net to x [batch, inputs] -> [batch, outputs]. advance: a training forward (spectral norm's power iteration). */
-Node *module_apply(Graph *g, Module *module, Node *x, bool advance);
+/* Applies the net to x [batch, inputs] -> [batch, outputs]. Values are named PREFIX_LAYER.
+ * advance: a training forward (spectral norm's power iteration). */
+Node *module_apply(Graph *g, Module *module, Node *x, const char *prefix, bool advance);
 void module_keep_vectors(Graph *g, Module *module, Step *step); /* assigns u and v, and forgets them */
 void step_assign(Step *step, Node *assign);
 typedef struct LossTerms { Node *real, *fake, *total; } LossTerms;

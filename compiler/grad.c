@@ -4,6 +4,8 @@
  * derivatives. Adjoints are built only for nodes that depend on one of xs: no weight gradient of D in the G step. */
 #include "gagac.h"
 
+#include <string.h>
+
 /* Marks every node up to y that depends on one of xs. Ids are a topological order, so one sweep is enough. */
 static bool *mark_dependent(const Graph *g, const Node *y, Node *const xs[], int count)
 {
@@ -19,6 +21,13 @@ static bool *mark_dependent(const Graph *g, const Node *y, Node *const xs[], int
     return depends;
 }
 
+/* x -> d_x -> dd_x */
+static const char *adjoint_name(const char *name)
+{
+    size_t ds = strspn(name, "d");
+    return arena_printf(ds && name[ds] == '_' ? "d%s" : "d_%s", name);
+}
+
 void grad(Graph *g, Node *y, Node *seed, Node *const xs[], int count, Node *out[])
 {
     int limit = y->id + 1;
@@ -28,6 +37,8 @@ void grad(Graph *g, Node *y, Node *seed, Node *const xs[], int count, Node *out[
     for (int id = y->id; id >= 0; id--) {
         Node *n = g->nodes[id];
         const OpRow *row = &op_table[n->op];
+        if (adjoint[id] && depends[id] && n->name)
+            node_named(adjoint[id], adjoint_name(n->name));
         if (!adjoint[id] || !depends[id] || !row->gradient)
             continue;
         Node *parts[MAX_NODE_INPUTS] = {NULL};

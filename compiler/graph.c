@@ -142,17 +142,25 @@ static void expect(bool holds, const char *what)
         internal_error("graph: %s", what);
 }
 
+Node *node_named(Node *node, const char *name)
+{
+    if (!node->name)
+        node->name = name;
+    return node;
+}
+
 /* ---------------------------------------------------------------- sources */
 Node *node_parameter(Graph *g, Tensor *tensor)
 {
     return node_intern(g, (Node){.op = OP_PARAMETER, .type = tensor->type, .tensor = tensor,
-                                 .name = tensor->label});
+                                 .name = tensor->field});
 }
 
 Node *node_input(Graph *g, Input *input)
 {
     Type type = input->flat ? (Type){.batch = true} : type_vector(true, input->width);
-    return node_intern(g, (Node){.op = OP_INPUT, .type = type, .input = input, .name = input->name});
+    return node_intern(g, (Node){.op = OP_INPUT, .type = type, .input = input,
+                                 .name = input->kind == INPUT_DATA ? "x" : input->name});
 }
 
 Node *node_scalar(Graph *g, const char *name)
@@ -324,7 +332,7 @@ Node *node_contract_y(Graph *g, Node *x, Node *w)
                x->type.dims[0] == w->type.dims[1],
            "contract_y of different widths");
     return node_intern(g, (Node){.op = OP_CONTRACT_Y, .type = type_vector(true, w->type.dims[0]),
-                                 .inputs = {x, w}, .name = w->name});
+                                 .inputs = {x, w}});
 }
 
 Node *node_contract_x(Graph *g, Node *y, Node *w)
@@ -333,7 +341,7 @@ Node *node_contract_x(Graph *g, Node *y, Node *w)
                y->type.dims[0] == w->type.dims[0],
            "contract_x of different widths");
     return node_intern(g, (Node){.op = OP_CONTRACT_X, .type = type_vector(true, w->type.dims[1]),
-                                 .inputs = {y, w}, .name = w->name});
+                                 .inputs = {y, w}});
 }
 
 Node *node_contract_w(Graph *g, Node *y, Node *x)
@@ -349,7 +357,7 @@ Node *node_assign(Graph *g, Tensor *tensor, Node *value)
 {
     expect(type_equal(&tensor->type, &value->type), "assignment of another shape");
     return node_intern(g, (Node){.op = OP_ASSIGN, .type = value->type, .inputs = {value},
-                                 .tensor = tensor, .name = tensor->label});
+                                 .tensor = tensor, .name = tensor->field});
 }
 
 Node *node_with_inputs(Graph *g, const Node *node, Node *const inputs[])

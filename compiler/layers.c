@@ -171,16 +171,21 @@ static Node *apply_clamp(Graph *g, Module *m, int k, Node *x)
     return node_binary(g, OP_MIN, node_binary(g, OP_MAX, x, lower), upper);
 }
 
-Node *module_apply(Graph *g, Module *m, Node *x, bool advance)
+Node *module_apply(Graph *g, Module *m, Node *x, const char *prefix, bool advance)
 {
+    const char *linear = "input";
     for (int k = 0; k < m->net->layer_count; k++) {
         const Layer *layer = &m->net->layers[k];
+        bool last = k == m->net->layer_count - 1;
         switch (layer->kind) {
         case LAYER_ENCODE:
             x = apply_encode(g, layer, x);
             break;
         case LAYER_LINEAR:
             x = apply_linear(g, m, k, x, advance);
+            linear = layer->name;
+            if (!last)
+                node_named(x, arena_printf("%s_%s_sum", prefix, linear));
             break;
         case LAYER_LAYER_NORM:
             x = apply_layer_norm(g, m, k, x);
@@ -193,8 +198,10 @@ Node *module_apply(Graph *g, Module *m, Node *x, bool advance)
                 x = node_leaky(g, OP_LEAKY, x, layer->slope);
             else if (layer->activation == ACT_SIGMOID)
                 x = node_unary(g, OP_SIGMOID, x);
+            node_named(x, arena_printf("%s_%s", prefix, linear));
             break;
         }
+        node_named(x, arena_printf("%s_%s", prefix, layer->name));
     }
     return x;
 }

@@ -78,9 +78,10 @@ Node *gradient_penalty(Graph *g, Node *score, Node *at)
     const Model *model = g->model;
     Node *slope;
     grad(g, score, NULL, &at, 1, &slope);
+    node_named(slope, "slope");
     if (model->penalty_shape == PHI_ZERO_CENTRED && model->penalty_norm == NORM_L2)
         return node_mean_batch(g, node_sum(g, node_binary(g, OP_MUL, slope, slope), 0));
-    Node *n = row_norm(g, slope, model->penalty_norm);
+    Node *n = node_named(row_norm(g, slope, model->penalty_norm), "norm");
     Node *excess = node_shift(g, n, -1), *above = node_leaky(g, OP_LEAKY, excess, 0), *phi = NULL;
     switch (model->penalty_shape) {
     case PHI_LS:

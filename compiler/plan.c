@@ -57,8 +57,12 @@ static void collect(Plan *p)
     p->globals = arena_alloc(limit * sizeof(Buffer));
     p->buffer_of = arena_alloc(limit * sizeof(int));
     p->global_of = arena_alloc(limit * sizeof(int));
-    const char **names = arena_alloc(2 * limit * sizeof(char *));
+    static const char *const reserved[] = {"real", "live", "scratch", "tile", "first", "sums", "s",
+                                           "thread", "transposed", "live_count", "first_sample", "out"};
+    const char **names = arena_alloc((2 * limit + sizeof reserved) * sizeof(char *));
     int taken = 0;
+    for (size_t k = 0; k < sizeof reserved / sizeof *reserved; k++)
+        names[taken++] = reserved[k];
     for (int id = 0; id < s->graph->count; id++)
         p->buffer_of[id] = p->global_of[id] = -1;
     for (int k = 0; k < s->section_count; k++)

@@ -450,7 +450,7 @@ Schedule *schedule_step(Graph *g, Step *step)
         bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
         bool recomputed = (op_table[n->op].cheap && !forced[n->id]) || inner[n->id];
         if (!is_source(n) && !total && !recomputed)
-            place(s, n, 2 * phase[n->id] + per_sample);
+            place(s, n, n->op == OP_ASSIGN ? 2 * last : 2 * phase[n->id] + per_sample);
     }
     choose_tiles(s);
     find_stored(s);

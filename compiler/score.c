@@ -80,19 +80,30 @@ static Sorter new_sorter(size_t rows)
     return (Sorter){arena_alloc(size), arena_alloc(size)};
 }
 
-/* Stable counting sort of the keys by one digit, into the other side. */
-static void sort_by_digit(Sorter *sorter, size_t count, int shift)
+/* Fills the keys, and counts how often each digit comes in each pass. */
+static void fill_keys(Sorter *sorter, const float *values, size_t count,
+                      uint32_t counts[PASSES][DIGITS])
 {
-    size_t starts[DIGITS + 1] = {0};
     for (size_t i = 0; i < count; i++) {
-        starts[(sorter->keys[i] >> shift) % DIGITS + 1]++;
+        uint32_t key = float_to_key(values[i]);
+        sorter->keys[i] = key;
+        for (int pass = 0; pass < PASSES; pass++) {
+            counts[pass][(key >> pass * DIGIT_BITS) % DIGITS]++;
+        }
     }
+}
+
+/* Stable counting sort of the keys by the digit of one pass, into the other side. */
+static void sort_by_digit(Sorter *sorter, size_t count, int pass, const uint32_t counts[DIGITS])
+{
+    uint32_t *places[DIGITS], *place = sorter->other;
     for (int digit = 0; digit < DIGITS; digit++) {
-        starts[digit + 1] += starts[digit];
+        places[digit] = place;
+        place += counts[digit];
     }
     for (size_t i = 0; i < count; i++) {
         uint32_t key = sorter->keys[i];
-        sorter->other[starts[(key >> shift) % DIGITS]++] = key;
+        *places[(key >> pass * DIGIT_BITS) % DIGITS]++ = key;
     }
     uint32_t *sorted = sorter->other;
     sorter->other = sorter->keys;
@@ -102,11 +113,10 @@ static void sort_by_digit(Sorter *sorter, size_t count, int shift)
 /* Sorts in place, smallest first: a radix sort, as 500 directions need a thousand sorts. */
 static void sort_floats(Sorter *sorter, float *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        sorter->keys[i] = float_to_key(values[i]);
-    }
+    uint32_t counts[PASSES][DIGITS] = {{0}};
+    fill_keys(sorter, values, count, counts);
     for (int pass = 0; pass < PASSES; pass++) {
-        sort_by_digit(sorter, count, pass * DIGIT_BITS);
+        sort_by_digit(sorter, count, pass, counts[pass]);
     }
     for (size_t i = 0; i < count; i++) {
         values[i] = key_to_float(sorter->keys[i]);

@@ -247,7 +247,7 @@ static Node *rewrite(Graph *g, Node *n, Memo *memo)
     Node *better = apply_identity(g, rebuilt);
     Node *result = better && better != rebuilt ? rewrite(g, better, memo) : rebuilt;
     memo->done[n->id] = result;
-    return result;
+    return node_named(result, n->name);
 }
 
 void simplify_step(Graph *g, Step *step)
@@ -256,8 +256,14 @@ void simplify_step(Graph *g, Step *step)
     memo.done = arena_alloc((size_t)memo.size * sizeof(Node *));
     for (int k = 0; k < step->output_count; k++)
         step->outputs[k] = rewrite(g, step->outputs[k], &memo);
-    for (int k = 0; k < step->assign_count; k++)
-        step->assigns[k] = rewrite(g, step->assigns[k], &memo);
+    int kept = 0;
+    for (int k = 0; k < step->assign_count; k++) {
+        Node *assign = rewrite(g, step->assigns[k], &memo);
+        const Node *value = assign->inputs[0];
+        if (value->op != OP_PARAMETER || value->tensor != assign->tensor) /* else it stays as it is */
+            step->assigns[kept++] = assign;
+    }
+    step->assign_count = kept;
 }
 
 static int count_from(Node *n, bool *seen)

@@ -49,7 +49,7 @@ static Node *add_scalar(Graph *g, Step *step, Scalar scalar)
 static void add_output(Step *step, const char *name, Node *value)
 {
     step->output_names[step->output_count] = name;
-    step->outputs[step->output_count++] = value;
+    step->outputs[step->output_count++] = node_named(value, name);
 }
 
 /* ---------------------------------------------------------------- data */
@@ -214,7 +214,8 @@ static Node *add_penalty(Builder *b, Step *step, Node *real, Node *fake)
     Node *a = node_expand_to(g, alpha, real->type); /* a x + (1 - a) xf = xf + a (x - xf) */
     Node *between =
         node_binary(g, OP_ADD, fake, node_binary(g, OP_MUL, a, node_binary(g, OP_SUB, real, fake)));
-    return gradient_penalty(g, module_apply(g, b->discriminator, between, true), between);
+    node_named(between, "between");
+    return gradient_penalty(g, module_apply(g, b->discriminator, between, "between", true), between);
 }
 
 static void build_d_step(Builder *b, Step *step)
@@ -225,11 +226,11 @@ static void build_d_step(Builder *b, Step *step)
     Node *real = real_rows(b, step, false);
     Node *condition = condition_of(b, real);
     Node *z = latent(b, step, "z_d", STREAM_Z_D, m->z_uniform);
-    Node *made = module_apply(g, b->generator, join(g, z, condition), false);
+    Node *made = module_apply(g, b->generator, join(g, z, condition), "made", false);
     Node *fake = add_noise(b, step, join(g, made, condition), m->noise_fake,
                            (Input){.name = "noise_fake_d", .stream = STREAM_NOISE_FAKE_D});
-    Node *score_real = module_apply(g, b->discriminator, real, true);
-    Node *score_fake = module_apply(g, b->discriminator, fake, true);
+    Node *score_real = module_apply(g, b->discriminator, real, "real", true);
+    Node *score_fake = module_apply(g, b->discriminator, fake, "fake", true);
     Node *label_real = label(b, step, "label_real", STREAM_LABEL_REAL, false);
     Node *label_fake = label(b, step, "label_fake", STREAM_LABEL_FAKE, false);
     LossTerms terms = discriminator_loss(g, score_real, score_fake, label_real, label_fake);
@@ -254,10 +255,10 @@ static void build_g_step(Builder *b, Step *step)
     *step = (Step){.name = "g_step", .title = "one update of the generator", .count = m->g_updates};
     Node *condition = m->cond_dim ? condition_of(b, real_rows(b, step, true)) : NULL;
     Node *z = latent(b, step, "z_g", STREAM_Z_G, m->z_uniform);
-    Node *made = module_apply(g, b->generator, join(g, z, condition), false);
+    Node *made = module_apply(g, b->generator, join(g, z, condition), "made", false);
     Node *fake = add_noise(b, step, join(g, made, condition), m->noise_fake,
                            (Input){.name = "noise_fake_g", .stream = STREAM_NOISE_FAKE_G});
-    Node *score = module_apply(g, b->discriminator, fake, true);
+    Node *score = module_apply(g, b->discriminator, fake, "fake", true);
     Node *loss = generator_loss(g, score, label(b, step, "label_real", STREAM_LABEL_REAL, true));
     add_output(step, "g_loss", loss);
     module_update(g, step, b->generator, loss, &m->g_optimiser);
@@ -286,7 +287,8 @@ static void build_sample(Builder *b, Step *step)
     if (m->cond_dim)
         condition = add_input(b->g, step, (Input){.name = "condition", .kind = INPUT_DATA,
                                                   .width = m->cond_dim});
-    add_output(step, "rows", module_apply(b->g, b->generator, join(b->g, z, condition), false));
+    add_output(step, "rows", module_apply(b->g, b->generator, join(b->g, z, condition), "made",
+                                          false));
 }
 
 Graph *steps_build(const Model *model)

@@ -36,7 +36,7 @@ void series_values(const Training *training, double values[MAX_SERIES])
         }
     }
     if (program->estimates_w1) {
-        values[count] = -(training_output(training, "d_real") + training_output(training, "d_fake"));
+        values[count] = -training_output(training, "d_real") - training_output(training, "d_fake");
     }
 }
 

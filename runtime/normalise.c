@@ -345,10 +345,19 @@ static int find_piece(const double *values, int pieces, double value)
     const double *base = values;
     while (pieces > 1) {
         int half = pieces / 2;
-        base += half * (base[half] <= value);
+        base += half & -(base[half] <= value);
         pieces -= half;
     }
     return (int)(base - values);
+}
+
+/* On the line through (from[0], to[0]) and (from[1], to[1]). The product and the sum are statements of
+ * their own, so that no compiler fuses them: the same bits on every machine.                        */
+static double interpolate(const double *from, const double *to, double value)
+{
+    double part = (value - from[0]) / (from[1] - from[0]);
+    double step = part * (to[1] - to[0]);
+    return to[0] + step;
 }
 
 double normalise(const ColumnScale *column, double x)
@@ -358,8 +367,7 @@ double normalise(const ColumnScale *column, double x)
     if (column->knot_count == 0)
         return (x - column->mean) / column->std;
     int k = find_piece(column->x, column->knot_count - 1, x);
-    const double *a = column->x + k, *b = column->y + k;
-    return b[0] + (x - a[0]) / (a[1] - a[0]) * (b[1] - b[0]);
+    return interpolate(column->x + k, column->y + k, x);
 }
 
 double denormalise(const ColumnScale *column, double y)
@@ -367,15 +375,16 @@ double denormalise(const ColumnScale *column, double y)
     int last = column->knot_count - 1;
     if (column->constant)
         return column->mean;
-    if (column->knot_count == 0)
-        return column->mean + y * column->std;
+    if (column->knot_count == 0) {
+        double shift = y * column->std;
+        return column->mean + shift;
+    }
     if (y <= column->y[0])
         return column->x[0];
     if (y >= column->y[last])
         return column->x[last];
     int k = find_piece(column->y, last, y);
-    const double *a = column->x + k, *b = column->y + k;
-    return a[0] + (y - b[0]) / (b[1] - b[0]) * (a[1] - a[0]);
+    return interpolate(column->y + k, column->x + k, y);
 }
 
 /* ---------------------------------------------------------------- in a checkpoint */

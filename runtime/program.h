@@ -121,6 +121,7 @@ typedef struct Program {
     bool shuffle;
     double ema_decay;
     long long store_start, store_every, store_last, log_every;
+    uint64_t seed;            /* of all draws, where the command line gives none */
     const char *start_from;
     int tensor_count;
     const ProgramTensor *tensors;

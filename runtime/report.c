@@ -230,21 +230,26 @@ static void add_row(Text *out, const ReportColumn *column)
     }
 }
 
+static bool has_values(const ReportColumn *column)
+{
+    return column->real_count > 0 && column->generated_count > 0;
+}
+
 static void add_columns(Text *out, const Report *report)
 {
     text_add(out, "<h2>Columns: real (filled) and generated (line)</h2>\n<div class=\"charts\">\n");
     for (int k = 0; k < report->column_count; k++) {
         ReportColumn *column = &report->columns[k];
-        qsort(column->real, column->real_count, sizeof(float), compare_floats);
-        qsort(column->generated, column->generated_count, sizeof(float), compare_floats);
-        if (column->real_count > 0 && column->generated_count > 0) {
+        if (has_values(column)) {
+            qsort(column->real, column->real_count, sizeof(float), compare_floats);
+            qsort(column->generated, column->generated_count, sizeof(float), compare_floats);
             chart_column(out, column);
         }
     }
     text_add(out, "</div>\n<table><tr><th>column</th><th>mean real</th><th>mean generated</th>"
                   "<th>std real</th><th>std generated</th><th>W1 / std real</th></tr>\n");
     for (int k = 0; k < report->column_count; k++) {
-        if (report->columns[k].real_count > 0 && report->columns[k].generated_count > 0) {
+        if (has_values(&report->columns[k])) {
             add_row(out, &report->columns[k]);
         }
     }

@@ -7,13 +7,19 @@
 #include <math.h>
 #include <string.h>
 
+/* Bytes of Training.work: what all threads share, then what each has of its own. */
+static size_t work_bytes(const Program *program, int threads)
+{
+    return program->work_size + (size_t)threads * program->scratch_size;
+}
+
 Training training_create(const Program *program, int threads, uint64_t seed)
 {
     Training training = {
         .program = program,
         .pool = pool_create(threads),
         .state = state_create(program),
-        .work = block_create(program->work_size),
+        .work = block_create(work_bytes(program, threads)),
         .seed = seed,
     };
     if (!training.pool) {
@@ -24,9 +30,10 @@ Training training_create(const Program *program, int threads, uint64_t seed)
 
 void training_destroy(Training *training)
 {
+    int threads = pool_threads(training->pool);
     pool_destroy(training->pool);
     state_destroy(training->program, training->state);
-    block_destroy(training->work, training->program->work_size);
+    block_destroy(training->work, work_bytes(training->program, threads));
 }
 
 double power(double base, uint64_t exponent)

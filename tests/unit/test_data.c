@@ -54,11 +54,11 @@ static void rows_are_normalised_columns(void **state)
         Order order = data_order(&data, 7);
         for (uint64_t k = 0; k < 2000; k++) {
             uint64_t row = order_row(&order, k);
-            real out[2];
+            real out[6] = {0, 9, 9, 9, 9, 9};
             data_prefetch(&data, row);
-            data_row(&data, row, out);
-            assert_true(out[0] == 0);
-            assert_true(out[1] == (real)normalise(&normaliser.columns[1], (double)(row % 1009)));
+            data_row(&data, row, out + 1, 3); /* columns three places apart */
+            assert_true(out[1] == 0 && out[2] == 9 && out[3] == 9 && out[5] == 9);
+            assert_true(out[4] == (real)normalise(&normaliser.columns[1], (double)(row % 1009)));
         }
         data_close(&data);
         normaliser_free(&normaliser);
@@ -93,7 +93,7 @@ static void a_cut_file_ends_the_program_in_order(void **state)
         dup2(channel[1], STDERR_FILENO);
         if (truncate(file_name, 4096) != 0)
             _exit(1);
-        data_row(&data, data.rows - 1, row);
+        data_row(&data, data.rows - 1, row, 1);
         _exit(0);
     }
     close(channel[1]);

@@ -57,10 +57,11 @@ static void toy_read(const Batch *batch, int index, const ProgramInput *input, i
     }
 }
 
-#define TOY_REAL {.name = "real", .kind = INPUT_DATA, .width = TOY_X}
-#define TOY_Z_D {.name = "z_d", .kind = INPUT_NORMAL, .width = TOY_Z, .stream = 1}
-#define TOY_Z_G {.name = "z_g", .kind = INPUT_NORMAL, .width = TOY_Z, .stream = 2}
-static const ProgramInput toy_real = TOY_REAL, toy_z_d = TOY_Z_D, toy_z_g = TOY_Z_G;
+static const ProgramInput toy_z_g = {
+    .name = "z_g", .kind = INPUT_NORMAL, .width = TOY_Z, .stream = 2};
+static const ProgramInput toy_d_inputs[] = {
+    {.name = "real", .kind = INPUT_DATA, .width = TOY_X},
+    {.name = "z_d", .kind = INPUT_NORMAL, .width = TOY_Z, .stream = 1}};
 
 static void toy_d_step(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,
                        double *outputs)
@@ -70,8 +71,8 @@ static void toy_d_step(Pool *pool, real *state, void *work, const Batch *batch, 
     (void)pool, (void)work;
     for (int i = 0; i < TOY_BATCH; i++) {
         real x[TOY_X], z[TOY_Z], fake[TOY_X];
-        toy_read(batch, 0, &toy_real, i, x);
-        toy_read(batch, 1, &toy_z_d, i, z);
+        toy_read(batch, 0, &toy_d_inputs[0], i, x);
+        toy_read(batch, 1, &toy_d_inputs[1], i, z);
         toy_generate(state + TOY_G, z, fake);
         for (int k = 0; k < TOY_X; k++) {
             real_score += (double)(w[k] * x[k]) / TOY_BATCH;
@@ -116,9 +117,9 @@ static void toy_g_step(Pool *pool, real *state, void *work, const Batch *batch, 
     }
 }
 
-static void toy_clamp(Pool *pool, real *state)
+static void toy_clamp(Pool *pool, real *state, void *work)
 {
-    (void)pool;
+    (void)pool, (void)work;
     for (int k = 0; k < TOY_X; k++) {
         real w = state[TOY_D + k];
         state[TOY_D + k] = w > 1 ? 1 : w < -1 ? -1 : w;
@@ -140,10 +141,10 @@ static void toy_sample(const real *generator, const real *state, void *work,
 }
 
 static const ProgramUpdate toy_updates[] = {
-    {.name = "d_step", .count = 2, .input_count = 2, .inputs = {TOY_REAL, TOY_Z_D},
+    {.name = "d_step", .count = 2, .input_count = 2, .inputs = toy_d_inputs,
      .scalar_count = 1, .scalars = {{"rate", SCALAR_RATE, 0.125}}, .output_count = 3,
      .outputs = {"d_loss", "d_real", "d_fake"}, .run = toy_d_step},
-    {.name = "g_step", .count = 1, .input_count = 1, .inputs = {TOY_Z_G}, .scalar_count = 1,
+    {.name = "g_step", .count = 1, .input_count = 1, .inputs = &toy_z_g, .scalar_count = 1,
      .scalars = {{"rate", SCALAR_RATE, 0.25}}, .output_count = 1, .outputs = {"g_loss"},
      .run = toy_g_step},
 };
