@@ -35,13 +35,22 @@ static const char *text(const Json *object, const char *key)
     return member != NULL && member->kind == JSON_STRING ? printable(member->string) : "";
 }
 
+/* The name and what it does; columns of numbers stand right of the longest. */
+static const char *title_of(const Json *row)
+{
+    return arena_printf("%-8s %s", text(row, "name"), text(row, "label"));
+}
+
 static void print_rows(const Json *list, const char *title)
 {
-    printf("\n%-52s %10s %10s %10s %8s\n", title, "ms", "GFLOP", "GFLOP/s", "% peak");
-    for (const Json *row = list == NULL ? NULL : list->child; row != NULL; row = row->next)
-        printf("%-8s %-43s %10.4f %10.4f %10.1f %8.1f\n", text(row, "name"), text(row, "label"),
-               number(row, "ms"), number(row, "gflop"), number(row, "gflops"),
-               number(row, "percent_of_peak"));
+    const Json *first = list == NULL ? NULL : list->child;
+    int width = (int)strlen(title);
+    for (const Json *row = first; row != NULL; row = row->next)
+        width = (int)strlen(title_of(row)) > width ? (int)strlen(title_of(row)) : width;
+    printf("\n%-*s %10s %10s %10s %8s\n", width, title, "ms", "GFLOP", "GFLOP/s", "% peak");
+    for (const Json *row = first; row != NULL; row = row->next)
+        printf("%-*s %10.4f %10.4f %10.1f %8.1f\n", width, title_of(row), number(row, "ms"),
+               number(row, "gflop"), number(row, "gflops"), number(row, "percent_of_peak"));
 }
 
 /* The members of the first measurement in their order, but the kernels of the second. */

@@ -190,7 +190,8 @@ static void emit_includes(Text *out, const EmitOptions *options)
 }
 
 static const char totals[] =
-    "enum { BT = TILE, SHARD_STRIDE = sizeof(union shard) / sizeof(real) };\n"
+    "enum {\n    BT = TILE,\n    SHARD_STRIDE = sizeof(union shard) / sizeof(real),\n"
+    "    PARTS = 16 /* cuts of work on whole arrays, for the threads to share */\n};\n"
     "#define total_of_shards(first) total_at(first, SHARDS, SHARD_STRIDE)\n"
     "#define vtotal_of_shards(first) vtotal_at(first, SHARDS, SHARD_STRIDE)\n"
     "#define total_of_lanes(first) total_lanes_at(first, SHARDS, SHARD_STRIDE)\n"

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { PARTS = 16, SMALL_LEVEL = 4096 }; /* cuts of a matrix kernel; reals that one thread does at once */
+enum { SMALL_LEVEL = 4096 }; /* reals of whole arrays that one thread does at once */
 
 static const char *step_name(const Plan *p)
 {

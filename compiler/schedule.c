@@ -186,6 +186,24 @@ static int *find_phases(const Graph *g, const Order *order)
     return phase;
 }
 
+/* Whole arrays are computed as late as their first use allows: what only depends on parameters joins the update that uses
+ * it instead of being stored at the start of the step. */
+static void delay_arrays(const Graph *g, const Order *order, int *phase, int last)
+{
+    int *deadline = arena_alloc((size_t)g->count * sizeof(int));
+    for (int id = 0; id < g->count; id++)
+        deadline[id] = last;
+    for (int k = order->count - 1; k >= 0; k--) {
+        const Node *n = order->nodes[k];
+        if (!n->type.batch && !reduces_batch(n))
+            phase[n->id] = deadline[n->id];
+        for (int j = 0; j < op_table[n->op].arity; j++) {
+            int input = n->inputs[j]->id;
+            deadline[input] = phase[n->id] < deadline[input] ? phase[n->id] : deadline[input];
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- kernels */
 typedef struct Placement { /* what decides where a node can go */
     const Schedule *s;
@@ -440,6 +458,7 @@ Schedule *schedule_step(Graph *g, Step *step)
     pack_sums(s);
     for (int k = 0; k < order.count; k++)
         last = phase[order.nodes[k]->id] > last ? phase[order.nodes[k]->id] : last;
+    delay_arrays(g, &order, phase, last);
     s->section_count = 2 * (last + 1);
     s->sections = arena_alloc((size_t)s->section_count * sizeof(Section));
     for (int k = 0; k < s->section_count; k++)
@@ -450,7 +469,7 @@ Schedule *schedule_step(Graph *g, Step *step)
         bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
         bool recomputed = (op_table[n->op].cheap && !forced[n->id]) || inner[n->id];
         if (!is_source(n) && !total && !recomputed)
-            place(s, n, n->op == OP_ASSIGN ? 2 * last : 2 * phase[n->id] + per_sample);
+            place(s, n, 2 * phase[n->id] + per_sample);
     }
     choose_tiles(s);
     find_stored(s);

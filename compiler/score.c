@@ -13,6 +13,7 @@
 
 enum {
     DIRECTIONS = 500,
+    PROJECTED_ROWS = 200000, /* of each kind, at most: 500 directions of them take some seconds */
     CLASSIFIED_ROWS = 20000, /* of each kind, at most */
     DIGIT_BITS = 11,         /* of the radix sort */
     DIGITS = 1 << DIGIT_BITS,
@@ -82,7 +83,7 @@ static Sorter new_sorter(size_t rows)
 
 /* Fills the keys, and counts how often each digit comes in each pass. */
 static void fill_keys(Sorter *sorter, const float *values, size_t count,
-                      uint32_t counts[PASSES][DIGITS])
+                      size_t counts[PASSES][DIGITS])
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t key = float_to_key(values[i]);
@@ -94,7 +95,7 @@ static void fill_keys(Sorter *sorter, const float *values, size_t count,
 }
 
 /* Stable counting sort of the keys by the digit of one pass, into the other side. */
-static void sort_by_digit(Sorter *sorter, size_t count, int pass, const uint32_t counts[DIGITS])
+static void sort_by_digit(Sorter *sorter, size_t count, int pass, const size_t counts[DIGITS])
 {
     uint32_t *places[DIGITS], *place = sorter->other;
     for (int digit = 0; digit < DIGITS; digit++) {
@@ -113,7 +114,7 @@ static void sort_by_digit(Sorter *sorter, size_t count, int pass, const uint32_t
 /* Sorts in place, smallest first: a radix sort, as 500 directions need a thousand sorts. */
 static void sort_floats(Sorter *sorter, float *values, size_t count)
 {
-    uint32_t counts[PASSES][DIGITS] = {{0}};
+    size_t counts[PASSES][DIGITS] = {{0}};
     fill_keys(sorter, values, count, counts);
     for (int pass = 0; pass < PASSES; pass++) {
         sort_by_digit(sorter, count, pass, counts[pass]);
@@ -360,7 +361,8 @@ static ViewScore score_view(const Sample *reference, const Sample *generated, bo
 {
     Sample a = standardise(reference, reference), b = standardise(generated, reference);
     ViewScore score = {.correlation = correlation_error(&a, &b), .accuracy = NAN};
-    size_t rows = a.rows < b.rows ? a.rows : b.rows;
+    size_t fewer = a.rows < b.rows ? a.rows : b.rows;
+    size_t rows = fewer < PROJECTED_ROWS ? fewer : PROJECTED_ROWS;
     if (a.rows > rows) {
         a = pick_rows(&a, 0, rows, SEED_ROWS);
     }

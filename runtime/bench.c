@@ -1,7 +1,7 @@
 /* bench.c -- see bench.h.
  *
- * A busy neighbour slows down everything, so each measurement is the best of some rounds, with a probe of the peak in each
- * round, and what counts is the ratio.                                                                                  */
+ * A busy neighbour slows down everything, so each measurement is the best of some rounds, with a
+ * probe of the peak in each round, and what counts is the ratio. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
@@ -21,7 +21,9 @@
 enum { ROUNDS = 24, LEAST_ROWS = 65536, BENCH_SEED = 1, STREAM_DATA = 201, SAMPLE_CHUNKS = 8 };
 static const double round_seconds = 0.06, most_seconds = 6; /* of one measurement */
 
-typedef struct Timing { double seconds, flops; } Timing; /* of one update, iteration or call */
+typedef struct Timing {
+    double seconds, flops;
+} Timing; /* of one update, iteration or call */
 
 typedef struct Bench {
     const Program *program;
@@ -31,7 +33,7 @@ typedef struct Bench {
     Generator generator;
     size_t sample_rows;
     float *samples;
-    double peak;           /* best probe so far, GFLOP/s */
+    double peak;            /* best probe so far, GFLOP/s */
     double *kernel_seconds; /* [kernel_count] best of one update */
 } Bench;
 
@@ -53,10 +55,11 @@ static void make_data(Bench *bench)
     int width = program->x_dim;
     real *cache = allocate(rows * (uint64_t)width, sizeof *cache);
     for (uint64_t row = 0; row < rows; row++) {
-        draw_row(cache + row * (uint64_t)width, width, DRAW_NORMAL, BENCH_SEED, STREAM_DATA, 0, row);
+        draw_row(cache + row * (uint64_t)width, width, DRAW_NORMAL, BENCH_SEED, STREAM_DATA, 0,
+                 row);
     }
-    bench->data = (Data){.rows = rows, .width = width, .batch = batch,
-                         .shuffled = program->shuffle, .cache = cache};
+    bench->data = (Data){
+        .rows = rows, .width = width, .batch = batch, .shuffled = program->shuffle, .cache = cache};
     ColumnScale *columns = allocate((size_t)width, sizeof *columns);
     for (int k = 0; k < width; k++) {
         columns[k] = (ColumnScale){.std = 1, .minimum = -6, .maximum = 6};
@@ -84,7 +87,8 @@ static void bench_destroy(Bench *bench)
     training_destroy(&bench->training);
 }
 
-/* A thing to measure: index < update_count: that update; update_count: the sampler; beyond: a whole iteration. */
+/* A thing to measure: index < update_count: that update; update_count: the sampler; beyond: a whole
+ * iteration. */
 static void run_once(Bench *bench, int index, uint64_t turn)
 {
     const Program *program = bench->program;
@@ -183,8 +187,8 @@ static Timing measure(Bench *bench, int index)
     state_initialise(program, training->state, BENCH_SEED);
     training->iteration = 0;
     training->data = &bench->data;
-    bench->generator = generator_create(program, training->pool, training->state, &bench->normaliser,
-                                        true);
+    bench->generator =
+        generator_create(program, training->pool, training->state, &bench->normaliser, true);
     time_turns(bench, index, 1); /* touches the memory */
     double once = time_turns(bench, index, 1);
     uint64_t turns = 1 + (uint64_t)(round_seconds / (once > 1e-7 ? once : 1e-7));
@@ -200,7 +204,10 @@ static Timing measure(Bench *bench, int index)
 }
 
 /* ---------------------------------------------------------------- printing */
-typedef struct Row { const char *name, *label; Timing timing; } Row;
+typedef struct Row {
+    const char *name, *label;
+    Timing timing;
+} Row;
 
 static double percent(const Bench *bench, Timing timing)
 {

@@ -1,12 +1,15 @@
-/* bench.h -- `train --bench`: how fast this program's steps are, beside the FMA peak measured in the same run.             */
+/* bench.h -- `train --bench`: how fast this program's steps are, beside the FMA peak measured in
+ * the same run. */
 #ifndef GAGAC_BENCH_H
 #define GAGAC_BENCH_H
 
 #include "program.h"
 
-/* Measures every update, whole iterations and the sampler on rows of normal numbers, and prints a table or, with json,
- * {"peak_gflops":, "threads":, "isa":, "steps": [{"name", "ms", "gflop", "gflops", "percent_of_peak"}...],
- *  "kernels": [the same and "label"...]}. Kernels need a program built with -DGAGAC_PROFILE. */
+/* Measures every update, whole iterations and the sampler on rows of normal numbers, and prints a
+ * table or, with json,
+ * {"peak_gflops":, "threads":, "isa":, "steps": [{"name", "ms", "gflop", "gflops",
+ * "percent_of_peak"}...], "kernels": [the same and "label"...]}. Kernels need a program built with
+ * -DGAGAC_PROFILE. */
 void bench_run(const Program *program, int threads, bool json);
 /* Prints the FMA peak of `threads` threads in GFLOP/s, the best of some probes. */
 void bench_peak(const Program *program, int threads);

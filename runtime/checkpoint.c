@@ -25,7 +25,8 @@ static uint64_t hash_text(const char *text, uint64_t seed)
     return hash_bytes(text, strlen(text) + 1, seed);
 }
 
-/* Of what the header says: names, types, shapes, metadata. A sum, for the order in a file is free. */
+/* Of what the header says: names, types, shapes, metadata. A sum, for the order in a file is free.
+ */
 static uint64_t hash_header(const StoredTensor *tensors, int tensor_count, const StoredText *texts,
                             int text_count)
 {
@@ -56,8 +57,9 @@ static bool matches(const char *text, uint64_t hash)
 
 static bool damaged(const Safetensors *file, const char *what, const char *name, Error *error)
 {
-    return error_set(error, EXIT_INVALID, NULL, "checkpoint '%s' is damaged: the checksum of %s%s is wrong",
-                     file->map.path, what, name);
+    return error_set(error, EXIT_INVALID, NULL,
+                     "checkpoint '%s' is damaged: the checksum of %s%s is wrong", file->map.path,
+                     what, name);
 }
 
 static bool verify(const Safetensors *file, Error *error)
@@ -65,9 +67,12 @@ static bool verify(const Safetensors *file, Error *error)
     char key[MAX_NAME + sizeof tensor_key];
     const char *whole = safetensors_text(file, whole_key);
     if (!whole)
-        return error_set(error, EXIT_INVALID, NULL, "'%s' is not a checkpoint of a training program: "
-                         "it has no checksums", file->map.path);
-    if (!matches(whole, hash_header(file->tensors, file->tensor_count, file->texts, file->text_count)))
+        return error_set(error, EXIT_INVALID, NULL,
+                         "'%s' is not a checkpoint of a training program: "
+                         "it has no checksums",
+                         file->map.path);
+    if (!matches(whole,
+                 hash_header(file->tensors, file->tensor_count, file->texts, file->text_count)))
         return damaged(file, "its header", "", error);
     for (int i = 0; i < file->tensor_count; i++) {
         const StoredTensor *tensor = &file->tensors[i];
@@ -121,7 +126,8 @@ static bool make_checksums(Checksums *sums, const StoredTensor *tensors, int ten
         print_hash(sums->values[i], hash_bytes(tensors[i].data, stored_size(&tensors[i]), 0));
         sums->texts[sums->count++] = (StoredText){sums->keys[i], sums->values[i]};
     }
-    print_hash(sums->values[tensor_count], hash_header(tensors, tensor_count, sums->texts, sums->count));
+    print_hash(sums->values[tensor_count],
+               hash_header(tensors, tensor_count, sums->texts, sums->count));
     sums->texts[sums->count++] = (StoredText){whole_key, sums->values[tensor_count]};
     return true;
 }
@@ -142,7 +148,8 @@ static bool write_file(const char *folder, const char *prefix, uint64_t iteratio
 {
     Checksums sums;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return error_set(error, EXIT_IO, NULL, "cannot make the folder '%s': %s", folder, strerror(errno));
+        return error_set(error, EXIT_IO, NULL, "cannot make the folder '%s': %s", folder,
+                         strerror(errno));
     char *path = make_path(folder, prefix, iteration);
     bool good = make_checksums(&sums, tensors, tensor_count, texts, text_count) && path;
     if (good)
@@ -157,7 +164,8 @@ static bool write_file(const char *folder, const char *prefix, uint64_t iteratio
 bool checkpoint_store(const char *folder, uint64_t iteration, const StoredTensor *tensors,
                       int tensor_count, const StoredText *texts, int text_count, Error *error)
 {
-    return write_file(folder, "generator-", iteration, tensors, tensor_count, texts, text_count, error);
+    return write_file(folder, "generator-", iteration, tensors, tensor_count, texts, text_count,
+                      error);
 }
 
 /* ---------------------------------------------------------------- the folder */
@@ -266,10 +274,7 @@ CheckpointFound checkpoint_newest(const char *folder, Safetensors *file, uint64_
     return result;
 }
 
-void checkpoint_clean(const char *folder)
-{
-    output_clean(folder);
-}
+void checkpoint_clean(const char *folder) { output_clean(folder); }
 
 void checkpoint_remove_others(const char *folder, uint64_t iteration)
 {

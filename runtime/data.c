@@ -26,7 +26,8 @@ bool data_open(Data *data, const char *path, const char *const *keys, int width,
     data->rows = data->file.rows;
     data->columns = malloc(sizeof *data->columns * (size_t)width);
     bool good = data->columns || error_set(error, EXIT_IO, NULL, "out of memory");
-    good = good && npy_select(&data->file, keys, width, data->columns, error) && check_rows(data, error);
+    good = good && npy_select(&data->file, keys, width, data->columns, error) &&
+           check_rows(data, error);
     if (!good)
         data_close(data);
     return good;
@@ -36,7 +37,7 @@ static void convert_row(const Data *data, uint64_t row, real *out, long stride)
 {
     for (int k = 0; k < data->width; k++)
         out[k * stride] = (real)normalise(&data->normaliser->columns[k],
-                                 npy_value(&data->file, data->columns[k], row));
+                                          npy_value(&data->file, data->columns[k], row));
 }
 
 /* Rows will be read in any order: reading ahead would only push others out of memory. */
@@ -51,9 +52,9 @@ static void report_constants(const Data *data)
         const NpyColumn *column = &data->file.columns[data->columns[k]];
         const ColumnScale *scale = &data->normaliser->columns[k];
         if (scale->constant)
-            warn(NULL, "column %d%s%s of '%s' is constant: the network sees 0, samples get %.9g", k + 1,
-                 column->name ? " " : "", column->name ? column->name : "", data->file.map.path,
-                 scale->mean);
+            warn(NULL, "column %d%s%s of '%s' is constant: the network sees 0, samples get %.9g",
+                 k + 1, column->name ? " " : "", column->name ? column->name : "",
+                 data->file.map.path, scale->mean);
     }
 }
 

@@ -17,15 +17,15 @@ typedef struct Data {
     const Normaliser *normaliser; /* kept, not copied */
     uint64_t batch;
     bool shuffled;
-    real *cache;                  /* [rows][width] normalised, or NULL: converted at each access */
+    real *cache; /* [rows][width] normalised, or NULL: converted at each access */
 } Data;
 
 /* Opens a file and finds the keys (npy_select); fewer rows than batch are an error. */
 bool data_open(Data *data, const char *path, const char *const *keys, int width, uint64_t batch,
                bool shuffled, Error *error);
-/* Decides how values become normalised. Needed before data_row(); the normaliser (normaliser_fit() on
- * data->file and data->columns, or from a checkpoint) must outlive the data. Warns of each constant
- * column.                                                                                           */
+/* Decides how values become normalised. Needed before data_row(); the normaliser (normaliser_fit()
+ * on data->file and data->columns, or from a checkpoint) must outlive the data. Warns of each
+ * constant column. */
 bool data_prepare(Data *data, const Normaliser *normaliser, Error *error);
 void data_close(Data *data);
 
@@ -37,7 +37,9 @@ void data_row(const Data *data, uint64_t row, real *out, long stride);
 static inline void data_prefetch(const Data *data, uint64_t row)
 {
     if (data->cache) {
-        __builtin_prefetch(data->cache + row * (uint64_t)data->width);
+        const real *values = data->cache + row * (uint64_t)data->width;
+        __builtin_prefetch(values);
+        __builtin_prefetch(values + data->width - 1); /* often on the next cache line */
     } else {
         const NpyColumn *column = &data->file.columns[data->columns[0]];
         __builtin_prefetch(data->file.map.bytes + column->offset + row * column->stride);

@@ -3,10 +3,7 @@
 
 #include "state.h"
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
+static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 Generator generator_create(const Program *program, Pool *pool, const real *state,
                            const Normaliser *normaliser, bool average)
@@ -72,8 +69,8 @@ static void finish_rows(const Generator *generator, const real *rows, const doub
     }
 }
 
-void generator_draw(const Generator *generator, int thread, uint64_t seed, uint64_t first, int count,
-                    const DrawInputs *inputs, float *out)
+void generator_draw(const Generator *generator, int thread, uint64_t seed, uint64_t first,
+                    int count, const DrawInputs *inputs, float *out)
 {
     const Program *program = generator->program;
     real *rows = generator->scratch + (size_t)thread * generator->scratch_stride;

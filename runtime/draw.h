@@ -1,4 +1,4 @@
-/* draw.h -- rows from a trained generator, in physical units, on all threads.                                             */
+/* draw.h -- rows from a trained generator, in physical units, on all threads. */
 #ifndef GAGAC_DRAW_H
 #define GAGAC_DRAW_H
 
@@ -6,18 +6,18 @@
 #include "pool.h"
 #include "program.h"
 
-/* A generator ready to use. Row `index` of the stream of `seed` is the same whatever is asked for in one call and however
- * many threads there are. */
+/* A generator ready to use. Row `index` of the stream of `seed` is the same whatever is asked for
+ * in one call and however many threads there are. */
 typedef struct Generator {
     const Program *program;
     Pool *pool;
-    const real *state;            /* bounds of the columns */
-    const real *weights;          /* raw or averaged */
+    const real *state;   /* bounds of the columns */
+    const real *weights; /* raw or averaged */
     const Normaliser *normaliser;
-    int outputs;                  /* generated columns: x_dim - cond_dim */
-    char *work;                   /* work_stride bytes a thread */
+    int outputs; /* generated columns: x_dim - cond_dim */
+    char *work;  /* work_stride bytes a thread */
     size_t work_stride;
-    real *scratch;                /* DRAW_CHUNK normalised rows a thread, and their conditions and latents */
+    real *scratch; /* DRAW_CHUNK normalised rows a thread, and their conditions and latents */
     size_t scratch_stride;
 } Generator;
 
@@ -34,10 +34,11 @@ Generator generator_create(const Program *program, Pool *pool, const real *state
                            const Normaliser *normaliser, bool average);
 void generator_destroy(Generator *generator);
 
-/* Rows first .. first+count-1 to out [count][x_dim] float32: generated columns, then the conditions as given. count is at
- * most DRAW_CHUNK; thread: of the pool, 0 for a caller outside of pool_run(). */
-void generator_draw(const Generator *generator, int thread, uint64_t seed, uint64_t first, int count,
-                    const DrawInputs *inputs, float *out);
+/* Rows first .. first+count-1 to out [count][x_dim] float32: generated columns, then the conditions
+ * as given. count is at most DRAW_CHUNK; thread: of the pool, 0 for a caller outside of pool_run().
+ */
+void generator_draw(const Generator *generator, int thread, uint64_t seed, uint64_t first,
+                    int count, const DrawInputs *inputs, float *out);
 
 /* The same for any count, shared out over the pool. */
 void generator_draw_all(const Generator *generator, uint64_t seed, uint64_t first, size_t count,

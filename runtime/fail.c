@@ -7,15 +7,13 @@
 
 static const char *program_name = "program";
 
-void fail_program(const char *name)
-{
-    program_name = name;
-}
+void fail_program(const char *name) { program_name = name; }
 
-static void print_message(const char *severity, const char *hint, const char *format, va_list values)
-    PRINTF_LIKE(3, 0);
+static void print_message(const char *severity, const char *hint, const char *format,
+                          va_list values) PRINTF_LIKE(3, 0);
 
-static void print_message(const char *severity, const char *hint, const char *format, va_list values)
+static void print_message(const char *severity, const char *hint, const char *format,
+                          va_list values)
 {
     char raw[ERROR_TEXT], text[ERROR_TEXT];
     vsnprintf(raw, sizeof raw, format, values);

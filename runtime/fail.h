@@ -1,7 +1,7 @@
 /* fail.h -- exit statuses and diagnostics, the same in every program of the project.
  *
- * A function that can be handed bad input reports it in an Error and returns false; the program decides
- * whether to stop (fail_error) or to go on without it (a damaged checkpoint).                        */
+ * A function that can be handed bad input reports it in an Error and returns false; the program
+ * decides whether to stop (fail_error) or to go on without it (a damaged checkpoint). */
 #ifndef GAGAC_FAIL_H
 #define GAGAC_FAIL_H
 
@@ -26,7 +26,7 @@ enum {
     EXIT_IO = 4,        /* a file cannot be read or written, disk full included */
     EXIT_DIVERGED = 5,  /* a loss became NaN or infinite */
     EXIT_INTERNAL = 70,
-    EXIT_STOPPED = 75   /* stopped by a signal, a good checkpoint is on disk */
+    EXIT_STOPPED = 75 /* stopped by a signal, a good checkpoint is on disk */
 };
 
 enum { ERROR_TEXT = 1024 };
@@ -38,14 +38,14 @@ typedef struct Error {
 } Error;
 
 /* Fills the error and returns false, so that a reader can end with `return error_set(...)`.
- * hint may be NULL. Text too long for the fields is cut.                                     */
+ * hint may be NULL. Text too long for the fields is cut. */
 bool error_set(Error *error, int status, const char *hint, const char *format, ...)
     PRINTF_LIKE(4, 5);
 /* Replaces the hint of an error that is set. */
 void error_hint(Error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Prints "program: error: message" and, when hint is not NULL, "hint: ..."; ends the program.
- * gagac has its own fail(), same symbol: fail.c is linked into generated programs only.       */
+ * gagac has its own fail(), same symbol: fail.c is linked into generated programs only. */
 void fail(int status, const char *hint, const char *format, ...) NO_RETURN PRINTF_LIKE(3, 4);
 /* "program: warning: ..." on stderr, and the program goes on. hint may be NULL. */
 void warn(const char *hint, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -58,13 +58,15 @@ NO_RETURN static inline void fail_error(const Error *error)
     fail(error->status, error->hint[0] ? error->hint : NULL, "%s", error->message);
 }
 
-/* Copies text to out with control bytes and bytes of broken UTF-8 as \xNN; cut where out is full. */
+/* Copies text to out with control bytes and bytes of broken UTF-8 as \xNN; cut where out is full.
+ */
 void escape_text(char *out, size_t size, const char *text);
 /* The candidate nearest to word (Damerau-Levenshtein distance at most 2 and less than half of the
- * word's length; case costs nothing), or NULL.                                                     */
+ * word's length; case costs nothing), or NULL. */
 const char *nearest_word(const char *word, const char *const *candidates, size_t count);
 
-/* Pieces of readers: *at moves on, never beyond end. Digits of one hexadecimal number, exactly that many. */
+/* Pieces of readers: *at moves on, never beyond end. Digits of one hexadecimal number, exactly that
+ * many. */
 bool read_hexadecimal(const char **at, const char *end, int digits, uint32_t *number);
 /* A whole number in decimal digits; false when there is none or it is beyond 64 bits. */
 bool read_whole(const char **at, const char *end, uint64_t *number);

@@ -7,10 +7,7 @@ static const uint64_t prime1 = 0x9e3779b185ebca87u, prime2 = 0xc2b2ae3d27d4eb4fu
                       prime3 = 0x165667b19e3779f9u, prime4 = 0x85ebca77c2b2ae63u,
                       prime5 = 0x27d4eb2f165667c5u;
 
-static uint64_t rotate(uint64_t x, int bits)
-{
-    return x << bits | x >> (64 - bits);
-}
+static uint64_t rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
 
 static uint64_t load64(const unsigned char *bytes)
 {
@@ -32,8 +29,8 @@ static uint64_t mix_stripes(const unsigned char **bytes, const unsigned char *en
         for (int i = 0; i < 4; i++)
             lanes[i] = mix_lane(lanes[i], load64(*bytes + 8 * i));
     }
-    uint64_t hash = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) +
-                    rotate(lanes[3], 18);
+    uint64_t hash =
+        rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
     for (int i = 0; i < 4; i++)
         hash = (hash ^ mix_lane(0, lanes[i])) * prime1 + prime4;
     return hash;

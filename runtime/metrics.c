@@ -65,8 +65,8 @@ static void thin(History *history)
 
 void history_add(History *history, uint64_t iteration, const double values[MAX_SERIES])
 {
-    bool full = history->count > 0 &&
-                history->points[history->count - 1].lines == history->lines_a_point;
+    bool full =
+        history->count > 0 && history->points[history->count - 1].lines == history->lines_a_point;
     if (full && history->count == HISTORY_POINTS) {
         thin(history);
     }

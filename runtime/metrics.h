@@ -1,4 +1,5 @@
-/* metrics.h -- the course of a training: metrics.jsonl, one line an interval, and a thinned copy for the report.          */
+/* metrics.h -- the course of a training: metrics.jsonl, one line an interval, and a thinned copy
+ * for the report. */
 #ifndef GAGAC_METRICS_H
 #define GAGAC_METRICS_H
 
@@ -8,7 +9,8 @@
 
 enum { MAX_SERIES = MAX_UPDATES * MAX_OUTPUTS + 1, HISTORY_POINTS = 512 };
 
-/* The numbers that are followed: every output of every update, then "w1", the estimate of the Wasserstein-1 distance. */
+/* The numbers that are followed: every output of every update, then "w1", the estimate of the
+ * Wasserstein-1 distance. */
 typedef struct Series {
     int count;
     const char *names[MAX_SERIES];
@@ -20,7 +22,8 @@ typedef struct HistoryPoint { /* mean of some lines that follow one another */
     double sums[MAX_SERIES];
 } HistoryPoint;
 
-typedef struct History { /* at most HISTORY_POINTS points of equally many lines each, the last one growing */
+typedef struct History { /* at most HISTORY_POINTS points of equally many lines each, the last one
+                            growing */
     Series series;
     int count;
     uint64_t lines_a_point;
@@ -35,14 +38,15 @@ void history_start(History *history, const Program *program);
 void history_add(History *history, uint64_t iteration, const double values[MAX_SERIES]);
 
 typedef struct Metrics {
-    FILE *file;  /* NULL: could not be opened */
+    FILE *file; /* NULL: could not be opened */
     char *path;
     bool warned; /* that it cannot be written */
     History history;
 } Metrics;
 
-/* Opens RUN/metrics.jsonl for lines after `iteration`: lines beyond it, which a killed training may have left, and a line
- * that was cut are removed, the others go into the history. What goes wrong with the file is a warning. */
+/* Opens RUN/metrics.jsonl for lines after `iteration`: lines beyond it, which a killed training may
+ * have left, and a line that was cut are removed, the others go into the history. What goes wrong
+ * with the file is a warning. */
 void metrics_open(Metrics *metrics, char *path, const Program *program, uint64_t iteration);
 void metrics_log(Metrics *metrics, const Training *training, double samples_a_second);
 void metrics_flush(Metrics *metrics);

@@ -9,13 +9,10 @@
 enum { SERIES_TERMS = 45, FRACTION_TERMS = 110 };
 static const double FRACTION_FROM = 2.5; /* above: the continued fraction converges fast enough */
 
-static double density(double x)
-{
-    return 0.39894228040143268 * real_exp(-0.5 * x * x);
-}
+static double density(double x) { return 0.39894228040143268 * real_exp(-0.5 * x * x); }
 
-/* Probability of a value above x >= 0. Abramowitz and Stegun, Handbook of Mathematical Functions: the
- * series 26.2.11 around 0, the continued fraction 26.2.14 in the tail.                               */
+/* Probability of a value above x >= 0. Abramowitz and Stegun, Handbook of Mathematical Functions:
+ * the series 26.2.11 around 0, the continued fraction 26.2.14 in the tail. */
 static double upper_tail(double x)
 {
     if (x < FRACTION_FROM) {
@@ -32,13 +29,10 @@ static double upper_tail(double x)
     return density(x) / fraction;
 }
 
-double normal_cdf(double z)
-{
-    return z < 0 ? upper_tail(-z) : 1 - upper_tail(z);
-}
+double normal_cdf(double z) { return z < 0 ? upper_tail(-z) : 1 - upper_tail(z); }
 
-/* x with upper_tail(x) = q, 0 < q <= 0.5: a rational guess in t = sqrt(-2 log q), our own fit with an
- * error below 2e-3, then Halley's method, which cubes the error each time.                           */
+/* x with upper_tail(x) = q, 0 < q <= 0.5: a rational guess in t = sqrt(-2 log q), our own fit with
+ * an error below 2e-3, then Halley's method, which cubes the error each time. */
 static double upper_quantile(double q)
 {
     double t = real_sqrt(-2 * real_log(q));
@@ -50,7 +44,4 @@ static double upper_quantile(double q)
     return x;
 }
 
-double normal_quantile(double p)
-{
-    return p < 0.5 ? -upper_quantile(p) : upper_quantile(1 - p);
-}
+double normal_quantile(double p) { return p < 0.5 ? -upper_quantile(p) : upper_quantile(1 - p); }

@@ -13,10 +13,12 @@
 
 enum { BLOCK = 1024, LANES_OF_SUM = 4 }; /* rows read at once; partial sums, for speed */
 
-static const uint64_t reservoir_seed = 0x7265736572766f69u; /* other rows than those of a training */
+static const uint64_t reservoir_seed =
+    0x7265736572766f69u; /* other rows than those of a training */
 
 /* ---------------------------------------------------------------- statistics */
-typedef struct Moments { /* of the rows so far: sum of squared distances from the mean is `squares` */
+typedef struct Moments { /* of the rows so far: sum of squared distances from the mean is `squares`
+                          */
     double count, mean, squares, minimum, maximum;
 } Moments;
 
@@ -45,8 +47,8 @@ static void fill_lanes(double *values, int count, double filler)
         values[i] = filler;
 }
 
-/* Moments of the values of a block [BLOCK], 1 <= count <= BLOCK. What follows them up to a whole group
- * of lanes is overwritten with numbers that add nothing: the first value, then the mean.            */
+/* Moments of the values of a block [BLOCK], 1 <= count <= BLOCK. What follows them up to a whole
+ * group of lanes is overwritten with numbers that add nothing: the first value, then the mean. */
 static Moments block_moments(double *values, int count)
 {
     const double first = values[0];
@@ -83,12 +85,12 @@ typedef struct Fit {
     const int *columns;
     const char *const *names;
     int column_count;
-    Moments *moments;          /* [column_count] */
-    uint64_t *invalid;         /* [column_count] NaN and infinite values */
-    uint64_t *first_invalid;   /* [column_count] row of the first of them */
-    size_t drawn;              /* rows in the reservoir; 0: none asked for */
-    uint64_t *drawn_rows;      /* [drawn] increasing */
-    double *reservoir;         /* [column_count][drawn + 2]: minimum and maximum are added */
+    Moments *moments;        /* [column_count] */
+    uint64_t *invalid;       /* [column_count] NaN and infinite values */
+    uint64_t *first_invalid; /* [column_count] row of the first of them */
+    size_t drawn;            /* rows in the reservoir; 0: none asked for */
+    uint64_t *drawn_rows;    /* [drawn] increasing */
+    double *reservoir;       /* [column_count][drawn + 2]: minimum and maximum are added */
 } Fit;
 
 static int compare_rows(const void *a, const void *b)
@@ -100,7 +102,8 @@ static int compare_rows(const void *a, const void *b)
 /* The rows of the reservoir are known before the pass: the first of a permutation of all rows. */
 static void draw_rows(Fit *fit, uint64_t seed)
 {
-    Order order = order_start(fit->npy->rows, 1, fit->npy->rows > RESERVOIR_ROWS, seed ^ reservoir_seed);
+    Order order =
+        order_start(fit->npy->rows, 1, fit->npy->rows > RESERVOIR_ROWS, seed ^ reservoir_seed);
     for (size_t i = 0; i < fit->drawn; i++)
         fit->drawn_rows[i] = order_row(&order, i);
     qsort(fit->drawn_rows, fit->drawn, sizeof *fit->drawn_rows, compare_rows);
@@ -122,7 +125,8 @@ static void read_block(Fit *fit, uint64_t first, int count, size_t drawn_before,
     for (int k = 0; k < fit->column_count; k++) {
         npy_read(fit->npy, fit->columns[k], first, (size_t)count, values);
         Moments block = block_moments(values, count);
-        if (!isfinite(block.mean)) /* exactly when a value is NaN or infinite, or the sum overflows */
+        if (!isfinite(
+                block.mean)) /* exactly when a value is NaN or infinite, or the sum overflows */
             note_invalid(fit, k, values, first, count);
         join_moments(&fit->moments[k], &block);
         double *reservoir = fit->reservoir + (size_t)k * (fit->drawn + 2);
@@ -151,15 +155,19 @@ static bool check_values(const Fit *fit, Error *error)
     for (int k = 0; k < fit->column_count; k++) {
         const Moments *all = &fit->moments[k];
         if (fit->invalid[k] > 0)
-            return error_set(error, EXIT_INVALID, "remove those rows, or repair the program that wrote them.",
-                             "column '%s' of '%s' has %" PRIu64 " values that are NaN or infinite, the "
-                             "first in row %" PRIu64 " (rows count from 0)", fit->names[k], path,
-                             fit->invalid[k], fit->first_invalid[k]);
+            return error_set(error, EXIT_INVALID,
+                             "remove those rows, or repair the program that wrote them.",
+                             "column '%s' of '%s' has %" PRIu64
+                             " values that are NaN or infinite, the "
+                             "first in row %" PRIu64 " (rows count from 0)",
+                             fit->names[k], path, fit->invalid[k], fit->first_invalid[k]);
         bool spread = all->minimum == all->maximum || all->squares > 0;
         if (!isfinite(all->squares) || !isfinite(all->maximum - all->minimum) || !spread)
-            return error_set(error, EXIT_INVALID, "store the column in another unit.",
-                             "column '%s' of '%s' goes from %g to %g: its variance is beyond the range "
-                             "of double precision", fit->names[k], path, all->minimum, all->maximum);
+            return error_set(
+                error, EXIT_INVALID, "store the column in another unit.",
+                "column '%s' of '%s' goes from %g to %g: its variance is beyond the range "
+                "of double precision",
+                fit->names[k], path, all->minimum, all->maximum);
     }
     return true;
 }
@@ -171,7 +179,8 @@ static int compare_values(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Probabilities of the knots: half of them even, half even in the normal score, and the two ends. */
+/* Probabilities of the knots: half of them even, half even in the normal score, and the two ends.
+ */
 static void choose_levels(double levels[TABLE_KNOTS], double count)
 {
     enum { HALF = TABLE_LEVELS / 2 };
@@ -225,7 +234,8 @@ static void standardise_table(ColumnScale *column, const double *sorted, size_t 
 }
 
 /* sorted: the reservoir with minimum and maximum, increasing, at least two different values. */
-static bool make_table(ColumnScale *column, NormalisationKind kind, const double *sorted, size_t count)
+static bool make_table(ColumnScale *column, NormalisationKind kind, const double *sorted,
+                       size_t count)
 {
     double levels[TABLE_KNOTS];
     choose_levels(levels, (double)count);
@@ -241,7 +251,8 @@ static bool make_table(ColumnScale *column, NormalisationKind kind, const double
         double score = normal_quantile((double)(below + 1) / (2.0 * (double)(count + 1)));
         double linear = (x - column->mean) / column->std;
         column->x[column->knot_count] = x;
-        column->y[column->knot_count++] = kind == NORMALISE_BLEND ? 0.5 * score + 0.5 * linear : score;
+        column->y[column->knot_count++] =
+            kind == NORMALISE_BLEND ? 0.5 * score + 0.5 * linear : score;
     }
     standardise_table(column, sorted, count);
     return true;
@@ -297,7 +308,8 @@ static void free_fit(Fit *fit)
     free(fit->reservoir);
 }
 
-static bool allocate_columns(Normaliser *normaliser, NormalisationKind kind, uint64_t rows, int count)
+static bool allocate_columns(Normaliser *normaliser, NormalisationKind kind, uint64_t rows,
+                             int count)
 {
     *normaliser = (Normaliser){.kind = kind, .rows = rows, .column_count = count};
     normaliser->columns = calloc((size_t)count, sizeof *normaliser->columns);
@@ -306,11 +318,13 @@ static bool allocate_columns(Normaliser *normaliser, NormalisationKind kind, uin
     return normaliser->columns != NULL;
 }
 
-bool normaliser_fit(Normaliser *normaliser, NormalisationKind kind, const Npy *npy, const int *columns,
-                    const char *const *names, int column_count, uint64_t seed, Error *error)
+bool normaliser_fit(Normaliser *normaliser, NormalisationKind kind, const Npy *npy,
+                    const int *columns, const char *const *names, int column_count, uint64_t seed,
+                    Error *error)
 {
     Fit fit = {.npy = npy, .columns = columns, .names = names, .column_count = column_count};
-    bool room = allocate_columns(normaliser, kind, npy->rows, column_count) && allocate_fit(&fit, kind);
+    bool room =
+        allocate_columns(normaliser, kind, npy->rows, column_count) && allocate_fit(&fit, kind);
     bool good = true;
     if (npy->rows == 0)
         good = error_set(error, EXIT_INVALID, NULL, "'%s' has no rows", npy->map.path);
@@ -339,20 +353,24 @@ void normaliser_free(Normaliser *normaliser)
 }
 
 /* ---------------------------------------------------------------- values */
-/* The last of the first `pieces` values that is <= value, or the first: bisection without branches. */
+/* The last of the first `pieces` values that is <= value, or the first: bisection. Each step takes
+ * the sign of a difference instead of a branch, which the data would make unpredictable. */
 static int find_piece(const double *values, int pieces, double value)
 {
     const double *base = values;
     while (pieces > 1) {
         int half = pieces / 2;
-        base += half & -(base[half] <= value);
+        double difference = value - base[half];
+        uint64_t bits;
+        memcpy(&bits, &difference, sizeof bits);
+        base += (uint64_t)half & ((bits >> 63) - 1);
         pieces -= half;
     }
     return (int)(base - values);
 }
 
-/* On the line through (from[0], to[0]) and (from[1], to[1]). The product and the sum are statements of
- * their own, so that no compiler fuses them: the same bits on every machine.                        */
+/* On the line through (from[0], to[0]) and (from[1], to[1]). The product and the sum are statements
+ * of their own, so that no compiler fuses them: the same bits on every machine. */
 static double interpolate(const double *from, const double *to, double value)
 {
     double part = (value - from[0]) / (from[1] - from[0]);
@@ -402,8 +420,8 @@ static double *statistic(ColumnScale *column, int index)
 static void add_tensor(NormaliserTensors *stored, const char *name, int rank, uint64_t rows,
                        uint64_t width, size_t *used)
 {
-    StoredTensor tensor = {.type = STORED_F64, .rank = rank, .dims = {rows, width},
-                           .data = stored->values + *used};
+    StoredTensor tensor = {
+        .type = STORED_F64, .rank = rank, .dims = {rows, width}, .data = stored->values + *used};
     tensor.name = stored->names[stored->count];
     snprintf(stored->names[stored->count], sizeof stored->names[0], "%s", name);
     stored->tensors[stored->count++] = tensor;
@@ -450,12 +468,15 @@ void normaliser_tensors_free(NormaliserTensors *stored)
 
 static bool bad_tensor(const Safetensors *file, const char *name, Error *error)
 {
-    return error_set(error, EXIT_INVALID, NULL, "'%s': tensor '%s' is missing or is no valid "
-                     "normalisation of this program's columns", file->map.path, name);
+    return error_set(error, EXIT_INVALID, NULL,
+                     "'%s': tensor '%s' is missing or is no valid "
+                     "normalisation of this program's columns",
+                     file->map.path, name);
 }
 
 /* Copies a tensor of a known number of values; all must be finite. */
-static bool load_values(const Safetensors *file, const char *name, uint64_t count, double *out, Error *error)
+static bool load_values(const Safetensors *file, const char *name, uint64_t count, double *out,
+                        Error *error)
 {
     const StoredTensor *tensor = safetensors_find(file, name);
     if (!tensor || tensor->type != STORED_F64 || tensor->rank != 1 || tensor->dims[0] != count)
@@ -491,10 +512,12 @@ static bool load_knots(const Safetensors *file, ColumnScale *column, int index, 
     column->y = column->x + count;
     column->knot_count = count;
     stored_copy_doubles(tensor, column->x);
-    return (increases(column->x, count) && increases(column->y, count)) || bad_tensor(file, name, error);
+    return (increases(column->x, count) && increases(column->y, count)) ||
+           bad_tensor(file, name, error);
 }
 
-static bool load_columns(Normaliser *normaliser, const Safetensors *file, double *values, Error *error)
+static bool load_columns(Normaliser *normaliser, const Safetensors *file, double *values,
+                         Error *error)
 {
     int count = normaliser->column_count;
     for (int i = 0; i < STATISTICS; i++) {
@@ -506,9 +529,11 @@ static bool load_columns(Normaliser *normaliser, const Safetensors *file, double
     for (int k = 0; k < count; k++) {
         ColumnScale *column = &normaliser->columns[k];
         column->constant = column->minimum == column->maximum;
-        if (column->constant != (column->std == 0) || column->std < 0 || column->minimum > column->maximum)
+        if (column->constant != (column->std == 0) || column->std < 0 ||
+            column->minimum > column->maximum)
             return bad_tensor(file, "normalisation.std", error);
-        if (normaliser->kind != NORMALISE_STD && !column->constant && !load_knots(file, column, k, error))
+        if (normaliser->kind != NORMALISE_STD && !column->constant &&
+            !load_knots(file, column, k, error))
             return false;
     }
     return true;

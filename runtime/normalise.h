@@ -1,10 +1,10 @@
 /* normalise.h -- what a network sees of a column: mean 0, standard deviation 1.
  *
- * NORMALISE_STD is (x - mean) / std. NORMALISE_BLEND and NORMALISE_RANK are monotone tables of at most
- * 258 knots, linear between them: rank is Phi^-1(F(x)), blend half of that and half of (x - mean) / std,
- * both then shifted and scaled so that the rows drawn for them have mean 0 and std 1. A column of one value has no table: it is 0 for the network and that
- * value for the user. All arithmetic is in double and uses no function of libm that may differ between
- * machines.                                                                                          */
+ * NORMALISE_STD is (x - mean) / std. NORMALISE_BLEND and NORMALISE_RANK are monotone tables of at
+ * most 258 knots, linear between them: rank is Phi^-1(F(x)), blend half of that and half of (x -
+ * mean) / std, both then shifted and scaled so that the rows drawn for them have mean 0 and std 1.
+ * A column of one value has no table: it is 0 for the network and that value for the user. All
+ * arithmetic is in double and uses no function of libm that may differ between machines. */
 #ifndef GAGAC_NORMALISE_H
 #define GAGAC_NORMALISE_H
 
@@ -14,9 +14,9 @@
 typedef enum NormalisationKind { NORMALISE_STD, NORMALISE_BLEND, NORMALISE_RANK } NormalisationKind;
 
 enum {
-    TABLE_LEVELS = 256,              /* quantiles asked for, half even in p, half in the normal score */
-    TABLE_KNOTS = TABLE_LEVELS + 2,  /* and the two ends; fewer where quantiles coincide */
-    RESERVOIR_ROWS = 65536           /* rows drawn for the tables, the same for all columns */
+    TABLE_LEVELS = 256, /* quantiles asked for, half even in p, half in the normal score */
+    TABLE_KNOTS = TABLE_LEVELS + 2, /* and the two ends; fewer where quantiles coincide */
+    RESERVOIR_ROWS = 65536          /* rows drawn for the tables, the same for all columns */
 };
 
 typedef struct ColumnScale {
@@ -29,33 +29,34 @@ typedef struct ColumnScale {
 
 typedef struct Normaliser {
     NormalisationKind kind;
-    uint64_t rows;           /* of the data it was made from */
+    uint64_t rows; /* of the data it was made from */
     int column_count;
     ColumnScale *columns;
 } Normaliser;
 
 /* One pass over the chosen columns of a file (npy_select). names are for messages. seed chooses the
- * reservoir; it matters only above RESERVOIR_ROWS rows. NaN or infinity is an EXIT_INVALID error with
- * their number, the first row and the column. About 2 ns a value.                                     */
-bool normaliser_fit(Normaliser *normaliser, NormalisationKind kind, const Npy *npy, const int *columns,
-                    const char *const *names, int column_count, uint64_t seed, Error *error);
+ * reservoir; it matters only above RESERVOIR_ROWS rows. NaN or infinity is an EXIT_INVALID error
+ * with their number, the first row and the column. About 2 ns a value. */
+bool normaliser_fit(Normaliser *normaliser, NormalisationKind kind, const Npy *npy,
+                    const int *columns, const char *const *names, int column_count, uint64_t seed,
+                    Error *error);
 void normaliser_free(Normaliser *normaliser);
 
 /* Physical value to normalised value; beyond the table with the slope of its outer piece. */
 double normalise(const ColumnScale *column, double x);
 /* Back: with a table clipped to [minimum, maximum]. With k the last knot such that y_k <= y:
- *     x_k + (y - y_k) / (y_k+1 - y_k) * (x_k+1 - x_k)      or      mean + y * std     without a table.
- * The caller rounds to float32.                                                                       */
+ *     x_k + (y - y_k) / (y_k+1 - y_k) * (x_k+1 - x_k)      or      mean + y * std     without a
+ * table. The caller rounds to float32. */
 double denormalise(const ColumnScale *column, double y);
 
 /* The normaliser as tensors of a checkpoint: normalisation.rows [1], .mean .std .minimum .maximum
- * [columns], and .knots.<k> [2, knots] (x, then y) of each column k that has a table.               */
+ * [columns], and .knots.<k> [2, knots] (x, then y) of each column k that has a table. */
 enum { NORMALISER_NAME = 48 };
 
 typedef struct NormaliserTensors {
     int count;
     StoredTensor *tensors;
-    double *values;        /* their data */
+    double *values; /* their data */
     char (*names)[NORMALISER_NAME];
 } NormaliserTensors;
 

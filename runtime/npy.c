@@ -1,7 +1,8 @@
 /* npy.c -- NumPy's .npy files.
  *
- * The header is a Python dictionary as text. A small recursive reader takes exactly what NumPy writes; nothing
- * is ever evaluated. All sizes are checked against the file before a byte of data is touched.          */
+ * The header is a Python dictionary as text. A small recursive reader takes exactly what NumPy
+ * writes; nothing is ever evaluated. All sizes are checked against the file before a byte of data
+ * is touched. */
 #define _POSIX_C_SOURCE 200809L
 #include "npy.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEADER = 1 << 16, MAX_COLUMNS = 1 << 16, MAX_NESTING = 8, MAX_NAME = 256, MAX_AXES = 4 };
+enum { MAX_HEADER = 1 << 20, MAX_COLUMNS = 1 << 16, MAX_NESTING = 8, MAX_NAME = 256, MAX_AXES = 4 };
 
 /* ---------------------------------------------------------------- reading the header */
 typedef struct Header {
@@ -66,13 +67,24 @@ static bool read_escape(Header *header, uint32_t *code)
         return false;
     char letter = *header->at++;
     switch (letter) {
-    case 'n': *code = '\n'; return true;
-    case 't': *code = '\t'; return true;
-    case 'r': *code = '\r'; return true;
-    case 'x': return read_hexadecimal(&header->at, header->end, 2, code);
-    case 'u': return read_hexadecimal(&header->at, header->end, 4, code);
-    case 'U': return read_hexadecimal(&header->at, header->end, 8, code);
-    default: *code = (unsigned char)letter; return letter == '\'' || letter == '"' || letter == '\\';
+    case 'n':
+        *code = '\n';
+        return true;
+    case 't':
+        *code = '\t';
+        return true;
+    case 'r':
+        *code = '\r';
+        return true;
+    case 'x':
+        return read_hexadecimal(&header->at, header->end, 2, code);
+    case 'u':
+        return read_hexadecimal(&header->at, header->end, 4, code);
+    case 'U':
+        return read_hexadecimal(&header->at, header->end, 8, code);
+    default:
+        *code = (unsigned char)letter;
+        return letter == '\'' || letter == '"' || letter == '\\';
     }
 }
 
@@ -141,7 +153,8 @@ static bool read_type(Header *header, const char *text, NpyColumn *column)
     char *end = NULL;
     column->kind = letter[0];
     if (column->kind == 'O')
-        return bad(header, "it holds pickled Python objects, which can run code when they are read");
+        return bad(header,
+                   "it holds pickled Python objects, which can run code when they are read");
     if (!letter[0] || !strchr("fiubVSaUcMm", letter[0]))
         return bad(header, "its header names an unknown type");
     long size = letter[1] >= '0' && letter[1] <= '9' ? strtol(letter + 1, &end, 10) : -1;
@@ -157,11 +170,15 @@ static bool is_number(const NpyColumn *column)
 {
     int size = column->size;
     switch (column->kind) {
-    case 'f': return size == 2 || size == 4 || size == 8;
+    case 'f':
+        return size == 2 || size == 4 || size == 8;
     case 'i':
-    case 'u': return size == 1 || size == 2 || size == 4 || size == 8;
-    case 'b': return size == 1;
-    default: return false;
+    case 'u':
+        return size == 1 || size == 2 || size == 4 || size == 8;
+    case 'b':
+        return size == 1;
+    default:
+        return false;
     }
 }
 
@@ -287,10 +304,13 @@ static bool read_dictionary(Header *header)
     while (!take(header, '}')) {
         if (!read_string(header, key))
             return false;
-        unsigned bit = strcmp(key, "descr") == 0 ? 1 : strcmp(key, "fortran_order") == 0 ? 2
-                     : strcmp(key, "shape") == 0 ? 4 : 0;
+        unsigned bit = strcmp(key, "descr") == 0           ? 1
+                       : strcmp(key, "fortran_order") == 0 ? 2
+                       : strcmp(key, "shape") == 0         ? 4
+                                                           : 0;
         if (!take(header, ':') || bit == 0 || seen & bit)
-            return bad(header, "its header does not have exactly the keys descr, fortran_order and shape");
+            return bad(header,
+                       "its header does not have exactly the keys descr, fortran_order and shape");
         seen |= bit;
         bool good = true;
         if (bit == 1)
@@ -306,7 +326,8 @@ static bool read_dictionary(Header *header)
     }
     skip_spaces(header);
     if (seen != 7 || header->at != header->end)
-        return bad(header, "its header does not have exactly the keys descr, fortran_order and shape");
+        return bad(header,
+                   "its header does not have exactly the keys descr, fortran_order and shape");
     return true;
 }
 
@@ -343,7 +364,8 @@ static bool lay_out(Header *header, size_t data)
     uint64_t bytes = header->row_size;
     bool columns_allowed = !npy->named || (header->axes == 2 && header->shape[1] == 1);
     if (header->axes < 1 || header->axes > 2 || (header->axes == 2 && !columns_allowed))
-        return bad(header, "it has not the one axis (records) or two axes (rows, columns) expected");
+        return bad(header,
+                   "it has not the one axis (records) or two axes (rows, columns) expected");
     for (int i = 0; i < header->axes; i++) {
         if (__builtin_mul_overflow(bytes, header->shape[i], &bytes))
             return bad(header, "its size is beyond 64 bits");
@@ -379,7 +401,7 @@ static bool read_header(Header *header)
     if (version > 1)
         length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
     if (length > MAX_HEADER || length > map->size - start)
-        return bad(header, "its header is longer than 64 KiB or than the file");
+        return bad(header, "its header is longer than 1 MiB or than the file");
     header->latin1 = version < 3;
     header->at = (const char *)bytes + start;
     header->end = header->at + length;
@@ -418,7 +440,8 @@ static bool missing_column(const Npy *npy, const char *name, Error *error)
     for (int i = 0; i < npy->column_count; i++) {
         names[i] = npy->columns[i].name;
         if (used + strlen(names[i]) + 8 < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
+            used +=
+                (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
         else if (list[used - 1] != '.')
             used += (size_t)snprintf(list + used, sizeof list - used, ", ...");
     }
@@ -439,14 +462,17 @@ static bool select_column(const Npy *npy, const char *name, int *column, Error *
         if (strcmp(npy->columns[i].name, name) != 0)
             continue;
         if (*column >= 0)
-            return error_set(error, EXIT_INVALID, NULL, "'%s' has two columns '%s'", npy->map.path, name);
+            return error_set(error, EXIT_INVALID, NULL, "'%s' has two columns '%s'", npy->map.path,
+                             name);
         *column = i;
     }
     if (*column < 0)
         return missing_column(npy, name, error);
     if (!is_number(&npy->columns[*column]))
-        return error_set(error, EXIT_INVALID, NULL, "column '%s' of '%s' does not hold real numbers "
-                         "(its type is %c%d)", name, npy->map.path, npy->columns[*column].kind,
+        return error_set(error, EXIT_INVALID, NULL,
+                         "column '%s' of '%s' does not hold real numbers "
+                         "(its type is %c%d)",
+                         name, npy->map.path, npy->columns[*column].kind,
                          npy->columns[*column].size);
     return true;
 }
@@ -454,10 +480,11 @@ static bool select_column(const Npy *npy, const char *name, int *column, Error *
 bool npy_select(const Npy *npy, const char *const *names, int count, int *columns, Error *error)
 {
     if (!npy->named && npy->column_count != count)
-        return error_set(error, EXIT_INVALID, "columns without names are taken in the order of the keys, "
+        return error_set(error, EXIT_INVALID,
+                         "columns without names are taken in the order of the keys, "
                          "so their number must be the same; a structured array may have more.",
-                         "'%s' has %d columns without names, but %d keys are asked for", npy->map.path,
-                         npy->column_count, count);
+                         "'%s' has %d columns without names, but %d keys are asked for",
+                         npy->map.path, npy->column_count, count);
     for (int i = 0; i < count; i++) {
         columns[i] = i;
         if (npy->named && !select_column(npy, names[i], &columns[i], error))
@@ -478,7 +505,8 @@ static double half_to_double(uint64_t bits)
         memcpy(&power, &special, sizeof power);
         return sign * power;
     }
-    uint64_t scale = (uint64_t)((exponent ? exponent : 1) - 25 + 1023) << 52; /* 2^(exponent - 25) */
+    uint64_t scale = (uint64_t)((exponent ? exponent : 1) - 25 + 1023)
+                     << 52; /* 2^(exponent - 25) */
     memcpy(&power, &scale, sizeof power);
     return sign * (fraction + (exponent ? 1024.0 : 0.0)) * power;
 }
@@ -502,10 +530,14 @@ static double decode(const NpyColumn *column, const unsigned char *bytes)
     float single;
     double number;
     switch (column->kind) {
-    case 'b': return bits != 0;
-    case 'u': return (double)bits;
-    case 'i': return bits & sign ? -(double)(sign - (bits ^ sign)) : (double)bits;
-    default: break;
+    case 'b':
+        return bits != 0;
+    case 'u':
+        return (double)bits;
+    case 'i':
+        return bits & sign ? -(double)(sign - (bits ^ sign)) : (double)bits;
+    default:
+        break;
     }
     if (column->size == 2)
         return half_to_double(bits);
@@ -521,7 +553,8 @@ double npy_value(const Npy *npy, int column, uint64_t row)
 {
     const NpyColumn *source = &npy->columns[column];
     const unsigned char *bytes = npy->map.bytes + source->offset + row * source->stride;
-    if (source->kind == 'f' && source->size == 4 && !source->swapped) { /* what nearly all files hold */
+    if (source->kind == 'f' && source->size == 4 &&
+        !source->swapped) { /* what nearly all files hold */
         float single;
         memcpy(&single, bytes, sizeof single);
         return (double)single;
@@ -573,7 +606,8 @@ static bool is_ascii(const Text *text)
 static Text make_header(const char *description, const char *shape)
 {
     Text dictionary = {0}, header = {0};
-    text_add(&dictionary, "{'descr': %s, 'fortran_order': False, 'shape': %s, }", description, shape);
+    text_add(&dictionary, "{'descr': %s, 'fortran_order': False, 'shape': %s, }", description,
+             shape);
     int version = !is_ascii(&dictionary) ? 3 : dictionary.length > 65000 ? 2 : 1;
     size_t start = version == 1 ? 10 : 12;
     size_t length = (start + dictionary.length + 1 + 63) / 64 * 64 - start;
@@ -587,8 +621,8 @@ static Text make_header(const char *description, const char *shape)
     return header;
 }
 
-static bool start_file(NpyWriter *writer, const char *path, const char *description, const char *shape,
-                       uint64_t rows, Error *error)
+static bool start_file(NpyWriter *writer, const char *path, const char *description,
+                       const char *shape, uint64_t rows, Error *error)
 {
     uint64_t size;
     writer->rows_left = rows;
@@ -597,6 +631,8 @@ static bool start_file(NpyWriter *writer, const char *path, const char *descript
                 !__builtin_add_overflow(size, (uint64_t)header.length, &size);
     if (!good)
         error_set(error, EXIT_USAGE, NULL, "'%s' would be larger than 2^64 bytes", path);
+    if (good && header.length > MAX_HEADER)
+        good = error_set(error, EXIT_USAGE, NULL, "'%s' would have a header beyond 1 MiB", path);
     good = good && output_open(&writer->output, path, size, error);
     if (good && !output_write(&writer->output, header.bytes, header.length, error)) {
         output_abandon(&writer->output);
@@ -651,7 +687,4 @@ bool npy_finish(NpyWriter *writer, Error *error)
     return false;
 }
 
-void npy_abandon(NpyWriter *writer)
-{
-    output_abandon(&writer->output);
-}
+void npy_abandon(NpyWriter *writer) { output_abandon(&writer->output); }

@@ -1,9 +1,10 @@
 /* npy.h -- NumPy's .npy files: reading by mapping, writing by rows.
  *
- * Read: versions 1, 2 and 3; structured arrays of one axis (a field is a column; "pos[0]" for elements
- * of a field with a shape, "a.b" for nested fields) and plain arrays of one or two axes (columns without
- * names), in C or Fortran order; f2 f4 f8, i and u of 1 2 4 8 bytes, b1, either byte order, V padding.
- * Fields of other types may be there as long as nobody asks for them; pickled objects may not.       */
+ * Read: versions 1, 2 and 3; structured arrays of one axis (a field is a column; "pos[0]" for
+ * elements of a field with a shape, "a.b" for nested fields) and plain arrays of one or two axes
+ * (columns without names), in C or Fortran order; f2 f4 f8, i and u of 1 2 4 8 bytes, b1, either
+ * byte order, V padding. Fields of other types may be there as long as nobody asks for them;
+ * pickled objects may not. */
 #ifndef GAGAC_NPY_H
 #define GAGAC_NPY_H
 
@@ -13,18 +14,18 @@
 #include <stdint.h>
 
 typedef struct NpyColumn {
-    char *name;       /* UTF-8; NULL in a plain array */
-    char kind;        /* 'f' 'i' 'u' 'b', or another letter of NumPy's: cannot be read as a number */
-    int size;         /* bytes of a value */
-    bool swapped;     /* byte order is not this machine's */
-    size_t offset;    /* bytes from the start of the file to the value of row 0 */
-    size_t stride;    /* bytes from row to row */
+    char *name;    /* UTF-8; NULL in a plain array */
+    char kind;     /* 'f' 'i' 'u' 'b', or another letter of NumPy's: cannot be read as a number */
+    int size;      /* bytes of a value */
+    bool swapped;  /* byte order is not this machine's */
+    size_t offset; /* bytes from the start of the file to the value of row 0 */
+    size_t stride; /* bytes from row to row */
 } NpyColumn;
 
 typedef struct Npy {
     Map map;
     uint64_t rows;
-    bool named;         /* a structured array */
+    bool named; /* a structured array */
     int column_count;
     NpyColumn *columns;
 } Npy;
@@ -33,9 +34,10 @@ typedef struct Npy {
 bool npy_open(Npy *npy, const char *path, Error *error);
 void npy_close(Npy *npy);
 
-/* Finds count columns by name: columns[i] becomes the index of names[i]. A plain array has no names: its
- * columns are taken in order, and their number must be count. A missing name is an error that lists the
- * columns and suggests the nearest; so is a column that does not hold real numbers.                   */
+/* Finds count columns by name: columns[i] becomes the index of names[i]. A plain array has no
+ * names: its columns are taken in order, and their number must be count. A missing name is an error
+ * that lists the columns and suggests the nearest; so is a column that does not hold real numbers.
+ */
 bool npy_select(const Npy *npy, const char *const *names, int count, int *columns, Error *error);
 
 /* The value in a row of a column that npy_select() accepted. */
@@ -45,8 +47,8 @@ void npy_read(const Npy *npy, int column, uint64_t first, size_t count, double *
 
 typedef struct NpyWriter {
     Output output;
-    size_t row_size;     /* bytes */
-    uint64_t rows_left;  /* promised and not yet appended */
+    size_t row_size;    /* bytes */
+    uint64_t rows_left; /* promised and not yet appended */
 } NpyWriter;
 
 /* A structured array of float32 fields. rows: how many will be appended, exactly. */

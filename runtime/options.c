@@ -13,10 +13,7 @@
 
 enum { MAX_OPTIONS = 64, HELP_COLUMN = 28 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 int64_t parse_number(const char *text)
 {
@@ -66,18 +63,15 @@ static void print_help(const CommandLine *line)
             continue;
         }
         int width = printf("  %s%s%s%s%s", option->letter ? option->letter : "",
-                           option->letter ? ", " : "", option->name,
-                           option->argument ? " " : "", option->argument ? option->argument : "");
+                           option->letter ? ", " : "", option->name, option->argument ? " " : "",
+                           option->argument ? option->argument : "");
         printf("%*s%s\n", width < HELP_COLUMN ? HELP_COLUMN - width : 1, "", option->help);
     }
     printf("  --help%*sprint this text\n", HELP_COLUMN - 8, "");
 }
 
 /* The length of the option's name inside `word`, which may go on with "=value". */
-static size_t name_length(const char *word)
-{
-    return strcspn(word, "=");
-}
+static size_t name_length(const char *word) { return strcspn(word, "="); }
 
 static bool is_named(const char *word, const char *name)
 {

@@ -1,4 +1,5 @@
-/* options.h -- the command line of RUN/train and RUN/sample: one table gives the parser and --help.                    */
+/* options.h -- the command line of RUN/train and RUN/sample: one table gives the parser and --help.
+ */
 #ifndef GAGAC_OPTIONS_H
 #define GAGAC_OPTIONS_H
 
@@ -16,7 +17,10 @@ typedef enum OptionKind {
 
 enum { MAX_OPTION_ITEMS = 256 };
 
-typedef struct OptionList { const char *items[MAX_OPTION_ITEMS]; int count; } OptionList;
+typedef struct OptionList {
+    const char *items[MAX_OPTION_ITEMS];
+    int count;
+} OptionList;
 
 typedef struct Option {
     const char *name;     /* "--threads"; NULL for a title */
@@ -44,7 +48,8 @@ void options_parse(const CommandLine *line, int argc, char **argv);
 /* The same from a text file with one word a line, for defaults; no such file: nothing happens. */
 void options_read(const CommandLine *line, const char *path);
 
-/* The decimal integer of `text`, with an optional exponent ("1e6"), or -1 when it is none or beyond int64_t. */
+/* The decimal integer of `text`, with an optional exponent ("1e6"), or -1 when it is none or beyond
+ * int64_t. */
 int64_t parse_number(const char *text);
 /* A decimal number below 2^64 into *seed; false when the text is none. */
 bool parse_seed(const char *text, uint64_t *seed);

@@ -2,11 +2,11 @@
  *
  * The data are read in passes; each pass is a new permutation of all rows, of which the first
  * floor(rows / batch) * batch are used, so that no batch is cut. A row index is written as
- * high * width + low, low < width, high < height, width * height >= rows, both near the square root; a
- * Feistel network adds to each half in turn a random function of the other (Black and Rogaway, "Ciphers
- * with arbitrary finite domains", 2002). A result beyond the rows goes through it again: still a
- * permutation, and seldom needed. The keys come from Philox4x32-10 of (seed, pass). There is no table:
- * a position costs the same for 1e2 and for 1e10 rows.                                              */
+ * high * width + low, low < width, high < height, width * height >= rows, both near the square
+ * root; a Feistel network adds to each half in turn a random function of the other (Black and
+ * Rogaway, "Ciphers with arbitrary finite domains", 2002). A result beyond the rows goes through it
+ * again: still a permutation, and seldom needed. The keys come from Philox4x32-10 of (seed, pass).
+ * There is no table: a position costs the same for 1e2 and for 1e10 rows. */
 #ifndef GAGAC_ORDER_H
 #define GAGAC_ORDER_H
 
@@ -16,17 +16,18 @@
 
 enum {
     ORDER_ROUNDS = 6,
-    ORDER_LEAST_WIDTH = 16,    /* on fewer than 256 indices a Feistel network is not random enough */
+    ORDER_LEAST_WIDTH = 16, /* on fewer than 256 indices a Feistel network is not random enough */
     ORDER_PURPOSE = 0x6f726472 /* third word of the Philox counter */
 };
 
 typedef struct Order {
-    uint64_t rows, usable; /* rows of the data; rows of a pass that are used, a multiple of the batch */
+    uint64_t rows,
+        usable; /* rows of the data; rows of a pass that are used, a multiple of the batch */
     uint64_t seed;
-    bool shuffled;         /* false: each pass reads the file from its start */
+    bool shuffled; /* false: each pass reads the file from its start */
     uint64_t width, height;
-    double reciprocal;     /* 1 / width */
-    uint64_t first;        /* position of the first row of the pass that the keys are for */
+    double reciprocal; /* 1 / width */
+    uint64_t first;    /* position of the first row of the pass that the keys are for */
     uint64_t keys[ORDER_ROUNDS];
 } Order;
 
@@ -47,7 +48,8 @@ static inline void order_enter(Order *order, uint64_t position)
 /* 2^48 >= rows >= batch >= 1. */
 static inline Order order_start(uint64_t rows, uint64_t batch, bool shuffled, uint64_t seed)
 {
-    Order order = {.rows = rows, .usable = rows / batch * batch, .seed = seed, .shuffled = shuffled};
+    Order order = {
+        .rows = rows, .usable = rows / batch * batch, .seed = seed, .shuffled = shuffled};
     order.width = ORDER_LEAST_WIDTH;
     for (uint64_t step = (uint64_t)1 << 26; step > 0; step >>= 1) { /* up to the square root */
         if ((order.width + step) * (order.width + step) <= rows)

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 enum { OUTPUT_BUFFER = 1 << 18 };
-static const char temporary_prefix[] = ".tmp-"; /* then the process id, a number and the target's name */
+static const char temporary_prefix[] =
+    ".tmp-"; /* then the process id, a number and the target's name */
 
 static size_t folder_length(const char *path)
 {
@@ -38,8 +39,8 @@ static bool open_temporary(Output *output, Error *error)
     if (!output->temporary)
         return io_error(output, ENOMEM, error);
     do {
-        snprintf(output->temporary, size, "%.*s%s%ld-%u-%.99s", (int)folder, output->path, temporary_prefix,
-                 (long)getpid(), counter++, output->path + folder);
+        snprintf(output->temporary, size, "%.*s%s%ld-%u-%.99s", (int)folder, output->path,
+                 temporary_prefix, (long)getpid(), counter++, output->path + folder);
         output->file = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     } while (output->file < 0 && errno == EEXIST);
     return output->file >= 0 || io_error(output, errno, error);

@@ -1,8 +1,8 @@
 /* output.h -- files that appear whole or not at all.
  *
- * Bytes go to a temporary file in the folder of the target; output_commit() syncs it, renames it over
- * the target and syncs the folder. Until then the target keeps its old content, whatever happens.
- * A target that exists and is no regular file (a pipe, a device) is written directly.              */
+ * Bytes go to a temporary file in the folder of the target; output_commit() syncs it, renames it
+ * over the target and syncs the folder. Until then the target keeps its old content, whatever
+ * happens. A target that exists and is no regular file (a pipe, a device) is written directly. */
 #ifndef GAGAC_OUTPUT_H
 #define GAGAC_OUTPUT_H
 
@@ -10,15 +10,15 @@
 #include <stdint.h>
 
 typedef struct Output {
-    int file;              /* descriptor, -1 when closed */
-    bool direct;           /* no temporary file */
+    int file;    /* descriptor, -1 when closed */
+    bool direct; /* no temporary file */
     char *path, *temporary;
     unsigned char *buffer; /* OUTPUT_BUFFER bytes */
     size_t filled;
 } Output;
 
-/* Creates the temporary file. size: exactly the bytes that will come, reserved on the disk at once so
- * that a full disk is known before the work starts; 0 when unknown.                                 */
+/* Creates the temporary file. size: exactly the bytes that will come, reserved on the disk at once
+ * so that a full disk is known before the work starts; 0 when unknown. */
 bool output_open(Output *output, const char *path, uint64_t size, Error *error);
 bool output_write(Output *output, const void *bytes, size_t size, Error *error);
 /* Makes the file appear under its name. Closes the output, also when it fails. */

@@ -1,4 +1,4 @@
-/* place.h -- where a program of a run finds itself, and whether this CPU can run it.                                       */
+/* place.h -- where a program of a run finds itself, and whether this CPU can run it. */
 #ifndef GAGAC_PLACE_H
 #define GAGAC_PLACE_H
 
@@ -11,8 +11,8 @@ char *path_join(const char *folder, const char *name);
 /* Everything after the last '/'. */
 const char *path_base(const char *path);
 
-/* Ends the program with EXIT_TOOLCHAIN when the CPU lacks the instruction set the generated code was built for. Must run
- * before any generated code. */
+/* Ends the program with EXIT_TOOLCHAIN when the CPU lacks the instruction set the generated code
+ * was built for. Must run before any generated code. */
 void place_check_cpu(const Program *program);
 
 /* Seconds of a clock that only goes forward. */

@@ -1,9 +1,10 @@
 /* pool.c -- see pool.h.
  *
- * A job is published in one 64-bit word, the ticket: its high half holds the number of items, its low half the next
- * index. A thread owns an item exactly when the index that it drew is below the count it drew with it. Only owners look
- * at the job's fields, and the caller changes them only after all owners are done, so a thread that wakes late can
- * neither run an item of the wrong job nor hold up the caller.                                                         */
+ * A job is published in one 64-bit word, the ticket: its high half holds the number of items, its
+ * low half the next index. A thread owns an item exactly when the index that it drew is below the
+ * count it drew with it. Only owners look at the job's fields, and the caller changes them only
+ * after all owners are done, so a thread that wakes late can neither run an item of the wrong job
+ * nor hold up the caller. */
 #define _GNU_SOURCE
 #include "pool.h"
 
@@ -15,7 +16,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { SPINS = 2000 }; /* pauses of some 40 to 140 cycles before a thread goes to sleep: 25 to 100 microseconds */
+enum {
+    SPINS = 2000
+}; /* pauses of some 40 to 140 cycles before a thread goes to sleep: 25 to 100 microseconds */
 
 typedef struct Worker {
     Pool *pool;
@@ -25,16 +28,17 @@ typedef struct Worker {
 
 struct Pool {
     int threads;
-    int spins;              /* 0 when there are more threads than cores: spinning would keep the others from running */
-    Worker *workers;        /* threads-1 of them */
+    int spins; /* 0 when there are more threads than cores: spinning would keep the others from
+                  running */
+    Worker *workers; /* threads-1 of them */
     void (*item)(void *context, int index, int thread);
     void *context;
     _Alignas(64) atomic_ullong ticket;
     _Alignas(64) atomic_int done; /* items of this job that are finished */
     _Alignas(64) atomic_uint job; /* counts jobs: workers wait for it to change */
     atomic_bool stop;
-    atomic_int sleepers;    /* workers that wait at `start` */
-    atomic_bool waiting;    /* the caller waits at `finished` */
+    atomic_int sleepers; /* workers that wait at `start` */
+    atomic_bool waiting; /* the caller waits at `finished` */
     pthread_mutex_t mutex;
     pthread_cond_t start, finished;
 };
@@ -66,8 +70,9 @@ static void run_items(Pool *pool, int thread)
     }
 }
 
-/* Returns when a job newer than `seen` is published. A sleeper is counted before it looks again, and the caller looks at
- * the count after it has published, so one of the two always notices the other. */
+/* Returns when a job newer than `seen` is published. A sleeper is counted before it looks again,
+ * and the caller looks at the count after it has published, so one of the two always notices the
+ * other. */
 static void wait_for_job(Pool *pool, unsigned seen)
 {
     for (int spin = 0; spin < pool->spins; spin++) {
@@ -189,10 +194,7 @@ void pool_destroy(Pool *pool)
     free(pool);
 }
 
-int pool_threads(const Pool *pool)
-{
-    return pool->threads;
-}
+int pool_threads(const Pool *pool) { return pool->threads; }
 
 int pool_core_count(void)
 {

@@ -30,8 +30,7 @@ ProgressBar progress_start(FILE *stream, bool quiet, uint64_t done, uint64_t tot
 double progress_rate(const ProgressBar *bar, const Training *training)
 {
     const Program *program = training->program;
-    double rows = (double)program->batch_size *
-                  program->updates[training_data_kind(program)].count;
+    double rows = (double)program->batch_size * program->updates[training_data_kind(program)].count;
     double seconds = clock_seconds() - bar->start;
     double done = (double)(training->iteration - bar->first);
     return seconds > 0 ? done * rows / seconds : 0;

@@ -12,7 +12,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { REPORT_ROWS = 20000 }; /* of each kind: some 0.1 s of work, and bins that are smooth enough */
+enum {
+    REPORT_ROWS = 20000
+}; /* of each kind: some 0.1 s of work, and bins that are smooth enough */
 
 double session_seconds(const Session *session)
 {
@@ -52,8 +54,8 @@ bool record_run(const Session *session, Error *error)
     text_add(&out, ",\n  \"config\": ");
     text_add_json(&out, program->config_name);
     text_add(&out, ",\n  \"config_hash\": \"%016" PRIx64 "\",\n", program->config_hash);
-    text_add(&out, "  \"precision\": \"%s\",\n  \"isa\": \"%s\",\n  \"threads\": %d,\n", precision_name,
-             program->isa, pool_threads(session->training.pool));
+    text_add(&out, "  \"precision\": \"%s\",\n  \"isa\": \"%s\",\n  \"threads\": %d,\n",
+             precision_name, program->isa, pool_threads(session->training.pool));
     text_add(&out, "  \"data\": ");
     text_add_json(&out, path_base(session->data_path));
     text_add(&out, ",\n  \"rows\": %" PRIu64 ",\n  \"seed\": %" PRIu64 ",\n", session->data.rows,
@@ -135,8 +137,8 @@ static void fill_rows(const Session *session, Rows *rows)
         }
     }
     const Training *training = &session->training;
-    Generator generator = generator_create(program, training->pool, training->state,
-                                           &session->normaliser, true);
+    Generator generator =
+        generator_create(program, training->pool, training->state, &session->normaliser, true);
     DrawInputs inputs = {.condition = program->cond_dim ? rows->condition : NULL};
     generator_draw_all(&generator, training->seed, 0, rows->count, &inputs, rows->drawn);
     generator_destroy(&generator);
@@ -160,9 +162,9 @@ static void render(const Session *session, const Rows *rows, Text *out)
     snprintf(values[2], FACT_SIZE, "%.0f", progress_rate(&session->bar, training));
     snprintf(values[3], FACT_SIZE, "%.1f", session_seconds(session));
     ReportFact facts[FACT_COUNT] = {
-        {"config", program->config_name},  {"data", path_base(session->data_path)},
-        {"iterations", values[0]},         {"rows", values[1]},
-        {"samples a second", values[2]},   {"seconds", values[3]},
+        {"config", program->config_name}, {"data", path_base(session->data_path)},
+        {"iterations", values[0]},        {"rows", values[1]},
+        {"samples a second", values[2]},  {"seconds", values[3]},
     };
     int outputs = program->x_dim - program->cond_dim;
     ReportColumn *columns = allocate((size_t)outputs, sizeof *columns);
@@ -171,8 +173,8 @@ static void render(const Session *session, const Rows *rows, Text *out)
         columns[k] = (ReportColumn){program->keys[k], rows->real + start, rows->generated + start,
                                     rows->real_count[k], rows->generated_count[k]};
     }
-    Report report = {"Training report",  facts,   FACT_COUNT, &session->metrics.history,
-                     columns, outputs};
+    Report report = {"Training report",         facts,   FACT_COUNT,
+                     &session->metrics.history, columns, outputs};
     report_render(&report, out);
     free(columns);
 }

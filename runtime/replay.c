@@ -14,7 +14,7 @@ enum { MAX_GIVEN = MAX_UPDATES * MAX_INPUTS, MAX_LOSSES = MAX_UPDATES * MAX_OUTP
 
 typedef struct Given { /* one input of the file */
     const char *name;
-    int kind;     /* the update it belongs to; shared inputs belong to the first that reads them */
+    int kind; /* the update it belongs to; shared inputs belong to the first that reads them */
     const ProgramInput *input;
     real *values; /* [slices][batch_size][width], NULL: not in the file */
 } Given;
@@ -175,8 +175,8 @@ static void prepare_losses(Replay *replay)
     }
 }
 
-/* The slice of a given tensor that an update reads. Inputs that follow the data take the last data update's slice of the
- * iteration, labels that a G update shares the first one's. */
+/* The slice of a given tensor that an update reads. Inputs that follow the data take the last data
+ * update's slice of the iteration, labels that a G update shares the first one's. */
 static const real *find_slice(Replay *replay, int kind, int k, int repeat)
 {
     const Program *program = replay->program;
@@ -309,12 +309,12 @@ static void write_result(Replay *replay, const char *path)
         uint64_t updates = replay->iterations * (uint64_t)program->updates[losses->kind].count;
         tensors[count++] = describe_losses(replay, losses, allocate(updates, sizeof(real)));
     }
-    tensors[count++] = (StoredTensor){
-        .name = "fake",
-        .type = precision_type,
-        .rank = 2,
-        .dims = {(uint64_t)program->batch_size, (uint64_t)(program->x_dim - program->cond_dim)},
-        .data = make_fake(replay)};
+    tensors[count++] = (StoredTensor){.name = "fake",
+                                      .type = precision_type,
+                                      .rank = 2,
+                                      .dims = {(uint64_t)program->batch_size,
+                                               (uint64_t)(program->x_dim - program->cond_dim)},
+                                      .data = make_fake(replay)};
     Error error = {0};
     if (!safetensors_write(path, tensors, count, NULL, 0, &error)) {
         fail_error(&error);

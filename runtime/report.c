@@ -13,7 +13,8 @@ static const char style[] =
     "table{border-collapse:collapse}td,th{padding:.15em .8em;text-align:right;"
     "border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
     ".charts{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0}figcaption{font-weight:600}"
-    "svg{background:#f7f7f7;border:1px solid #ddd}svg text{font:10px system-ui,sans-serif;fill:#555}"
+    "svg{background:#f7f7f7;border:1px solid #ddd}svg text{font:10px "
+    "system-ui,sans-serif;fill:#555}"
     ".real{fill:#b9c7d6;stroke:none}.generated{fill:none;stroke:#c2410c;stroke-width:1.3}"
     ".course{fill:none;stroke:#1d4e89;stroke-width:1.3}.zero{stroke:#ccc}";
 
@@ -30,7 +31,9 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-typedef struct Moments { double mean, std; } Moments;
+typedef struct Moments {
+    double mean, std;
+} Moments;
 
 static Moments moments_of(const float *values, size_t count)
 {
@@ -58,7 +61,9 @@ double wasserstein_distance(const float *a, size_t a_count, const float *b, size
     return distance;
 }
 
-typedef struct Range { double low, high; } Range;
+typedef struct Range {
+    double low, high;
+} Range;
 
 /* Never empty, so that it can be divided by. */
 static Range range_make(double low, double high)
@@ -70,7 +75,8 @@ static Range range_make(double low, double high)
     return (Range){low, high};
 }
 
-/* The values of a sorted sample without the outermost tail, which would squeeze all else into one bin. */
+/* The values of a sorted sample without the outermost tail, which would squeeze all else into one
+ * bin. */
 static Range range_of_sample(const float *values, size_t count)
 {
     size_t cut = count / 1000;
@@ -142,8 +148,8 @@ static void chart_series(Text *out, const History *history, int series)
     Range x = range_make(0, (double)history->points[history->count - 1].iteration);
     open_chart(out, history->series.names[series]);
     if (y.low < 0 && y.high > 0) {
-        text_add(out, "<line class=\"zero\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n", MARGIN,
-                 CHART_WIDTH - MARGIN, place_y(y, 0), place_y(y, 0));
+        text_add(out, "<line class=\"zero\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
+                 MARGIN, CHART_WIDTH - MARGIN, place_y(y, 0), place_y(y, 0));
     }
     text_add(out, "<polyline class=\"course\" points=\"");
     for (int i = 0; i < history->count; i++) {

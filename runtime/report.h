@@ -1,6 +1,7 @@
-/* report.h -- report.html: the course of the losses, and real against generated values of each column.
+/* report.h -- report.html: the course of the losses, and real against generated values of each
+ * column.
  *
- * One self-contained page: inline SVG, no script, nothing loaded from elsewhere.                                         */
+ * One self-contained page: inline SVG, no script, nothing loaded from elsewhere. */
 #ifndef GAGAC_REPORT_H
 #define GAGAC_REPORT_H
 
@@ -13,7 +14,9 @@ typedef struct ReportColumn {
     size_t real_count, generated_count;
 } ReportColumn;
 
-typedef struct ReportFact { const char *name, *value; } ReportFact;
+typedef struct ReportFact {
+    const char *name, *value;
+} ReportFact;
 
 typedef struct Report {
     const char *title;

@@ -25,8 +25,8 @@ typedef struct Entry { /* one tensor of the header, before the data are checked 
 typedef struct Reader {
     Safetensors *file;
     Error *error;
-    const char *at, *end;  /* header text not read yet */
-    char *strings;         /* free part of file->strings; decoded text is never longer than its JSON */
+    const char *at, *end; /* header text not read yet */
+    char *strings; /* free part of file->strings; decoded text is never longer than its JSON */
     Entry *entries;
     int entry_count, entry_capacity, text_capacity;
     bool metadata_seen;
@@ -64,7 +64,8 @@ static bool expect(Reader *reader, char mark)
 static bool read_code(Reader *reader, uint32_t *code)
 {
     uint32_t low;
-    if (!read_hexadecimal(&reader->at, reader->end, 4, code) || *code == 0 || (*code >= 0xdc00 && *code < 0xe000))
+    if (!read_hexadecimal(&reader->at, reader->end, 4, code) || *code == 0 ||
+        (*code >= 0xdc00 && *code < 0xe000))
         return false;
     if (*code < 0xd800 || *code >= 0xdc00)
         return true;
@@ -146,10 +147,13 @@ static bool read_numbers(Reader *reader, uint64_t *numbers, int most, int *count
 /* ---------------------------------------------------------------- the header */
 static bool set_type(Reader *reader, Entry *entry, const char *name)
 {
-    static const struct { const char *name; int bits; } types[] = {
-        {"F64", 64}, {"F32", 32}, {"F16", 16}, {"BF16", 16}, {"I64", 64}, {"I32", 32}, {"I16", 16},
-        {"I8", 8}, {"U64", 64}, {"U32", 32}, {"U16", 16}, {"U8", 8}, {"BOOL", 8}, {"C64", 64},
-        {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8},
+    static const struct {
+        const char *name;
+        int bits;
+    } types[] = {
+        {"F64", 64}, {"F32", 32}, {"F16", 16},    {"BF16", 16},   {"I64", 64},    {"I32", 32},
+        {"I16", 16}, {"I8", 8},   {"U64", 64},    {"U32", 32},    {"U16", 16},    {"U8", 8},
+        {"BOOL", 8}, {"C64", 64}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (strcmp(name, types[i].name) != 0)
@@ -158,8 +162,9 @@ static bool set_type(Reader *reader, Entry *entry, const char *name)
         entry->tensor.type = i == 0 ? STORED_F64 : i == 1 ? STORED_F32 : STORED_OTHER;
         return true;
     }
-    return error_set(reader->error, EXIT_INVALID, NULL, "'%s': tensor '%s' has the unknown type '%s'",
-                     reader->file->map.path, entry->tensor.name, name);
+    return error_set(reader->error, EXIT_INVALID, NULL,
+                     "'%s': tensor '%s' has the unknown type '%s'", reader->file->map.path,
+                     entry->tensor.name, name);
 }
 
 static bool check_entry(Reader *reader, const Entry *entry)
@@ -189,14 +194,16 @@ static bool read_entry(Reader *reader, Entry *entry)
     do {
         if (!read_string(reader, &key) || !expect(reader, ':'))
             return false;
-        unsigned bit = strcmp(key, "dtype") == 0 ? 1 : strcmp(key, "shape") == 0 ? 2
-                     : strcmp(key, "data_offsets") == 0 ? 4 : 0;
+        unsigned bit = strcmp(key, "dtype") == 0          ? 1
+                       : strcmp(key, "shape") == 0        ? 2
+                       : strcmp(key, "data_offsets") == 0 ? 4
+                                                          : 0;
         if (bit == 0 || seen & bit)
             return bad(reader, "a tensor does not have exactly dtype, shape and data_offsets");
         seen |= bit;
-        bool good = bit == 1 ? read_string(reader, &type)
-                  : bit == 2 ? read_numbers(reader, entry->tensor.dims, STORED_MAX_RANK, &rank)
-                             : read_numbers(reader, offsets, 2, &offsets_count);
+        bool good = bit == 1   ? read_string(reader, &type)
+                    : bit == 2 ? read_numbers(reader, entry->tensor.dims, STORED_MAX_RANK, &rank)
+                               : read_numbers(reader, offsets, 2, &offsets_count);
         if (!good)
             return false;
         if (bit == 2)
@@ -239,7 +246,8 @@ static bool read_metadata(Reader *reader)
         return true;
     do {
         void *texts = file->texts;
-        bool room = grow(reader, &texts, sizeof *file->texts, file->text_count, &reader->text_capacity);
+        bool room =
+            grow(reader, &texts, sizeof *file->texts, file->text_count, &reader->text_capacity);
         file->texts = texts;
         StoredText text;
         if (!room || !read_string(reader, &text.key) || !expect(reader, ':') ||
@@ -331,7 +339,8 @@ static bool place_tensors(Reader *reader, size_t data)
     if (!file->tensors)
         return error_set(reader->error, EXIT_IO, NULL, "out of memory");
     if (reader->entry_count > 1)
-        qsort(reader->entries, (size_t)reader->entry_count, sizeof *reader->entries, compare_places);
+        qsort(reader->entries, (size_t)reader->entry_count, sizeof *reader->entries,
+              compare_places);
     for (int i = 0; i < reader->entry_count; i++) {
         const Entry *entry = &reader->entries[i];
         if (entry->begin != place || entry->end > file->map.size - data)
@@ -403,9 +412,10 @@ const StoredTensor *safetensors_find(const Safetensors *file, const char *name)
 const char *safetensors_text(const Safetensors *file, const char *key)
 {
     StoredText wanted = {.key = key};
-    const StoredText *found = file->text_count == 0 ? NULL
-                            : bsearch(&wanted, file->texts, (size_t)file->text_count,
-                                      sizeof wanted, compare_keys);
+    const StoredText *found =
+        file->text_count == 0
+            ? NULL
+            : bsearch(&wanted, file->texts, (size_t)file->text_count, sizeof wanted, compare_keys);
     return found ? found->value : NULL;
 }
 
@@ -419,7 +429,8 @@ uint64_t stored_count(const StoredTensor *tensor)
 
 size_t stored_size(const StoredTensor *tensor)
 {
-    return (size_t)stored_count(tensor) * (tensor->type == STORED_F64 ? sizeof(double) : sizeof(float));
+    return (size_t)stored_count(tensor) *
+           (tensor->type == STORED_F64 ? sizeof(double) : sizeof(float));
 }
 
 void stored_copy_floats(const StoredTensor *tensor, float *out)
@@ -456,7 +467,8 @@ void stored_shape(const StoredTensor *tensor, char *out, size_t size)
 {
     size_t used = (size_t)snprintf(out, size, "[");
     for (int i = 0; i < tensor->rank && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%" PRIu64, i ? ", " : "", tensor->dims[i]);
+        used +=
+            (size_t)snprintf(out + used, size - used, "%s%" PRIu64, i ? ", " : "", tensor->dims[i]);
     if (used < size)
         snprintf(out + used, size - used, "]");
 }
@@ -486,7 +498,8 @@ static const StoredTensor **sort_by_type(const StoredTensor *tensors, int count)
     return sorted;
 }
 
-/* The length and the JSON, padded with spaces to a multiple of ALIGNMENT. Returns the bytes of data. */
+/* The length and the JSON, padded with spaces to a multiple of ALIGNMENT. Returns the bytes of
+ * data. */
 static uint64_t make_header(Text *header, const StoredTensor *const *sorted, int tensor_count,
                             const StoredText *texts, int text_count)
 {

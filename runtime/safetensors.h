@@ -1,8 +1,9 @@
 /* safetensors.h -- named arrays in a file: an 8-byte length, a JSON header, the data.
  *
- * The reader is strict: no duplicate keys, known types, offsets that cover the data without a hole or an
- * overlap, sizes that agree with shapes. At most 65,536 tensors and 8 MiB of header. The writer gives the
- * same bytes for the same content, data on a multiple of 64, float64 before float32.                 */
+ * The reader is strict: no duplicate keys, known types, offsets that cover the data without a hole
+ * or an overlap, sizes that agree with shapes. At most 65,536 tensors and 8 MiB of header. The
+ * writer gives the same bytes for the same content, data on a multiple of 64, float64 before
+ * float32. */
 #ifndef GAGAC_SAFETENSORS_H
 #define GAGAC_SAFETENSORS_H
 
@@ -35,8 +36,8 @@ typedef struct Safetensors {
     int tensor_count;
     StoredTensor *tensors; /* in the order of their data in the file; names are unique */
     int text_count;
-    StoredText *texts;     /* sorted by key */
-    char *strings;         /* names, keys and values live here */
+    StoredText *texts; /* sorted by key */
+    char *strings;     /* names, keys and values live here */
 } Safetensors;
 
 bool safetensors_open(Safetensors *file, const char *path, Error *error);

@@ -1,7 +1,7 @@
 /* sample.c -- main of RUN/sample: rows from the trained generator into a .npy file.
  *
- * Rows are made in blocks: while the threads fill one block, one of them writes the block before it, so that the file costs
- * no time of its own.                                                                                                  */
+ * Rows are made in blocks: while the threads fill one block, one of them writes the block before
+ * it, so that the file costs no time of its own. */
 #define _POSIX_C_SOURCE 200809L
 #include "draw.h"
 #include "fail.h"
@@ -17,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_CHUNKS = 32 }; /* chunks of a block for each thread: what threads wait for one another is a small part */
+enum {
+    BLOCK_CHUNKS = 32
+}; /* chunks of a block for each thread: what threads wait for one another is a small part */
 
 typedef struct SampleOptions {
     int64_t rows; /* 0: as many as the input file has */
@@ -28,8 +30,8 @@ typedef struct SampleOptions {
 
 typedef struct InputFile { /* --cond or --latent */
     Npy file;
-    int width;    /* columns used */
-    int *columns; /* of the file */
+    int width;      /* columns used */
+    int *columns;   /* of the file */
     uint64_t start; /* file row of the first output row */
     bool open;
 } InputFile;
@@ -44,7 +46,7 @@ typedef struct Sampling {
     float *blocks[2];            /* [block_rows][x_dim] */
     uint64_t block_rows;
     NpyWriter writer;
-    Error error;                 /* of the writer */
+    Error error; /* of the writer */
 } Sampling;
 
 static SampleOptions read_options(int argc, char **argv)
@@ -71,8 +73,8 @@ static SampleOptions read_options(int argc, char **argv)
         {"--threads", NULL, "N", "threads (default: all cores)", OPTION_NUMBER, &o.threads, 1,
          MAX_THREADS},
     };
-    CommandLine line = {"sample", "Draws rows from the trained generator, in physical units.", table,
-                        sizeof table / sizeof *table, NULL};
+    CommandLine line = {"sample", "Draws rows from the trained generator, in physical units.",
+                        table, sizeof table / sizeof *table, NULL};
     options_parse(&line, argc, argv);
     if (!o.out) {
         fail(EXIT_USAGE, "sample -n 1000000 -o new.npy", "no output file is given");
@@ -107,7 +109,8 @@ static void open_checkpoint(const SampleOptions *options, Safetensors *file)
     free(run);
 }
 
-/* Opens a file and finds its columns: by name when names are given and the file has any, else in order. */
+/* Opens a file and finds its columns: by name when names are given and the file has any, else in
+ * order. */
 static void open_input(InputFile *input, const char *path, const char *const *names, int width)
 {
     Error error = {0};
@@ -150,8 +153,9 @@ static void open_latent(Sampling *sampling, const char *path)
     }
 }
 
-/* Finds where output rows have theirs in an input file: a file of exactly `rows` rows belongs to this call, a longer one
- * to the whole stream, so that a job can be cut in pieces. rows 0: as many as the file has. Returns rows. */
+/* Finds where output rows have theirs in an input file: a file of exactly `rows` rows belongs to
+ * this call, a longer one to the whole stream, so that a job can be cut in pieces. rows 0: as many
+ * as the file has. Returns rows. */
 static uint64_t place_rows(InputFile *input, const char *path, uint64_t rows, uint64_t first)
 {
     uint64_t there = input->file.rows;
@@ -206,7 +210,8 @@ static void read_rows(const InputFile *input, uint64_t index, int column, int wi
     }
 }
 
-/* Fills what is given for rows index .. index+count-1 of this call, in the thread's part of the memory for inputs. */
+/* Fills what is given for rows index .. index+count-1 of this call, in the thread's part of the
+ * memory for inputs. */
 static DrawInputs prepare_inputs(const Sampling *sampling, int thread, uint64_t index, int count)
 {
     const Program *program = sampling->program;
@@ -231,7 +236,7 @@ typedef struct BlockJob { /* fill one block and write another at the same time *
     Sampling *sampling;
     uint64_t index, count; /* rows to fill, of this call */
     float *fill;
-    const float *full;     /* rows to write */
+    const float *full; /* rows to write */
     uint64_t full_count;
     bool written;
 } BlockJob;
@@ -329,8 +334,8 @@ int main(int argc, char **argv)
     Sampling sampling = {.program = program, .options = &options};
     uint64_t rows = open_inputs(&sampling);
     Pool *pool = start_pool(&options, rows);
-    sampling.generator = generator_create(program, pool, state, &normaliser,
-                                          !strcmp(options.weights, "average"));
+    sampling.generator =
+        generator_create(program, pool, state, &normaliser, !strcmp(options.weights, "average"));
     uint64_t threads = (uint64_t)pool_threads(pool), most = threads * BLOCK_CHUNKS * DRAW_CHUNK;
     sampling.block_rows = rows < most ? rows : most;
     sampling.inputs = allocate(threads * DRAW_CHUNK,

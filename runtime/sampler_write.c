@@ -15,7 +15,8 @@
 
 enum { NUMBERS_A_LINE = 8 };
 
-/* "0x3f800000," with the given number of digits; the tables are long, so printf would take most of the time. */
+/* "0x3f800000," with the given number of digits; the tables are long, so printf would take most of
+ * the time. */
 static void add_bits(Text *out, uint64_t bits, int digits)
 {
     char word[24] = "0x";
@@ -195,8 +196,9 @@ bool sampler_write(const char *run, const Program *program, const real *state,
     compose(&out, program, state, normaliser);
     bool done = !mkdir(folder, 0777) || errno == EEXIST ||
                 error_set(error, EXIT_IO, NULL, "cannot make %s: %s", folder, strerror(errno));
-    done = done && write_file(folder, "sampler.h", program->sampler_header,
-                              strlen(program->sampler_header), error) &&
+    done = done &&
+           write_file(folder, "sampler.h", program->sampler_header, strlen(program->sampler_header),
+                      error) &&
            write_file(folder, "sampler.c", out.bytes, out.length, error);
     text_free(&out);
     free(folder);

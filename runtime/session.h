@@ -1,4 +1,5 @@
-/* session.h -- one run of RUN/train: its data, its training, and what it leaves in the run folder.                        */
+/* session.h -- one run of RUN/train: its data, its training, and what it leaves in the run folder.
+ */
 #ifndef GAGAC_SESSION_H
 #define GAGAC_SESSION_H
 
@@ -10,25 +11,27 @@
 
 typedef struct Session {
     const Program *program;
-    const char *run;       /* the run folder */
+    const char *run; /* the run folder */
     const char *data_path;
-    char *checkpoints;     /* RUN/checkpoints */
+    char *checkpoints; /* RUN/checkpoints */
     Data data;
     Normaliser normaliser;
     Training training;
-    Progress progress;     /* what checkpoints say; its iteration and seconds are brought up to date when one is written */
+    Progress progress;     /* what checkpoints say; its iteration and seconds are brought up to date
+                              when one is written */
     uint64_t total;        /* iterations of the whole training */
     double start;          /* clock when this program started to train */
     double seconds_before; /* of training in earlier runs */
     Metrics metrics;
     ProgressBar bar;
-    double saved;          /* clock of the last checkpoint, 0: none in this run */
+    double saved; /* clock of the last checkpoint, 0: none in this run */
     uint64_t saved_iteration;
-    bool save_failed;      /* a file of the run could not be written since the last good checkpoint */
-    double warned;         /* clock of the last warning of that, 0: none */
-    bool generator_lost;   /* a generator to be kept could not be written */
-    bool remove_others;    /* --fresh: checkpoints of the earlier training go once the first new one is safe */
-    double reported;       /* clock of the last report */
+    bool save_failed;    /* a file of the run could not be written since the last good checkpoint */
+    double warned;       /* clock of the last warning of that, 0: none */
+    bool generator_lost; /* a generator to be kept could not be written */
+    bool remove_others; /* --fresh: checkpoints of the earlier training go once the first new one is
+                           safe */
+    double reported;    /* clock of the last report */
 } Session;
 
 /* ---------------------------------------------------------------- record.c */

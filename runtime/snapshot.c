@@ -64,8 +64,7 @@ static real *logical_create(size_t count)
     return logical;
 }
 
-bool tensor_load(const ProgramTensor *tensor, real *state, const StoredTensor *stored,
-                 Error *error)
+bool tensor_load(const ProgramTensor *tensor, real *state, const StoredTensor *stored, Error *error)
 {
     StoredTensor expected = tensor_describe(tensor, NULL);
     if (!stored_check(stored, &expected, error)) {
@@ -204,11 +203,12 @@ bool snapshot_check(const Safetensors *file, const Program *program, Error *erro
     }
     if (hash != program->config_hash) {
         const char *config = safetensors_text(file, "config");
-        return error_set(error, EXIT_INVALID, NULL,
-                         "%s was made by another network or training: config %s with hash %016" PRIx64
-                         ", this program is %s with hash %016" PRIx64,
-                         file->map.path, config ? config : "unknown", hash, program->config_name,
-                         program->config_hash);
+        return error_set(
+            error, EXIT_INVALID, NULL,
+            "%s was made by another network or training: config %s with hash %016" PRIx64
+            ", this program is %s with hash %016" PRIx64,
+            file->map.path, config ? config : "unknown", hash, program->config_name,
+            program->config_hash);
     }
     const char *precision = safetensors_text(file, "precision");
     if (!precision || strcmp(precision, precision_name)) {

@@ -1,7 +1,8 @@
 /* snapshot.h -- what a checkpoint of a training holds, and how a program takes it up again.
  *
- * All tensors of the state in their logical layout and the program's precision, the normaliser's tables, and metadata:
- * kind, gagac, config, config_hash, precision, iteration, seed, data_rows, data_hash, seconds.                           */
+ * All tensors of the state in their logical layout and the program's precision, the normaliser's
+ * tables, and metadata: kind, gagac, config, config_hash, precision, iteration, seed, data_rows,
+ * data_hash, seconds. */
 #ifndef GAGAC_SNAPSHOT_H
 #define GAGAC_SNAPSHOT_H
 
@@ -13,12 +14,12 @@ typedef struct Progress { /* where a training stands; everything else follows fr
     uint64_t iteration;   /* iterations done */
     uint64_t seed;
     uint64_t data_rows;
-    uint64_t data_hash;   /* of some rows, see snapshot_data_hash() */
-    double seconds;       /* spent in training so far */
+    uint64_t data_hash; /* of some rows, see snapshot_data_hash() */
+    double seconds;     /* spent in training so far */
 } Progress;
 
-/* Writes FOLDER/<iteration>.safetensors, or with generator_only FOLDER/generator-<iteration>.safetensors, which holds
- * what `sample` needs and no more. */
+/* Writes FOLDER/<iteration>.safetensors, or with generator_only
+ * FOLDER/generator-<iteration>.safetensors, which holds what `sample` needs and no more. */
 bool snapshot_write(const char *folder, const Program *program, const real *state,
                     const Normaliser *normaliser, const Progress *progress, bool generator_only,
                     Error *error);
@@ -26,7 +27,8 @@ bool snapshot_write(const char *folder, const Program *program, const real *stat
 /* Is the file a checkpoint of this program? The error says what differs. */
 bool snapshot_check(const Safetensors *file, const Program *program, Error *error);
 
-/* Reads the normaliser, and the tensors into the state: all of them, or with generator_only those of the generator. */
+/* Reads the normaliser, and the tensors into the state: all of them, or with generator_only those
+ * of the generator. */
 bool snapshot_read(const Safetensors *file, const Program *program, real *state,
                    Normaliser *normaliser, bool generator_only, Error *error);
 bool snapshot_progress(const Safetensors *file, Progress *progress, Error *error);
@@ -43,11 +45,12 @@ void stored_copy_reals(const StoredTensor *stored, real *out);
 extern const char precision_name[];
 extern const StoredType precision_type;
 
-/* Hash of the raw values of up to 1024 rows spread evenly over a file: tells another data file of the same length. */
+/* Hash of the raw values of up to 1024 rows spread evenly over a file: tells another data file of
+ * the same length. */
 uint64_t snapshot_data_hash(const Npy *file, const int *columns, int column_count);
 
-/* Normalised bounds of the generator's columns (`constraints`) into the state. normaliser NULL: a replay, where bounds
- * are taken as they are. Does nothing for a program without bounds. */
+/* Normalised bounds of the generator's columns (`constraints`) into the state. normaliser NULL: a
+ * replay, where bounds are taken as they are. Does nothing for a program without bounds. */
 void bounds_put(const Program *program, real *state, const Normaliser *normaliser);
 
 #endif

@@ -13,18 +13,15 @@ enum { STREAM_INITIALISE = 200 }; /* Philox purpose word; program.h's inputs use
 
 void *block_create(size_t bytes)
 {
-    void *block = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *block =
+        mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) {
         fail(EXIT_IO, NULL, "out of memory: %zu bytes", bytes);
     }
     return block;
 }
 
-void block_destroy(void *block, size_t bytes)
-{
-    munmap(block, bytes ? bytes : 1);
-}
+void block_destroy(void *block, size_t bytes) { munmap(block, bytes ? bytes : 1); }
 
 real *state_create(const Program *program)
 {

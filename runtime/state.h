@@ -1,13 +1,14 @@
 /* state.h -- the state of a training: one block of reals that holds every tensor of the program.
  *
- * A tensor's logical layout (row-major, no padding) is what checkpoints and replay files hold; in the block its rows are
- * padded with zeros (program.h).                                                                                        */
+ * A tensor's logical layout (row-major, no padding) is what checkpoints and replay files hold; in
+ * the block its rows are padded with zeros (program.h). */
 #ifndef GAGAC_STATE_H
 #define GAGAC_STATE_H
 
 #include "program.h"
 
-/* Zeroed memory on its own pages, which are only taken when they are touched. Ends the program when memory is out. */
+/* Zeroed memory on its own pages, which are only taken when they are touched. Ends the program when
+ * memory is out. */
 void *block_create(size_t bytes);
 void block_destroy(void *block, size_t bytes);
 
@@ -15,17 +16,20 @@ void block_destroy(void *block, size_t bytes);
 real *state_create(const Program *program);
 void state_destroy(const Program *program, real *state);
 
-/* Gives every tensor its first value. A number depends on the seed, the tensor's index, its row and its column alone. */
+/* Gives every tensor its first value. A number depends on the seed, the tensor's index, its row and
+ * its column alone. */
 void state_initialise(const Program *program, real *state, uint64_t seed);
 
-size_t tensor_size(const ProgramTensor *tensor); /* numbers in the logical layout */
+size_t tensor_size(const ProgramTensor *tensor);           /* numbers in the logical layout */
 int tensor_find(const Program *program, const char *name); /* its index, or -1 */
 
-/* Copies between the block and a logical array of tensor_size() reals. The padding is left alone, so it stays zero. */
+/* Copies between the block and a logical array of tensor_size() reals. The padding is left alone,
+ * so it stays zero. */
 void tensor_get(const ProgramTensor *tensor, const real *state, real *logical);
 void tensor_put(const ProgramTensor *tensor, real *state, const real *logical);
 
-/* Gives averages and other copies the present value of their source: after parameters were put from outside. */
+/* Gives averages and other copies the present value of their source: after parameters were put from
+ * outside. */
 void state_copy_sources(const Program *program, real *state);
 
 /* Belongs to what a sampler needs: the generator's parameters and their averages. */

@@ -1,4 +1,4 @@
-/* text.h -- a text that grows while it is written: reports, JSON, C tables.                                              */
+/* text.h -- a text that grows while it is written: reports, JSON, C tables. */
 #ifndef GAGAC_TEXT_H
 #define GAGAC_TEXT_H
 

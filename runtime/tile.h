@@ -43,18 +43,21 @@ static inline real lane_reduce(const real sum[LANES])
 /* Lanes from `live` on repeat the last live sample, so that all that is computed stays finite. */
 static inline int live_lane(int lane, int live) { return lane < live ? lane : live - 1; }
 
-/* Rows of the data set in their shuffled order; LANES are on their way from memory at a time. */
+enum { FILL_GROUP = 64 }; /* rows on their way from memory at a time */
+
+/* Rows of the data set in their shuffled order. */
 static inline void fill_data(const Batch *batch, real *tile, int lanes, long first, int live)
 {
     Order order = data_order(batch->data, batch->seed);
-    for (int group = 0; group < lanes; group += LANES) {
-        uint64_t rows[LANES];
-        for (int i = 0; i < LANES; i++) {
+    for (int group = 0; group < lanes; group += FILL_GROUP) {
+        int count = lanes - group < FILL_GROUP ? lanes - group : FILL_GROUP;
+        uint64_t rows[FILL_GROUP];
+        for (int i = 0; i < count; i++) {
             uint64_t sample = (uint64_t)first + (uint64_t)live_lane(group + i, live);
             rows[i] = order_row(&order, batch->position + sample);
             data_prefetch(batch->data, rows[i]);
         }
-        for (int i = 0; i < LANES; i++)
+        for (int i = 0; i < count; i++)
             data_row(batch->data, rows[i], tile + group + i, lanes);
     }
 }

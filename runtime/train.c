@@ -1,7 +1,8 @@
 /* train.c -- main of RUN/train: trains the program's networks on a data file, safely.
  *
- * The run folder holds a good checkpoint from the first interval on, whatever happens: a kill, a full disk, a loss that is
- * no number. A training that goes on from a checkpoint gives the bits of one that was never interrupted.                */
+ * The run folder holds a good checkpoint from the first interval on, whatever happens: a kill, a
+ * full disk, a loss that is no number. A training that goes on from a checkpoint gives the bits of
+ * one that was never interrupted. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 #include "options.h"
@@ -24,17 +25,18 @@
 enum {
     MAX_ITERATIONS = 999999999, /* nine digits in the names of checkpoints */
     DEFAULT_SEED = 1,
-    LOG_INTERVAL = 10,     /* iterations between two lines of metrics.jsonl where the config does not say */
+    LOG_INTERVAL =
+        10, /* iterations between two lines of metrics.jsonl where the config does not say */
     CHECKPOINT_SECONDS = 60,
-    REPORT_SECONDS = 60,   /* at least between two reports: they take a moment */
-    WARNING_SECONDS = 10   /* at least between two warnings of files that cannot be written */
+    REPORT_SECONDS = 60, /* at least between two reports: they take a moment */
+    WARNING_SECONDS = 10 /* at least between two warnings of files that cannot be written */
 };
 
 typedef struct TrainOptions {
     const char *data, *run, *replay, *out, *device, *checkpoint_every;
     int64_t iterations, threads;
     int64_t checkpoint_seconds, checkpoint_iterations; /* one of them > 0 */
-    const char *seed_text; /* NULL: not given */
+    const char *seed_text;                             /* NULL: not given */
     uint64_t seed;
     bool fresh, quiet, bench, json, peak;
 } TrainOptions;
@@ -105,8 +107,8 @@ static TrainOptions read_options(int argc, char **argv)
          OPTION_TEXT, &o.checkpoint_every, 0, 0},
         {"--run", NULL, "DIR", "folder of the run (default: the one this program lies in)",
          OPTION_TEXT, &o.run, 0, 0},
-        {"--device", NULL, "WHICH", "cpu, auto or gpu; this program has code for the CPU only", OPTION_TEXT,
-         &o.device, 0, 0},
+        {"--device", NULL, "WHICH", "cpu, auto or gpu; this program has code for the CPU only",
+         OPTION_TEXT, &o.device, 0, 0},
         {"--quiet", NULL, NULL, "no progress line", OPTION_FLAG, &o.quiet, 0, 0},
         {NULL, NULL, NULL, "checking", OPTION_TITLE, NULL, 0, 0},
         {"--replay", NULL, "IN", "take data and random draws from a .safetensors file", OPTION_TEXT,
@@ -117,9 +119,9 @@ static TrainOptions read_options(int argc, char **argv)
         {"--json", NULL, NULL, "--bench prints JSON", OPTION_FLAG, &o.json, 0, 0},
         {"--peak", NULL, NULL, "measure the FMA peak and end", OPTION_FLAG, &o.peak, 0, 0},
     };
-    CommandLine line = {"train",
-                        "Trains the networks of this run; Ctrl-C is safe, the same command goes on.",
-                        table, sizeof table / sizeof *table, NULL};
+    CommandLine line = {
+        "train", "Trains the networks of this run; Ctrl-C is safe, the same command goes on.",
+        table, sizeof table / sizeof *table, NULL};
     char *folder = program_folder(), *defaults = path_join(folder, "train.options");
     options_read(&line, defaults);
     options_parse(&line, argc, argv);
@@ -195,9 +197,9 @@ static void start_new(Session *session)
     const Program *program = session->program;
     const Data *data = &session->data;
     Error error = {0};
-    if (!normaliser_fit(&session->normaliser, (NormalisationKind)program->normalisation, &data->file,
-                        data->columns, program->keys, program->x_dim, session->training.seed,
-                        &error)) {
+    if (!normaliser_fit(&session->normaliser, (NormalisationKind)program->normalisation,
+                        &data->file, data->columns, program->keys, program->x_dim,
+                        session->training.seed, &error)) {
         fail_error(&error);
     }
     state_initialise(program, session->training.state, session->training.seed);
@@ -223,7 +225,8 @@ static void resume(Session *session, Safetensors *file, const TrainOptions *opti
              then->data_rows == now.data_rows ? " with other values" : "");
     }
     if (options->seed_text && options->seed != then->seed) {
-        fail(EXIT_INVALID, fresh_hint, "the checkpoint %s was trained with seed %" PRIu64 ", not %" PRIu64,
+        fail(EXIT_INVALID, fresh_hint,
+             "the checkpoint %s was trained with seed %" PRIu64 ", not %" PRIu64,
              path_base(file->map.path), then->seed, options->seed);
     }
     if (!snapshot_read(file, session->program, session->training.state, &session->normaliser, false,
@@ -342,7 +345,8 @@ static NO_RETURN void fail_diverged(Session *session, const char *what)
          session->training.iteration + 1, what);
 }
 
-/* A file of the run could not be written: say so, now and then, and try again at the next interval. */
+/* A file of the run could not be written: say so, now and then, and try again at the next interval.
+ */
 static void note_failure(Session *session, const Error *error)
 {
     double now = clock_seconds();
@@ -354,7 +358,8 @@ static void note_failure(Session *session, const Error *error)
     }
 }
 
-/* Writes a checkpoint of the present iteration; one with a number that is not finite is never written. */
+/* Writes a checkpoint of the present iteration; one with a number that is not finite is never
+ * written. */
 static void save(Session *session)
 {
     const Program *program = session->program;
@@ -437,8 +442,7 @@ static void log_iteration(Session *session)
         metrics_log(&session->metrics, &session->training,
                     progress_rate(&session->bar, &session->training));
     }
-    progress_show(&session->bar, &session->training, session->saved,
-                  iteration == session->total);
+    progress_show(&session->bar, &session->training, session->saved, iteration == session->total);
 }
 
 static void train(Session *session, const TrainOptions *options)

@@ -111,8 +111,8 @@ void training_update(Training *training, int kind, int repeat, const real *const
     }
     real scalars[MAX_SCALARS] = {0};
     for (int k = 0; k < update->scalar_count; k++) {
-        scalars[k] = (real)scalar_value(program, &update->scalars[k], training->iteration,
-                                        batch.update + 1);
+        scalars[k] =
+            (real)scalar_value(program, &update->scalars[k], training->iteration, batch.update + 1);
     }
     update->run(training->pool, training->state, training->work, &batch, scalars,
                 training->outputs[kind]);

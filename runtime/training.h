@@ -1,6 +1,8 @@
-/* training.h -- one iteration of a training: which rows, which draws and which rates each update gets.
+/* training.h -- one iteration of a training: which rows, which draws and which rates each update
+ * gets.
  *
- * All of it follows from (seed, iteration), so a training that is resumed from a checkpoint goes on with the same bits.   */
+ * All of it follows from (seed, iteration), so a training that is resumed from a checkpoint goes on
+ * with the same bits. */
 #ifndef GAGAC_TRAINING_H
 #define GAGAC_TRAINING_H
 
@@ -18,7 +20,7 @@ typedef struct Training {
     void *work;
     const struct Data *data; /* NULL in a replay */
     uint64_t seed;
-    uint64_t iteration;      /* iterations done so far */
+    uint64_t iteration;                       /* iterations done so far */
     double outputs[MAX_UPDATES][MAX_OUTPUTS]; /* of the last update of each kind */
 } Training;
 
@@ -26,21 +28,23 @@ typedef struct Training {
 Training training_create(const Program *program, int threads, uint64_t seed);
 void training_destroy(Training *training);
 
-/* One update: repeat-th (from 0) of its kind (index in program->updates) in the present iteration. given: values instead
- * of draws, one pointer an input, NULL where there are none; or NULL. */
+/* One update: repeat-th (from 0) of its kind (index in program->updates) in the present iteration.
+ * given: values instead of draws, one pointer an input, NULL where there are none; or NULL. */
 void training_update(Training *training, int kind, int repeat, const real *const *given);
 
-/* One whole iteration, counted in training->iteration. Returns the name of an output that is not finite, or NULL; the
- * state is then of no use. */
+/* One whole iteration, counted in training->iteration. Returns the name of an output that is not
+ * finite, or NULL; the state is then of no use. */
 const char *training_iterate(Training *training);
 
-/* The value of an output of the last iteration by name ("d_loss"), or NaN when the program has none of that name. */
+/* The value of an output of the last iteration by name ("d_loss"), or NaN when the program has none
+ * of that name. */
 double training_output(const Training *training, const char *name);
 
 /* The update that reads the data, in program->updates: "d_step". */
 int training_data_kind(const Program *program);
 
-/* Iterations of `passes` passes over `rows` rows: a pass uses floor(rows / batch_size) batches, one a data update. */
+/* Iterations of `passes` passes over `rows` rows: a pass uses floor(rows / batch_size) batches, one
+ * a data update. */
 uint64_t training_iterations(const Program *program, uint64_t rows, uint64_t passes);
 
 /* base^exponent by squaring, the same bits on every machine. */

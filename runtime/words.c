@@ -5,16 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at text (ASCII from space to ~ is 1), or 0 where there is no printable
- * character: control bytes, broken or overlong sequences, surrogates, and the invisible controls of
- * Unicode that reorder text on a terminal.                                                           */
+/* Bytes of the UTF-8 sequence at text (ASCII from space to ~ is 1), or 0 where there is no
+ * printable character: control bytes, broken or overlong sequences, surrogates, and the invisible
+ * controls of Unicode that reorder text on a terminal. */
 static int character_length(const unsigned char *text)
 {
     unsigned char lead = text[0];
     if (lead < 0x80)
         return lead >= 0x20 && lead != 0x7f;
-    int length = lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3
-               : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    int length = lead >= 0xc2 && lead < 0xe0   ? 2
+                 : lead >= 0xe0 && lead < 0xf0 ? 3
+                 : lead >= 0xf0 && lead < 0xf5 ? 4
+                                               : 0;
     unsigned code = length ? lead & (0xffu >> (length + 1)) : 0;
     for (int i = 1; i < length; i++) {
         if ((text[i] & 0xc0) != 0x80)
@@ -23,8 +25,9 @@ static int character_length(const unsigned char *text)
     }
     bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
     bool surrogate = code >= 0xd800 && code < 0xe000;
-    bool control = code < 0xa0 || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
-                   (code >= 0x2066 && code <= 0x2069) || code > 0x10ffff;
+    bool control = code < 0xa0 || code == 0x200e || code == 0x200f ||
+                   (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
+                   code > 0x10ffff;
     return overlong || surrogate || control ? 0 : length;
 }
 
@@ -80,15 +83,9 @@ void error_hint(Error *error, const char *format, ...)
 
 enum { LONGEST_WORD = 64 }; /* longer words get no suggestion */
 
-static char fold_case(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+static char fold_case(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
+static int smaller(int a, int b) { return a < b ? a : b; }
 
 /* Damerau-Levenshtein distance (insert, delete, replace, swap neighbours), case ignored. */
 static int word_distance(const char *a, size_t a_length, const char *b, size_t b_length)

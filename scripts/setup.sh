@@ -22,7 +22,7 @@ trap 'rm -rf "$work"' EXIT
 echo '#include <cjson/cJSON.h>
 int main(void) { return cJSON_Version() == 0; }' >"$work/cjson"
 echo '#include <cmocka.h>
-int main(void) { return cmocka_run_group_tests == 0; }' >"$work/cmocka"
+int main(void) { return _cmocka_run_group_tests == 0; }' >"$work/cmocka"
 
 need cmake has cmake
 need ninja-build has ninja

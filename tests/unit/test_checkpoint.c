@@ -33,7 +33,8 @@ static bool write_iteration(uint64_t iteration, bool stored, Error *error)
     StoredTensor tensors[2] = {{"G.0.weight", STORED_F32, 2, {VALUES / 2, 2}, singles},
                                {"normalisation.rows", STORED_F64, 1, {1}, &number}};
     StoredText texts[2] = {{"iteration", text}, {"config", "x"}};
-    return (stored ? checkpoint_store : checkpoint_write)(folder, iteration, tensors, 2, texts, 2, error);
+    return (stored ? checkpoint_store : checkpoint_write)(folder, iteration, tensors, 2, texts, 2,
+                                                          error);
 }
 
 static void must_write(uint64_t iteration)
@@ -48,7 +49,8 @@ static int count_files(const char *part)
     int count = 0;
     DIR *entries = opendir(folder);
     for (struct dirent *entry = entries ? readdir(entries) : NULL; entry; entry = readdir(entries))
-        count += entry->d_name[strspn(entry->d_name, ".")] != 0 && strstr(entry->d_name, part) != NULL;
+        count +=
+            entry->d_name[strspn(entry->d_name, ".")] != 0 && strstr(entry->d_name, part) != NULL;
     if (entries)
         closedir(entries);
     return count;
@@ -265,10 +267,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(starts_with_nothing, empty_folder, empty_folder),
         cmocka_unit_test_setup_teardown(keeps_the_last_three, empty_folder, empty_folder),
         cmocka_unit_test_setup_teardown(a_fresh_start_replaces_the_old, empty_folder, empty_folder),
-        cmocka_unit_test_setup_teardown(falls_back_when_bits_are_damaged, empty_folder, empty_folder),
-        cmocka_unit_test_setup_teardown(refuses_files_without_checksums, empty_folder, empty_folder),
+        cmocka_unit_test_setup_teardown(falls_back_when_bits_are_damaged, empty_folder,
+                                        empty_folder),
+        cmocka_unit_test_setup_teardown(refuses_files_without_checksums, empty_folder,
+                                        empty_folder),
         cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, empty_folder, empty_folder),
-        cmocka_unit_test_setup_teardown(a_kill_leaves_a_good_checkpoint, empty_folder, empty_folder),
+        cmocka_unit_test_setup_teardown(a_kill_leaves_a_good_checkpoint, empty_folder,
+                                        empty_folder),
         cmocka_unit_test_setup_teardown(other_files_are_left_alone, empty_folder, empty_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

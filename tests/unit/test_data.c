@@ -35,7 +35,8 @@ static Data open_data(Normaliser *normaliser, uint64_t rows)
     Error error = {0};
     make_file(rows);
     if (!data_open(&data, file_name, keys, 2, 100, true, &error) ||
-        !normaliser_fit(normaliser, NORMALISE_BLEND, &data.file, data.columns, keys, 2, 0, &error) ||
+        !normaliser_fit(normaliser, NORMALISE_BLEND, &data.file, data.columns, keys, 2, 0,
+                        &error) ||
         !data_prepare(&data, normaliser, &error))
         fail_msg("%s", error.message);
     return data;

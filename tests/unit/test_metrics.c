@@ -56,8 +56,8 @@ static void check_file(const char *expected)
     assert_string_equal(text, expected);
 }
 
-#define LINE(iteration, loss, w1)                                                                  \
-    "{\"iteration\": " iteration ", \"d_loss\": " loss ", \"d_real\": " iteration                  \
+#define LINE(iteration, loss, w1)                                                 \
+    "{\"iteration\": " iteration ", \"d_loss\": " loss ", \"d_real\": " iteration \
     ", \"d_fake\": -3, \"g_loss\": null, \"w1\": " w1 ", \"samples_per_second\": 1000}\n"
 
 static void test_lines(void **unused)
@@ -91,7 +91,8 @@ static void test_resume(void **unused)
     check_file("");
 }
 
-/* However long it gets: no more points than there is room for, and no line is lost from the means. */
+/* However long it gets: no more points than there is room for, and no line is lost from the means.
+ */
 static void test_thinning(void **unused)
 {
     (void)unused;

@@ -1,4 +1,5 @@
-/* test_normalise.c -- statistics, tables, their way through a checkpoint; the normal distribution. */
+/* test_normalise.c -- statistics, tables, their way through a checkpoint; the normal distribution.
+ */
 #include "normal.h"
 #include "normalise.h"
 #include "rng.h"
@@ -20,10 +21,18 @@ enum { COLUMNS = 4 };
 static void quantiles_are_exact(void **state)
 {
     (void)state;
-    static const struct { double p, z; } known[] = { /* z to 17 digits, from 60-digit arithmetic */
-        {0.5, 0}, {0.975, 1.9599639845400542}, {0.841344746068542948585, 1},
-        {0.001, -3.0902323061678135}, {1e-10, -6.3613409024040562}, {1e-20, -9.2623400897984076},
-        {1e-100, -21.273453560965324}, {0.3, -0.52440051270804082},
+    static const struct {
+        double p, z;
+    } known[] = {
+        /* z to 17 digits, from 60-digit arithmetic */
+        {0.5, 0},
+        {0.975, 1.9599639845400542},
+        {0.841344746068542948585, 1},
+        {0.001, -3.0902323061678135},
+        {1e-10, -6.3613409024040562},
+        {1e-20, -9.2623400897984076},
+        {1e-100, -21.273453560965324},
+        {0.3, -0.52440051270804082},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         double z = normal_quantile(known[i].p);
@@ -32,7 +41,8 @@ static void quantiles_are_exact(void **state)
     }
 }
 
-/* Phi against the C library's erfc, and Phi^-1 as its inverse, on both sides of the switch of formula. */
+/* Phi against the C library's erfc, and Phi^-1 as its inverse, on both sides of the switch of
+ * formula. */
 static void cdf_and_quantile_agree(void **state)
 {
     (void)state;
@@ -149,9 +159,13 @@ static void refuses_what_is_no_number(void **state)
     (void)state;
     enum { ROWS = 3000 };
     static double rows[ROWS][2];
-    static const struct { double first, second; const char *message; } cases[] = {
-        {NAN, INFINITY, "'tail' of 'normalise.npy' has 2 values that are NaN or infinite, the first in "
-                        "row 1500"},
+    static const struct {
+        double first, second;
+        const char *message;
+    } cases[] = {
+        {NAN, INFINITY,
+         "'tail' of 'normalise.npy' has 2 values that are NaN or infinite, the first in "
+         "row 1500"},
         {-INFINITY, 1, "has 1 values"},
         {1e300, -1e300, "variance is beyond"},
         {1e-300, -1e-300, "variance is beyond"},
@@ -168,7 +182,8 @@ static void refuses_what_is_no_number(void **state)
         assert_true(npy_create_plain(&writer, file_name, 2, 8, ROWS, &error));
         assert_true(npy_append(&writer, rows, ROWS, &error) && npy_finish(&writer, &error));
         assert_true(npy_open(&npy, file_name, &error));
-        assert_false(normaliser_fit(&normaliser, NORMALISE_BLEND, &npy, columns, names, 2, 0, &error));
+        assert_false(
+            normaliser_fit(&normaliser, NORMALISE_BLEND, &npy, columns, names, 2, 0, &error));
         assert_int_equal(error.status, EXIT_INVALID);
         if (!strstr(error.message, cases[i].message))
             fail_msg("'%s' does not say '%s'", error.message, cases[i].message);
@@ -191,8 +206,10 @@ static void expect_table(const ColumnScale *column)
         assert_true(fabs(denormalise(column, y) - x) < 1e-12 * (1 + fabs(x)));
         assert_true(normalise(column, column->x[k]) == column->y[k]);
     }
-    double slope = (column->y[last] - column->y[last - 1]) / (column->x[last] - column->x[last - 1]);
-    assert_true(fabs(normalise(column, column->maximum + 1) - column->y[last] - slope) < 1e-9 * (1 + slope));
+    double slope =
+        (column->y[last] - column->y[last - 1]) / (column->x[last] - column->x[last - 1]);
+    assert_true(fabs(normalise(column, column->maximum + 1) - column->y[last] - slope) <
+                1e-9 * (1 + slope));
     assert_true(denormalise(column, 1e30) == column->maximum);
     assert_true(denormalise(column, -1e30) == column->minimum);
     assert_true(denormalise(column, column->y[last]) == column->maximum);
@@ -203,7 +220,8 @@ static void expect_table(const ColumnScale *column)
 static void tables_standardise_and_invert(void **state)
 {
     (void)state;
-    static const uint64_t sizes[] = {2, 10, 3000, 100000}; /* the last is larger than the reservoir */
+    static const uint64_t sizes[] = {2, 10, 3000,
+                                     100000}; /* the last is larger than the reservoir */
     for (size_t i = 0; i < 8; i++) {
         uint64_t rows = sizes[i / 2];
         Normaliser normaliser = fit(rows, i % 2 ? NORMALISE_RANK : NORMALISE_BLEND, 3);
@@ -226,19 +244,22 @@ static void tables_standardise_and_invert(void **state)
             }
             double mean = sum / (double)rows, loose = rows > RESERVOIR_ROWS ? 0.02 : 1e-9;
             assert_true(worst == 0);
-            assert_true(fabs(mean) < loose && fabs(sqrt(squares / (double)rows - mean * mean) - 1) < loose);
+            assert_true(fabs(mean) < loose &&
+                        fabs(sqrt(squares / (double)rows - mean * mean) - 1) < loose);
         }
         normaliser_free(&normaliser);
     }
 }
 
-/* The definition, point by point, on data small enough to do it by hand: n = 6 with the ends added. */
+/* The definition, point by point, on data small enough to do it by hand: n = 6 with the ends added.
+ */
 static void knots_follow_the_definition(void **state)
 {
     (void)state;
     static const double values[4] = {0, 1, 1, 5};
-    static const double below[3] = {0 + 2, 2 + 4, 4 + 6}; /* number < x plus number <= x, of 0 0 1 1 5 5 */
-    static const int place[4] = {0, 1, 1, 2};             /* knots that the values lie on */
+    static const double below[3] = {0 + 2, 2 + 4,
+                                    4 + 6};   /* number < x plus number <= x, of 0 0 1 1 5 5 */
+    static const int place[4] = {0, 1, 1, 2}; /* knots that the values lie on */
     const double std = sqrt((1.75 * 1.75 + 2 * 0.75 * 0.75 + 3.25 * 3.25) / 4);
     Error error = {0};
     NpyWriter writer;
@@ -251,8 +272,8 @@ static void knots_follow_the_definition(void **state)
         static const double x[3] = {0, 1, 5};
         double y[3], mean = 0, squares = 0;
         Normaliser normaliser;
-        assert_true(normaliser_fit(&normaliser, blend ? NORMALISE_BLEND : NORMALISE_RANK, &npy, &column,
-                                   names, 1, 0, &error));
+        assert_true(normaliser_fit(&normaliser, blend ? NORMALISE_BLEND : NORMALISE_RANK, &npy,
+                                   &column, names, 1, 0, &error));
         for (int k = 0; k < 3; k++) {
             double score = normal_quantile((below[k] + 1) / 14);
             y[k] = blend ? 0.5 * score + 0.5 * (x[k] - 1.75) / std : score;
@@ -317,7 +338,8 @@ static void comes_back_from_a_file(void **state)
         NormaliserTensors stored = normaliser_store(&normaliser);
         Safetensors file;
         Error error = {0};
-        assert_true(safetensors_write("n.safetensors", stored.tensors, stored.count, NULL, 0, &error));
+        assert_true(
+            safetensors_write("n.safetensors", stored.tensors, stored.count, NULL, 0, &error));
         assert_true(safetensors_open(&file, "n.safetensors", &error));
         assert_true(normaliser_load(&loaded, (NormalisationKind)kind, COLUMNS, &file, &error));
         expect_same(&normaliser, &loaded);
@@ -333,7 +355,8 @@ static void comes_back_from_a_file(void **state)
     }
 }
 
-/* Each number of a stored normaliser replaced by nonsense: refused, or still a usable normaliser. */
+/* Each number of a stored normaliser replaced by nonsense: refused, or still a usable normaliser.
+ */
 static void refuses_nonsense_from_a_file(void **state)
 {
     (void)state;
@@ -350,7 +373,8 @@ static void refuses_nonsense_from_a_file(void **state)
             Error error = {0};
             double old = stored.values[i];
             stored.values[i] = nonsense[n];
-            assert_true(safetensors_write("n.safetensors", stored.tensors, stored.count, NULL, 0, &error));
+            assert_true(
+                safetensors_write("n.safetensors", stored.tensors, stored.count, NULL, 0, &error));
             stored.values[i] = old;
             assert_true(safetensors_open(&file, "n.safetensors", &error));
             bool good = normaliser_load(&loaded, NORMALISE_BLEND, COLUMNS, &file, &error);

@@ -122,8 +122,10 @@ static void reads_fields_with_a_shape(void **state)
 {
     (void)state;
     float row[7] = {1, 2, 3, 4, 5, 6, 7};
-    make_file(2, "{'shape': (1,), 'descr': [('m', '<f4', (2, 3)), ('n', '<f4', 1)], 'fortran_order': "
-                 "False}", row, sizeof row);
+    make_file(2,
+              "{'shape': (1,), 'descr': [('m', '<f4', (2, 3)), ('n', '<f4', 1)], 'fortran_order': "
+              "False}",
+              row, sizeof row);
     Npy npy = open_good();
     assert_int_equal(npy.column_count, 7);
     assert_string_equal(npy.columns[5].name, "m[5]");
@@ -137,8 +139,9 @@ static void reads_plain_arrays_in_both_orders(void **state)
     (void)state;
     float values[6] = {1, 2, 3, 4, 5, 6};
     for (int fortran = 0; fortran < 2; fortran++) {
-        make_file(1, fortran ? "{'descr': '<f4', 'fortran_order': True, 'shape': (3, 2), }"
-                             : "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }",
+        make_file(1,
+                  fortran ? "{'descr': '<f4', 'fortran_order': True, 'shape': (3, 2), }"
+                          : "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }",
                   values, sizeof values);
         Npy npy = open_good();
         Error error = {0};
@@ -158,7 +161,10 @@ static void names_are_utf8(void **state)
 {
     (void)state;
     char value = 1;
-    static const struct { int version; const char *descr, *name; } cases[] = {
+    static const struct {
+        int version;
+        const char *descr, *name;
+    } cases[] = {
         {3, "[('\xc3\xa9', '|u1')]", "\xc3\xa9"},
         {1, "[('\xe9', '|u1')]", "\xc3\xa9"},
         {1, "[('\\xe9\\u20ac\\'', '|u1')]", "\xc3\xa9\xe2\x82\xac'"},
@@ -166,8 +172,8 @@ static void names_are_utf8(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char dictionary[100];
-        snprintf(dictionary, sizeof dictionary, "{'descr': %s, 'fortran_order': False, 'shape': (1,)}",
-                 cases[i].descr);
+        snprintf(dictionary, sizeof dictionary,
+                 "{'descr': %s, 'fortran_order': False, 'shape': (1,)}", cases[i].descr);
         make_file(cases[i].version, dictionary, &value, 1);
         Npy npy = open_good();
         assert_string_equal(npy.columns[0].name, cases[i].name);
@@ -176,10 +182,15 @@ static void names_are_utf8(void **state)
 }
 
 /* ---------------------------------------------------------------- errors */
-static const struct { const char *dictionary; size_t size; const char *message; } bad_cases[] = {
+static const struct {
+    const char *dictionary;
+    size_t size;
+    const char *message;
+} bad_cases[] = {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (4,)}", 15, "should hold 16 bytes"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (4,)}", 17, "should hold 16 bytes"},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387905,)}", 4, "beyond 64 bits"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387905,)}", 4,
+     "beyond 64 bits"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551617,)}", 4, "of 64 bits"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 99999999)}", 4, "should hold"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': ()}", 4, "axes"},
@@ -197,19 +208,21 @@ static const struct { const char *dictionary; size_t size; const char *message; 
     {"{'descr': '', 'fortran_order': False, 'shape': (1,)}", 4, "unknown type"},
     {"{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,)}", 4, "fortran_order"},
     {"{'descr': '<f4', 'fortran_order': False}", 4, "exactly the keys"},
-    {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4, "exactly the keys"},
+    {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4,
+     "exactly the keys"},
     {"{'descr': '<f4', 'x': 1, 'fortran_order': False, 'shape': (1,)}", 4, "exactly the keys"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x", 4, "exactly the keys"},
-    {"{'descr': [('a', '<f4'], 'fortran_order': False, 'shape': (1,)}", 4, "form that we do not read"},
+    {"{'descr': [('a', '<f4'], 'fortran_order': False, 'shape': (1,)}", 4,
+     "form that we do not read"},
     {"{'descr': [('a\\q', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4, "escape"},
     {"{'descr': [('a\\x00', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4, "cannot be"},
     {"{'descr': [[[[[[[[[[[[[", 4, "tuple"},
     {"{'descr': [('a', [('a', [('a', [('a', [('a', [('a', [('a', [('a', [('a', [", 4, "nested"},
     {"{'descr': [('a', '<f4', (65537,))], 'fortran_order': False, 'shape': (1,)}", 4, "65,536"},
-    {"{'descr': [('a', '<f4', (4294967296, 4294967296))], 'fortran_order': False, 'shape': (1,)}", 4,
-     "beyond 64 bits"},
-    {"{'descr': [('a', '|V4', (4611686018427387904, 1))], 'fortran_order': False, 'shape': (1,)}", 4,
-     "beyond 64 bits"},
+    {"{'descr': [('a', '<f4', (4294967296, 4294967296))], 'fortran_order': False, 'shape': (1,)}",
+     4, "beyond 64 bits"},
+    {"{'descr': [('a', '|V4', (4611686018427387904, 1))], 'fortran_order': False, 'shape': (1,)}",
+     4, "beyond 64 bits"},
     {"{'descr': [], 'fortran_order': False, 'shape': (99999999999,)}", 0, "no bytes"},
     {"[1, 2]", 4, "no dictionary"},
     {"", 4, "no dictionary"},
@@ -277,7 +290,8 @@ static void suggests_the_nearest_column(void **state)
 {
     (void)state;
     float values[2] = {1, 2};
-    make_file(1, "{'descr': [('Ekine', '<f4'), ('X', '<f4')], 'fortran_order': False, 'shape': (1,)}",
+    make_file(1,
+              "{'descr': [('Ekine', '<f4'), ('X', '<f4')], 'fortran_order': False, 'shape': (1,)}",
               values, sizeof values);
     Npy npy = open_good();
     Error error = {0};

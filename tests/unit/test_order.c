@@ -14,11 +14,13 @@
 static void a_pass_has_each_row_at_most_once(void **state)
 {
     (void)state;
-    static const uint64_t cases[][2] = { /* rows, batch */
-        {1, 1}, {2, 1}, {3, 2}, {4, 4}, {5, 2}, {7, 7}, {64, 10}, {100, 33}, {1000, 1000}, {4097, 64},
-        {65536, 1000}, {65537, 1000}};
+    static const uint64_t cases[][2] = {/* rows, batch */
+                                        {1, 1},       {2, 1},     {3, 2},        {4, 4},
+                                        {5, 2},       {7, 7},     {64, 10},      {100, 33},
+                                        {1000, 1000}, {4097, 64}, {65536, 1000}, {65537, 1000}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint64_t rows = cases[i][0], batch = cases[i][1], usable = rows / batch * batch, position = 0;
+        uint64_t rows = cases[i][0], batch = cases[i][1], usable = rows / batch * batch,
+                 position = 0;
         unsigned char *seen = malloc(rows);
         Order order = order_start(rows, batch, true, 99 + i);
         for (int pass = 0; pass < 3; pass++) {
@@ -71,8 +73,8 @@ static double chi_square(const int *counts, int cells, double total)
     return sum;
 }
 
-/* Over many seeds each row comes to each place equally often, and so does each pair of neighbours. The
- * bounds are mean plus 6 standard deviations of chi-square.                                           */
+/* Over many seeds each row comes to each place equally often, and so does each pair of neighbours.
+ * The bounds are mean plus 6 standard deviations of chi-square. */
 static void small_permutations_are_uniform(void **state)
 {
     (void)state;

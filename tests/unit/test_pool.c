@@ -64,7 +64,8 @@ static void test_each_item_once(void **unused)
     }
 }
 
-/* Jobs that follow one another at once, of changing length: a late thread must not run an item of the wrong job. */
+/* Jobs that follow one another at once, of changing length: a late thread must not run an item of
+ * the wrong job. */
 static void test_many_short_jobs(void **unused)
 {
     (void)unused;
@@ -88,7 +89,9 @@ static void test_threads_that_sleep_wake_up(void **unused)
     pool_destroy(pool);
 }
 
-typedef struct Meeting { atomic_int there; } Meeting;
+typedef struct Meeting {
+    atomic_int there;
+} Meeting;
 
 /* Ends only when all items run at the same time. */
 static void meet(void *context, int index, int thread)

@@ -34,8 +34,8 @@ static void fill(double *out, size_t count, int stream)
 static StoredTensor stored(const char *name, const void *data, int rank, uint64_t a, uint64_t b,
                            uint64_t c)
 {
-    return (StoredTensor){.name = name, .type = STORED_F64, .rank = rank, .dims = {a, b, c},
-                          .data = data};
+    return (StoredTensor){
+        .name = name, .type = STORED_F64, .rank = rank, .dims = {a, b, c}, .data = data};
 }
 
 static int all_tensors(StoredTensor *tensors)
@@ -183,7 +183,8 @@ static void test_steps(void **unused)
     check(&file, "G.0.bias", net.b, TOY_X);
     check(&file, "d_loss", net.d_loss, SLICES);
     check(&file, "g_loss", net.g_loss, STEPS);
-    check(&file, "fake", &net.fake[0][0], TOY_BATCH * TOY_X); /* of the raw weights, not their average */
+    check(&file, "fake", &net.fake[0][0],
+          TOY_BATCH * TOY_X); /* of the raw weights, not their average */
     assert_non_null(safetensors_find(&file, "D.0.u"));
     assert_null(safetensors_find(&file, "G.0.bias.average"));
     assert_null(safetensors_find(&file, "penalty"));
@@ -191,7 +192,8 @@ static void test_steps(void **unused)
     safetensors_close(&file);
 }
 
-/* What the file leaves out is drawn as in a training with the same seed; `fake` uses those very latents. */
+/* What the file leaves out is drawn as in a training with the same seed; `fake` uses those very
+ * latents. */
 static void test_missing_draws(void **unused)
 {
     (void)unused;
@@ -248,19 +250,29 @@ static int replay_status(const StoredTensor *tensors, int count, char *text, siz
 static void test_wrong_files(void **unused)
 {
     (void)unused;
-    static const struct { int index; StoredTensor tensor; const char *message; } cases[] = {
+    static const struct {
+        int index;
+        StoredTensor tensor;
+        const char *message;
+    } cases[] = {
         {4, {"z_e", STORED_F64, 3, {SLICES, TOY_BATCH, TOY_Z}, z_d}, "did you mean 'z_d'?"},
-        {4, {"z_d", STORED_F64, 3, {SLICES - 1, TOY_BATCH, TOY_Z}, z_d},
+        {4,
+         {"z_d", STORED_F64, 3, {SLICES - 1, TOY_BATCH, TOY_Z}, z_d},
          "'z_d' has shape [7, 8, 3] where [8, 8, 3] is needed"},
-        {4, {"z_d", STORED_F64, 2, {SLICES, TOY_BATCH * TOY_Z}, z_d},
+        {4,
+         {"z_d", STORED_F64, 2, {SLICES, TOY_BATCH * TOY_Z}, z_d},
          "'z_d' has shape [8, 24] where [8, 8, 3] is needed"},
-        {3, {"real", STORED_F64, 3, {SLICES - 1, TOY_BATCH, TOY_X}, rows},
+        {3,
+         {"real", STORED_F64, 3, {SLICES - 1, TOY_BATCH, TOY_X}, rows},
          "'real' has shape [7, 8, 2] where [S*2, 8, 2]"},
         {3, {"real", STORED_F64, 3, {0, TOY_BATCH, TOY_X}, rows}, "'real' has shape [0, 8, 2]"},
         {3, {"D.0.u", STORED_F64, 1, {5}, rows}, "holds no tensor 'real'"},
-        {2, {"G.0.bias", STORED_F64, 2, {1, TOY_X}, first_b},
+        {2,
+         {"G.0.bias", STORED_F64, 2, {1, TOY_X}, first_b},
          "'G.0.bias' has shape [1, 2] where [2] is needed"},
-        {2, {"G.0.bias.average", STORED_F64, 1, {TOY_X}, first_b}, "'G.0.bias.average' of shape [2]"},
+        {2,
+         {"G.0.bias.average", STORED_F64, 1, {TOY_X}, first_b},
+         "'G.0.bias.average' of shape [2]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         StoredTensor tensors[8];

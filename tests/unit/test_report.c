@@ -1,4 +1,5 @@
-/* test_report.c -- the page a training writes: distances, charts, and text that cannot become markup. */
+/* test_report.c -- the page a training writes: distances, charts, and text that cannot become
+ * markup. */
 #include "report.h"
 
 #include "toy.h"
@@ -15,17 +16,21 @@
 static void test_distances(void **unused)
 {
     (void)unused;
-    static const struct { float a[4]; size_t a_count; float b[4]; size_t b_count; double distance; }
-    cases[] = {
-        {{0, 1, 2}, 3, {0, 1, 2}, 3, 0},
-        {{0, 1, 2}, 3, {5, 6, 7}, 3, 5},
-        {{0, 1}, 2, {0, 0, 1, 1}, 4, 0},        /* other sizes, the same distribution */
-        {{0, 3}, 2, {0, 0, 3}, 3, 0.5},         /* 1/6 of the mass moves by 3 */
+    static const struct {
+        float a[4];
+        size_t a_count;
+        float b[4];
+        size_t b_count;
+        double distance;
+    } cases[] = {
+        {{0, 1, 2}, 3, {0, 1, 2}, 3, 0}, {{0, 1, 2}, 3, {5, 6, 7}, 3, 5},
+        {{0, 1}, 2, {0, 0, 1, 1}, 4, 0}, /* other sizes, the same distribution */
+        {{0, 3}, 2, {0, 0, 3}, 3, 0.5},  /* 1/6 of the mass moves by 3 */
         {{1}, 1, {-1, 0, 1, 2}, 4, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        double distance = wasserstein_distance(cases[i].a, cases[i].a_count, cases[i].b,
-                                               cases[i].b_count);
+        double distance =
+            wasserstein_distance(cases[i].a, cases[i].a_count, cases[i].b, cases[i].b_count);
         assert_true(fabs(distance - cases[i].distance) < 1e-12);
     }
 }
@@ -67,7 +72,8 @@ static void test_page(void **unused)
     History *history = calloc(1, sizeof *history);
     assert_non_null(history);
     fill_history(history, 50);
-    float real_values[] = {4, 1, 3, 2}, generated[] = {3, 6, 4, 5}, same[] = {7, 7}, also[] = {7, 7};
+    float real_values[] = {4, 1, 3, 2}, generated[] = {3, 6, 4, 5}, same[] = {7, 7},
+          also[] = {7, 7};
     ReportColumn columns[] = {{"<X>", real_values, generated, 4, 4},
                               {"constant", same, also, 2, 2},
                               {"nothing finite", same, NULL, 2, 0}};
@@ -81,7 +87,8 @@ static void test_page(void **unused)
     /* means 2.5 and 4.5, W1 2, std sqrt(5/4) */
     assert_non_null(strstr(page.bytes, "<td>2.5</td><td>4.5</td><td>1.118</td><td>1.118</td>"
                                        "<td>1.7889</td>"));
-    assert_non_null(strstr(page.bytes, "<td>7</td><td>7</td><td>0</td><td>0</td><td>constant</td>"));
+    assert_non_null(
+        strstr(page.bytes, "<td>7</td><td>7</td><td>0</td><td>0</td><td>constant</td>"));
     assert_non_null(strstr(page.bytes, "&lt;X&gt;"));
     assert_non_null(strstr(page.bytes, "&lt;/td&gt;&quot;&amp;.json"));
     assert_null(strstr(page.bytes, "<script"));

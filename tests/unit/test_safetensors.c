@@ -109,17 +109,24 @@ static void writes_the_same_bytes_again(void **state)
 }
 
 /* ---------------------------------------------------------------- headers of others */
-#define TENSOR(name, type, shape, begin, end) \
-    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":[" shape "],\"data_offsets\":[" begin "," end "]}"
+#define TENSOR(name, type, shape, begin, end)                                                     \
+    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":[" shape "],\"data_offsets\":[" begin "," end \
+    "]}"
 
-static const struct { const char *header; size_t data; int count; } good_cases[] = {
+static const struct {
+    const char *header;
+    size_t data;
+    int count;
+} good_cases[] = {
     {"{}", 0, 0},
     {"{}   \n", 0, 0},
     {"{\"__metadata__\":{}}", 0, 0},
-    {" { " TENSOR("a", "F32", " 1 , 2 ", "0", "8") " , \"__metadata__\" : { \"k\" : \"v\" } } ", 8, 1},
+    {" { " TENSOR("a", "F32", " 1 , 2 ", "0", "8") " , \"__metadata__\" : { \"k\" : \"v\" } } ", 8,
+     1},
     {"{" TENSOR("b", "F64", "1", "4", "12") "," TENSOR("a", "F32", "1", "0", "4") "}", 12, 2},
-    {"{" TENSOR("b", "F32", "1", "0", "4") "," TENSOR("a", "F32", "0", "4", "4") ","
-         TENSOR("c", "I8", "2", "4", "6") "}", 6, 3},
+    {"{" TENSOR("b", "F32", "1", "0", "4") "," TENSOR("a", "F32", "0", "4",
+                                                      "4") "," TENSOR("c", "I8", "2", "4", "6") "}",
+     6, 3},
     {"{" TENSOR("\\u00e9\\ud83d\\ude00\\/", "BF16", "", "0", "2") "}", 2, 1},
 };
 
@@ -137,7 +144,11 @@ static void reads_files_of_others(void **state)
     }
 }
 
-static const struct { const char *header; size_t data; const char *message; } bad_cases[] = {
+static const struct {
+    const char *header;
+    size_t data;
+    const char *message;
+} bad_cases[] = {
     {"", 0, "JSON"},
     {"[]", 0, "JSON"},
     {"{} x", 0, "after the JSON"},
@@ -146,7 +157,8 @@ static const struct { const char *header; size_t data; const char *message; } ba
     {"{\"a\":1}", 0, "JSON"},
     {"{\"a\":{}}", 0, "JSON"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "exactly"},
-    {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "exactly"},
+    {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+     "exactly"},
     {"{\"a\":{\"dtype\":\"F32\",\"extra\":1,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "exactly"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "exactly"},
     {"{" TENSOR("a", "F31", "1", "0", "4") "}", 4, "unknown type 'F31'"},
@@ -164,8 +176,10 @@ static const struct { const char *header; size_t data; const char *message; } ba
     {"{" TENSOR("a", "F32", "1", "4", "8") "}", 8, "hole"},
     {"{" TENSOR("a", "F32", "1", "0", "4") "," TENSOR("b", "F32", "1", "0", "4") "}", 4, "overlap"},
     {"{" TENSOR("a", "F32", "1", "0", "4") "," TENSOR("b", "F32", "1", "8", "12") "}", 12, "hole"},
-    {"{" TENSOR("a", "F32", "1", "0", "4") "," TENSOR("a", "F32", "1", "4", "8") "}", 8, "same name"},
-    {"{" TENSOR("a", "F32", "1", "0", "4") "," TENSOR("\\u0061", "F32", "1", "4", "8") "}", 8, "same name"},
+    {"{" TENSOR("a", "F32", "1", "0", "4") "," TENSOR("a", "F32", "1", "4", "8") "}", 8,
+     "same name"},
+    {"{" TENSOR("a", "F32", "1", "0", "4") "," TENSOR("\\u0061", "F32", "1", "4", "8") "}", 8,
+     "same name"},
     {"{\"__metadata__\":{\"k\":1}}", 0, "JSON"},
     {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "twice"},
     {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice"},
@@ -187,14 +201,16 @@ static void refuses_wrong_headers(void **state)
             fail_msg("accepted: %s", bad_cases[i].header);
         assert_int_equal(error.status, EXIT_INVALID);
         if (!strstr(error.message, bad_cases[i].message))
-            fail_msg("%s: '%s' does not say '%s'", bad_cases[i].header, error.message, bad_cases[i].message);
+            fail_msg("%s: '%s' does not say '%s'", bad_cases[i].header, error.message,
+                     bad_cases[i].message);
     }
 }
 
 static void refuses_wrong_lengths(void **state)
 {
     (void)state;
-    static const unsigned char huge[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, '{', '}'};
+    static const unsigned char huge[16] = {0xff, 0xff, 0xff, 0xff, 0xff,
+                                           0xff, 0xff, 0xff, '{',  '}'};
     Safetensors file;
     Error error = {0};
     for (size_t size = 0; size <= sizeof huge; size++) {
@@ -242,7 +258,8 @@ static void refuses_too_many_entries(void **state)
     char *header = malloc(65537 * 64 + 16), *at = header;
     at += sprintf(at, "{");
     for (int i = 0; i <= 65536; i++)
-        at += sprintf(at, "%s\"%d\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
+        at += sprintf(at, "%s\"%d\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                      i ? "," : "", i);
     sprintf(at, "}");
     make_file(header, 0);
     free(header);
@@ -256,14 +273,18 @@ static void refuses_too_many_entries(void **state)
 static void hashes_like_the_reference(void **state)
 {
     (void)state;
-    static const struct { const char *text; uint64_t seed, hash; } cases[] = {
+    static const struct {
+        const char *text;
+        uint64_t seed, hash;
+    } cases[] = {
         {"", 0, 0xef46db3751d8e999u},
         {"a", 0, 0xd24ec4f1a98c6e5bu},
         {"abc", 0, 0x44bc2cf5ad770999u},
         {"Nobody inspects the spammish repetition", 0, 0xfbcea83c8a378bf1u},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_true(hash_bytes(cases[i].text, strlen(cases[i].text), cases[i].seed) == cases[i].hash);
+        assert_true(hash_bytes(cases[i].text, strlen(cases[i].text), cases[i].seed) ==
+                    cases[i].hash);
 }
 
 int main(void)

@@ -19,8 +19,11 @@ static const char generator_path[] = "checkpoints/generator-000000007.safetensor
 static ColumnScale columns[TOY_X] = {{.mean = 5, .std = 2, .minimum = -1, .maximum = 9},
                                      {.mean = 1, .std = 0.5, .minimum = 0, .maximum = 3}};
 static const Normaliser normaliser = {.rows = 100, .column_count = TOY_X, .columns = columns};
-static const Progress progress = {.iteration = 7, .seed = UINT64_MAX, .data_rows = 100,
-                                  .data_hash = 0xfedcba9876543210, .seconds = 1.5};
+static const Progress progress = {.iteration = 7,
+                                  .seed = UINT64_MAX,
+                                  .data_rows = 100,
+                                  .data_hash = 0xfedcba9876543210,
+                                  .seconds = 1.5};
 
 static real *write_snapshot(bool generator_only)
 {
@@ -160,8 +163,10 @@ static void test_data_hash(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_generator_alone),
-        cmocka_unit_test(test_another_network_is_refused), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_generator_alone),
+        cmocka_unit_test(test_another_network_is_refused),
+        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_data_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,8 +58,7 @@ static void test_first_values_by_kind(void **unused)
     assert_true(fabs(length - 1) < 1e-6);
     assert_true(state[TOY_BIAS] == 1 && state[TOY_BIAS + 1] == 1);
     assert_true(fabs((double)state[TOY_D]) <= 0.5 && state[TOY_D] != 0);
-    assert_memory_equal(state + TOY_AVERAGE, state + TOY_G,
-                        (TOY_AVERAGE - TOY_G) * sizeof(real));
+    assert_memory_equal(state + TOY_AVERAGE, state + TOY_G, (TOY_AVERAGE - TOY_G) * sizeof(real));
     state[TOY_G] = 9;
     state_copy_sources(&toy_program, state);
     assert_true(state[TOY_AVERAGE] == 9);
@@ -70,9 +69,16 @@ static void test_first_values_by_kind(void **unused)
 static void check_moments(InitKind kind, double scale, double square, double fourth)
 {
     enum { ROWS = 50, COLUMNS = 100, STRIDE = 112 };
-    const ProgramTensor tensor = {.name = "t", .role = ROLE_PARAMETER, .rank = 2,
-                                  .dims = {ROWS, COLUMNS}, .rows = ROWS, .row = COLUMNS,
-                                  .stride = STRIDE, .init = kind, .scale = scale, .source = -1};
+    const ProgramTensor tensor = {.name = "t",
+                                  .role = ROLE_PARAMETER,
+                                  .rank = 2,
+                                  .dims = {ROWS, COLUMNS},
+                                  .rows = ROWS,
+                                  .row = COLUMNS,
+                                  .stride = STRIDE,
+                                  .init = kind,
+                                  .scale = scale,
+                                  .source = -1};
     const Program program = {.tensor_count = 1, .tensors = &tensor, .state_size = ROWS * STRIDE};
     real *state = state_create(&program);
     state_initialise(&program, state, 3);
@@ -114,8 +120,8 @@ static void test_values_follow_from_the_seed(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts_round_trip), cmocka_unit_test(test_finding),
-        cmocka_unit_test(test_first_values_by_kind), cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_layouts_round_trip),          cmocka_unit_test(test_finding),
+        cmocka_unit_test(test_first_values_by_kind),        cmocka_unit_test(test_moments),
         cmocka_unit_test(test_values_follow_from_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static void check_lanes(void **state)
     }
 }
 
-enum { ROWS = 103, WIDTH = 3, BATCH_SIZE = 50, TILE = 2 * LANES };
+enum { ROWS = 203, WIDTH = 3, BATCH_SIZE = 100, TILE = 5 * LANES };
 
 /* Rows of the batch come in the order of order.h, tile by tile; dead lanes repeat the last row. */
 static void check_data(void **state)

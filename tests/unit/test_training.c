@@ -53,14 +53,26 @@ static const ProgramInput last_data_input = {
 
 /* 3 D and 2 G updates an iteration; G reads the data of the last D update. */
 static const ProgramUpdate recorded[] = {
-    {.name = "d_step", .count = 3, .input_count = 1, .inputs = &data_input, .scalar_count = 3,
-     .scalars = {{"rate", SCALAR_RATE, 0.5}, {"a", SCALAR_ADAM_FIRST, 0.5},
+    {.name = "d_step",
+     .count = 3,
+     .input_count = 1,
+     .inputs = &data_input,
+     .scalar_count = 3,
+     .scalars = {{"rate", SCALAR_RATE, 0.5},
+                 {"a", SCALAR_ADAM_FIRST, 0.5},
                  {"b", SCALAR_ADAM_SECOND, 0.75}},
-     .output_count = 1, .outputs = {"d_loss"}, .run = record_d},
-    {.name = "g_step", .count = 2, .input_count = 1,
+     .output_count = 1,
+     .outputs = {"d_loss"},
+     .run = record_d},
+    {.name = "g_step",
+     .count = 2,
+     .input_count = 1,
      .inputs = &last_data_input,
-     .scalar_count = 1, .scalars = {{"rate", SCALAR_RATE, 2}}, .output_count = 1,
-     .outputs = {"g_loss"}, .run = record_g},
+     .scalar_count = 1,
+     .scalars = {{"rate", SCALAR_RATE, 2}},
+     .output_count = 1,
+     .outputs = {"g_loss"},
+     .run = record_g},
 };
 
 static Program recording_program(void)
@@ -84,8 +96,12 @@ static void test_batches(void **unused)
     assert_null(training_iterate(&training));
     assert_int_equal(training.iteration, 5);
     assert_int_equal(record_count, 5);
-    static const uint64_t expected[5][4] = { /* kind, update, data update, row of the batch */
-        {0, 12, 12, 96}, {0, 13, 13, 104}, {0, 14, 14, 112}, {1, 8, 14, 112}, {1, 9, 14, 112}};
+    static const uint64_t expected[5][4] = {/* kind, update, data update, row of the batch */
+                                            {0, 12, 12, 96},
+                                            {0, 13, 13, 104},
+                                            {0, 14, 14, 112},
+                                            {1, 8, 14, 112},
+                                            {1, 9, 14, 112}};
     for (int i = 0; i < 5; i++) {
         const Batch *batch = &records[i].batch;
         assert_int_equal(records[i].kind, expected[i][0]);
@@ -107,10 +123,13 @@ static void test_scalars(void **unused)
     for (int i = 0; i < 3; i++) {
         assert_null(training_iterate(&training));
     }
-    static const struct { int record; double rate, first, second; } cases[] = {
-        {0, 0.5, 2, 2},                                       /* t = 1 */
-        {1, 0.5, 4.0 / 3, 1.5118578920369088},                /* t = 2: 1 / sqrt(1 - 9/16) */
-        {5, 0.5, 16.0 / 15, 1.209486313629527},              /* iteration 1, t = 4: 1 / sqrt(175/256) */
+    static const struct {
+        int record;
+        double rate, first, second;
+    } cases[] = {
+        {0, 0.5, 2, 2},                         /* t = 1 */
+        {1, 0.5, 4.0 / 3, 1.5118578920369088},  /* t = 2: 1 / sqrt(1 - 9/16) */
+        {5, 0.5, 16.0 / 15, 1.209486313629527}, /* iteration 1, t = 4: 1 / sqrt(175/256) */
         {10, 0.125, 1 / (1 - 0.0078125), 1.0742656233770247}, /* iteration 2, t = 7 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -151,9 +170,14 @@ static void test_outputs_by_name(void **unused)
 static void test_passes(void **unused)
 {
     (void)unused;
-    static const uint64_t cases[][3] = { /* rows, passes, iterations; batch 8, 2 D updates */
-        {8, 1, 1}, {16, 1, 1}, {24, 1, 2}, {31, 2, 3}, {8, 3, 2}, {800, 10, 500},
-        {UINT64_MAX, UINT64_MAX, INT64_MAX / 2 + 1}};
+    static const uint64_t cases[][3] = {/* rows, passes, iterations; batch 8, 2 D updates */
+                                        {8, 1, 1},
+                                        {16, 1, 1},
+                                        {24, 1, 2},
+                                        {31, 2, 3},
+                                        {8, 3, 2},
+                                        {800, 10, 500},
+                                        {UINT64_MAX, UINT64_MAX, INT64_MAX / 2 + 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(training_iterations(&toy_program, cases[i][0], cases[i][1]), cases[i][2]);
     }
@@ -174,8 +198,10 @@ static void test_resume(void **unused)
     for (uint64_t i = 0; i < 20; i++) {
         draw_row(rows[i], TOY_X, DRAW_NORMAL, 5, 9, 0, i);
     }
-    Data data = {.rows = 20, .width = TOY_X, .batch = TOY_BATCH, .shuffled = true, .cache = rows[0]};
-    Training whole = training_create(&toy_program, 2, 11), part = training_create(&toy_program, 1, 11);
+    Data data = {
+        .rows = 20, .width = TOY_X, .batch = TOY_BATCH, .shuffled = true, .cache = rows[0]};
+    Training whole = training_create(&toy_program, 2, 11),
+             part = training_create(&toy_program, 1, 11);
     whole.data = part.data = &data;
     state_initialise(&toy_program, whole.state, 11);
     for (int i = 0; i < 3; i++) {
@@ -196,9 +222,12 @@ static void test_resume(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batches),        cmocka_unit_test(test_scalars),
-        cmocka_unit_test(test_divergence_is_named), cmocka_unit_test(test_outputs_by_name),
-        cmocka_unit_test(test_passes),         cmocka_unit_test(test_power),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_divergence_is_named),
+        cmocka_unit_test(test_outputs_by_name),
+        cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_power),
         cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
