@@ -135,7 +135,7 @@ static void unit_argv(const Build *build, const Unit *unit, Words *words)
 {
     words_add(words, build->compiler->path);
     compile_flags(words, unit->kind, build->options);
-    compiler_flags(words, build->compiler);
+    compiler_flags(words);
     words_add(words, "-c");
     words_add(words, "-o");
     words_add(words, arena_printf("../objects/%s.o", unit->stem));
@@ -155,7 +155,7 @@ static void target_argv(const Build *build, const Target *target, Words *words)
 {
     words_add(words, build->compiler->path);
     words_add(words, "-pthread");
-    compiler_flags(words, build->compiler);
+    compiler_flags(words);
     words_add(words, "-o");
     words_add(words, arena_printf("../%s", target->name));
     for (int i = 0; i < build->unit_count; i++) {

@@ -121,7 +121,7 @@ void words_add(Words *words, const char *word);
 void compile_flags(Words *words, UnitKind kind, const BuildOptions *options);
 /* Flags of this compiler (clang and gcc differ in how a multiply-add is asked for), then the words
  * of $GAGAC_CFLAGS. */
-void compiler_flags(Words *words, const Compiler *compiler);
+void compiler_flags(Words *words);
 
 /* ---------------------------------------------------------------- project.c */
 /* The build files of RUN/src; the words are stems of units: "model". */

@@ -44,6 +44,7 @@ static Step start_step(const char *name, Input *first, Input *second)
     return step;
 }
 
+/* The real and the generated rows of a batch go through the same net: label 1 and label 0. */
 static Classifier *build_classifier(int columns, int batch)
 {
     Classifier *c = arena_alloc(sizeof *c);
@@ -85,13 +86,14 @@ static void draw_parameters(Classifier *c, uint64_t seed)
     }
 }
 
+/* What the step wants to know of the update, counted from 1. */
 static void fill_scalars(const Step *step, int update, double *scalars)
 {
     for (int k = 0; k < step->scalar_count; k++) {
         const Scalar *scalar = &step->scalars[k];
         double left = 1.0 - pow(scalar->base, update); /* Adam's bias correction */
         scalars[k] = scalar->kind == SCALAR_RATE         ? scalar->base
-                     : scalar->kind == SCALAR_ADAM_FIRST ? 1.0 / left
+                     : scalar->kind == SCALAR_UNBIAS ? 1.0 / left
                                                          : 1.0 / sqrt(left);
     }
 }
@@ -101,6 +103,7 @@ typedef struct Rows { /* one kind of rows: [count][columns], the first `trained`
     int count, trained, columns;
 } Rows;
 
+/* Batches of both kinds in random order, pass after pass over the rows that train. */
 static void train_classifier(Classifier *c, const Rows kinds[2], uint64_t seed)
 {
     int batch = c->graph->batch_size, columns = kinds[0].columns;

@@ -48,6 +48,7 @@ typedef struct File {
     int *columns; /* the index of each compared column in this file */
 } File;
 
+/* Maps the file; rows are read once the columns are known. */
 static void open_file(File *file, const char *path, size_t least_rows)
 {
     Error error;
@@ -100,6 +101,7 @@ static void select_columns(File *file, const char *const *names, int count)
     }
 }
 
+/* One column, rounded to float32; a value that is no number there would poison every score. */
 static void read_column(const File *file, int column, const char *name, float *out)
 {
     enum { CHUNK = 4096 };
@@ -159,6 +161,7 @@ static void fill_lines(const Scores *s, const Scores *f, Line lines[LINE_COUNT])
     memcpy(lines, all, sizeof all);
 }
 
+/* Columns first, then the scores over all columns; those not asked for are NaN and left out. */
 static void print_table(const Scores *scores, const Scores *floor, const char *const *names)
 {
     printf("%-12s %19s  %19s  %19s  %19s\n", "", "W1 / std   (floor)", "KS   (floor)",
@@ -191,6 +194,7 @@ static void add_column_json(cJSON *columns, const char *name, const ColumnScore 
     cJSON_AddItemToArray(columns, object);
 }
 
+/* The same object for the scores and for their floor: the keys of fill_lines(), and columns. */
 static void fill_json(cJSON *object, const Scores *scores, const char *const *names)
 {
     Line lines[LINE_COUNT];
@@ -227,7 +231,7 @@ int command_score(int argc, char **argv)
 {
     Request request = parse_request(argc, argv);
     File real_file, generated_file;
-    open_file(&real_file, request.real_path, 4);
+    open_file(&real_file, request.real_path, 4); /* two rows in each half */
     open_file(&generated_file, request.generated_path, 2);
     const char **names = choose_names(&real_file, &generated_file);
     int count = generated_file.npy.column_count;

@@ -51,7 +51,7 @@ static bool try_compiler(const Compiler *compiler)
     }
     words_add(&compile, compiler->path);
     compile_flags(&compile, UNIT_GENERATED, &options);
-    compiler_flags(&compile, compiler);
+    compiler_flags(&compile);
     words_add(&compile, "-o");
     words_add(&compile, "probe");
     words_add(&compile, "probe.c");

@@ -27,6 +27,7 @@ typedef struct Emitter { /* one generated program in the making */
     int known_count, known_capacity;
     int profiled;         /* numbered kernels so far, over all steps */
     bool sampler;         /* the generator's weights are handed in */
+    bool packed;          /* tensors are constant tables of the file, without padding: the shipped sampler */
 } Emitter;
 
 typedef struct Call { /* how a step runs one kernel */
@@ -42,19 +43,32 @@ const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it 
 const char *type_text(const Type *type); /* "[400][48]" without the batch axis */
 int columns_of(const Type *type); /* reals used of a stored row */
 int rows_of(const Type *type);
+const char *table_name(const Tensor *tensor); /* packed: "G_0_weight" */
 
 /* ---------------------------------------------------------------- emit_step.c */
 void emit_structures(Text *out, const Plan *plan); /* what a step keeps: its sums and whole arrays */
 void emit_step(Text *out, Emitter *e, const Plan *plan);
 void emit_sample(Text *out, Emitter *e, const Plan *plan);
+void emit_buffers(Text *out, const Plan *plan, int section); /* pointers to the tile's values in its scratch */
 
 /* ---------------------------------------------------------------- emit_program.c: the tables of runtime/program.h */
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[], const EmitOptions *options,
                         const char *sampler_source, const char *sampler_header);
 const char *c_string(const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
 
+/* ---------------------------------------------------------------- emit.c: what every file begins with */
+void emit_head(Text *out, const Model *model, const char *file, const char *what); /* leaves the comment open */
+void emit_config_lines(Text *out, const Model *model);
+
+/* ---------------------------------------------------------------- paste.c */
+/* Headers of runtime/ and what they include as one text without preprocessor lines, with the number type resolved. */
+const char *paste_headers(const char *const *names, int count, bool f64);
+/* The items of a library (comments, static inline functions, constants, types) that the user's text needs, in their order. */
+const char *paste_needed(const char *library, const char *user);
+
 /* ---------------------------------------------------------------- emit_sampler.c: the one file to ship */
-const char *emit_sampler_source(const Model *model, const Graph *g, const Plan *sample);
-const char *emit_sampler_header(const Model *model);
+/* Its numbers are left open: runtime/sampler_write.h. */
+const char *emit_sampler_source(const Model *model, Graph *g, const EmitOptions *options);
+const char *emit_sampler_header(const Model *model, Graph *g, const EmitOptions *options);
 
 #endif

@@ -23,6 +23,8 @@ typedef struct Body { /* a kernel function in the making */
     Named values[MAX_VALUES];
     int value_count;
     Text statements, prepare, row_begin, row_end;
+    Text load_sums, load_totals, store_totals, store_sums; /* of a block of a contraction, see keep_in_registers() */
+    int block_vectors;      /* vectors of samples of such a block, 0 elsewhere */
     const char *indent;
 } Body;
 
@@ -50,19 +52,31 @@ const char *type_text(const Type *type)
     return type->rank ? text_of(&t) : "";
 }
 
+const char *table_name(const Tensor *tensor)
+{
+    char *name = arena_printf("%s", tensor->name);
+    for (char *c = name; *c; c++)
+        if (*c == '.')
+            *c = '_';
+    return name;
+}
+
 static const char *tensor_field(const Emitter *e, const Tensor *tensor)
 {
+    if (e->packed)
+        return arena_printf("%s.values", table_name(tensor));
     if (e->sampler && strcmp(tensor->group, "g") == 0) /* raw or averaged weights: the caller's choice */
         return arena_printf("s->generator->%s", tensor->field);
     return arena_printf("s->state->%s.%s", tensor->group, tensor->field);
 }
 
-static const char *array_declaration(const char *name, const Type *type)
+static const char *array_declaration(const Emitter *e, const char *name, const Type *type)
 {
-    int columns = padded(columns_of(type));
+    int columns = e->packed ? columns_of(type) : padded(columns_of(type));
+    const char *number = e->packed ? "const real" : "real";
     if (type->rank > 1)
-        return arena_printf("real %s[restrict %d][%d]", name, rows_of(type), columns);
-    return arena_printf("real %s[restrict %d]", name, columns);
+        return arena_printf("%s %s[restrict %d][%d]", number, name, rows_of(type), columns);
+    return arena_printf("%s %s[restrict %d]", number, name, columns);
 }
 
 /* ---------------------------------------------------------------- parameters */
@@ -119,7 +133,7 @@ static const char *bind_global(Body *b, const Node *n, bool written)
     if (idx < 0)
         internal_error("emit: node %d (%s) has no storage", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return bind(b, n, name, array_declaration(name, &n->type),
+    return bind(b, n, name, array_declaration(b->e, name, &n->type),
                 arena_printf("s->values->%s", b->plan->globals[idx].name));
 }
 
@@ -129,7 +143,7 @@ static const char *bind_tensor(Body *b, const Tensor *tensor)
     if (known)
         return known->name;
     const char *name = read_name(b);
-    return bind(b, tensor, name, array_declaration(name, &tensor->type), tensor_field(b->e, tensor));
+    return bind(b, tensor, name, array_declaration(b->e, name, &tensor->type), tensor_field(b->e, tensor));
 }
 
 /* A sum over the batch: in a tile kernel the shard's share, in a global kernel the first shard's, the others behind it. */
@@ -343,6 +357,11 @@ static const char *operand(Body *b, const Node *n, Index at)
                                               : arena_printf("(%s)", element(b, n, at));
 }
 
+static const char *int_text(int n)
+{
+    return arena_printf("%d", n);
+}
+
 /* ---------------------------------------------------------------- statements of a nest or an epilogue */
 static const char *store_to(const Body *b, const char *place, const char *value)
 {
@@ -355,17 +374,36 @@ static const char *load_from(const Body *b, const char *place)
     return b->vector ? arena_printf("vload(&%s)", place) : place;
 }
 
+/* Loads `count` vectors into a local array before the loop that adds to them and stores them after it. */
+static void keep_in_registers(Text *load, Text *store, const char *indent, const char *local, const char *count,
+                              const char *place)
+{
+    text_add(load, "%svec %s[%s];\n%sUNROLL\n%sfor (int k = 0; k < %s; k++)\n%s    %s[k] = vload(&%s);\n", indent,
+             local, count, indent, indent, count, indent, local, place);
+    text_add(store, "%sUNROLL\n%sfor (int k = 0; k < %s; k++)\n%s    vstore(&%s, %s[k]);\n", indent, indent, count,
+             indent, place, local);
+}
+
 static void emit_feature_reduction(Body *b, const Node *n, Index at)
 {
     const char *value = operand(b, n->inputs[0], at);
     const char *name = bind_tile(b, n, true), *place = arena_printf("%s[0][lane]", name);
     const char *old = load_from(b, place);
     bool sum = n->op == OP_SUM;
+    if (b->block_vectors) {
+        const char *local = arena_printf("sum_%s", name);
+        keep_in_registers(&b->load_sums, &b->store_sums, "    ", local, int_text(b->block_vectors),
+                          arena_printf("%s[0][l + k * VL]", name));
+        old = arena_printf("%s[v]", local);
+    }
     text_add(&b->prepare, "    for (int lane = 0; lane < BT; lane++)\n        %s[0][lane] = %s;\n", name,
              sum ? "0" : "-INFINITE");
     const char *next = sum ? arena_printf("%s + %s", old, value)
                            : arena_printf(b->vector ? "vmax(%s, %s)" : "real_max(%s, %s)", value, old);
-    text_append(&b->statements, store_to(b, place, next));
+    if (b->block_vectors)
+        text_add(&b->statements, "%s%s = %s;\n", b->indent, old, next);
+    else
+        text_append(&b->statements, store_to(b, place, next));
 }
 
 static void emit_batch_sum(Body *b, const Node *n, Index at)
@@ -374,7 +412,13 @@ static void emit_batch_sum(Body *b, const Node *n, Index at)
     const char *name = bind_sum(b, b->plan->schedule->sum_of[n->id]);
     const char *row = n->type.rank ? at.column : "0";
     const char *place = arena_printf("%s[%s][lane %% LANES]", name, row);
-    if (b->vector)
+    if (b->block_vectors * b->e->vector_length % LANES == 0 && b->block_vectors) {
+        const char *local = arena_printf("sum_%s", name);
+        keep_in_registers(&b->load_totals, &b->store_totals, "        ", local, "LANES / VL",
+                          arena_printf("%s[f][k * VL]", name));
+        text_add(&b->statements, "%s%s[v %% (LANES / VL)] = vfma(%s, vload(&live[lane]), %s[v %% (LANES / VL)]);\n",
+                 b->indent, local, value, local);
+    } else if (b->vector)
         text_append(&b->statements,
                     store_to(b, place, arena_printf("vfma(%s, vload(&%s[lane]), vload(&%s))", value,
                                                     live, place)));
@@ -542,11 +586,6 @@ static const char *add_function(Emitter *e, const char *wish, const char *text)
     return name;
 }
 
-static const char *int_text(int n)
-{
-    return arena_printf("%d", n);
-}
-
 /* ---------------------------------------------------------------- contractions */
 typedef struct Block { int rows, vectors; } Block;
 
@@ -575,10 +614,11 @@ static int rows_for(const Emitter *e, int vectors)
 
 static Block contract_block(const Emitter *e, int lanes)
 {
-    int in_tile = lanes / e->vector_length, vectors = 3;
-    while (in_tile % vectors)
-        vectors--;
-    return (Block){rows_for(e, vectors), vectors};
+    static const int wide[] = {5, 3, 2, 1}, narrow[] = {3, 2, 1};
+    const int *choice = e->options->isa == ISA_AVX512 ? wide : narrow;
+    while (lanes / e->vector_length % *choice)
+        choice++;
+    return (Block){rows_for(e, *choice), *choice};
 }
 
 /* Vectors a block along the columns of a weight gradient: a divisor if there is a good one, else the one with least rest. */
@@ -603,12 +643,15 @@ static Call emit_contract(Emitter *e, Body *b)
     int rows = n->type.dims[0], depth = x->type.dims[0];
     const char *weights;
     if (w->op == OP_PARAMETER)
-        weights = bind(b, w->tensor, "w", array_declaration("w", &w->type), tensor_field(e, w->tensor));
+        weights = bind(b, w->tensor, "w", array_declaration(e, "w", &w->type),
+                       tensor_field(e, w->tensor));
     else
         weights = bind_global(b, w, false);
     bind(b, x, "x", arena_printf("real x[restrict %d][BT]", depth),
          b->plan->buffers[b->plan->buffer_of[x->id]].name);
     b->indent = "            ";
+    Block block = contract_block(e, b->plan->schedule->lanes);
+    b->block_vectors = b->vector ? block.vectors : 0;
     b->values[b->value_count++] = (Named){n, "f", "product"};
     if (b->plan->schedule->stored[n->id]) {
         const char *out = bind_tile(b, n, true);
@@ -629,7 +672,6 @@ static Call emit_contract(Emitter *e, Body *b)
         call.function = add_function(e, wish, template_fill("contract_plain.c", holes, 7));
         return call;
     }
-    Block block = contract_block(e, b->plan->schedule->lanes);
     int full = rows / block.rows * block.rows, rest = rows - full;
     const char *remainder = "";
     if (rest)
@@ -637,17 +679,22 @@ static Call emit_contract(Emitter *e, Body *b)
                                  "        %s_block(%d, %d, l, %s);\n",
                                  block.vectors, PLACE_OF_NAME, rest, full, name_list(b));
     Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
                     {"parameters", parameter_list(b)},
                     {"rows_a_block", int_text(block.rows)},
                     {"vectors", int_text(block.vectors)},
                     {"depth", int_text(depth)},
                     {"weight", weight},
+                    {"load_sums", text_of(&b->load_sums)},
+                    {"load_totals", text_of(&b->load_totals)},
                     {"epilogue", text_of(&b->statements)},
+                    {"store_totals", text_of(&b->store_totals)},
+                    {"store_sums", text_of(&b->store_sums)},
                     {"prepare", text_of(&b->prepare)},
                     {"full_rows", int_text(full)},
                     {"arguments", name_list(b)},
                     {"remainder", remainder}};
-    call.function = add_function(e, wish, template_fill("contract.c", holes, 11));
+    call.function = add_function(e, wish, template_fill("contract.c", holes, 16));
     return call;
 }
 
@@ -697,13 +744,14 @@ static Call emit_weight(Emitter *e, Body *b)
     }
     Block block = weight_block(e, stride);
     Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
                     {"rows", int_text(rows)},
                     {"columns", int_text(columns)},
                     {"stride", int_text(stride)},
                     {"rows_a_block", int_text(block.rows)},
                     {"vectors_a_block", int_text(block.vectors)},
                     {"blocks", weight_blocks(block, rows, stride / e->vector_length)}};
-    call.function = add_function(e, wish, template_fill("weight.c", holes, 7));
+    call.function = add_function(e, wish, template_fill("weight.c", holes, 8));
     call.arguments = arena_printf("%s, live_count, (real(*)[%d])transposed, %s, %s, sums->%s", first,
                                   stride, name_y, name_x, sum->name);
     return call;

@@ -109,7 +109,7 @@ static void emit_inputs(Text *out, const Step *step)
 
 static void emit_update(Text *out, const Plan *p)
 {
-    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_ADAM_FIRST", "SCALAR_ADAM_SECOND"};
+    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_UNBIAS", "SCALAR_UNBIAS_ROOT"};
     const Schedule *s = p->schedule;
     const Step *step = s->step;
     text_add(out,

@@ -95,7 +95,7 @@ static bool *section_buffers(const Plan *p, int section)
     return u.used;
 }
 
-static void emit_buffers(Text *out, const Plan *p, int section)
+void emit_buffers(Text *out, const Plan *p, int section)
 {
     const bool *used = section_buffers(p, section);
     for (int k = 0; k < p->buffer_count; k++) {

@@ -236,11 +236,11 @@ struct Input {        /* what a step reads for each sample: data or a random dra
     bool once, first_only, last_data; /* see runtime/program.h */
 };
 
-typedef enum ScalarKind { SCALAR_RATE, SCALAR_ADAM_FIRST, SCALAR_ADAM_SECOND } ScalarKind;
+typedef enum ScalarKind { SCALAR_RATE, SCALAR_UNBIAS, SCALAR_UNBIAS_ROOT } ScalarKind;
 typedef struct Scalar { /* a number that changes from update to update, computed by the training loop */
     const char *name;
     ScalarKind kind;
-    double base; /* RATE: learning rate; ADAM_*: beta */
+    double base; /* RATE: learning rate; UNBIAS*: decay of a moving average */
 } Scalar;
 
 enum { MAX_STEP_INPUTS = 8, MAX_STEP_SCALARS = 8, MAX_STEP_OUTPUTS = 8 };
@@ -403,6 +403,7 @@ typedef struct Section { /* kernels between two reductions over the batch */
 
 typedef struct Sum { /* what is added up over the batch: shares of shards, combined in a fixed tree */
     Node *node;      /* its total: a batch reduction, or the ADD of several that share the sum */
+    int phase;       /* the batch section in which its shares are added up */
     bool lanes;      /* 16 partial sums an element (SUM_BATCH); else rows like the weight (CONTRACT_W) */
     const char *name;
 } Sum;

@@ -148,9 +148,9 @@ static double scalar_value(const Replay *r, const Scalar *scalar, int64_t count)
     switch (scalar->kind) {
     case SCALAR_RATE:
         return scalar->base * pow(r->model->schedule_gamma, (double)decays);
-    case SCALAR_ADAM_FIRST:
+    case SCALAR_UNBIAS:
         return 1 / (1 - pow(scalar->base, (double)count));
-    case SCALAR_ADAM_SECOND:
+    case SCALAR_UNBIAS_ROOT:
         return 1 / sqrt(1 - pow(scalar->base, (double)count));
     }
     internal_error("a scalar of unknown kind");

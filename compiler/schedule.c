@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { TILE_LANES = 48, LANE_STEP = 16, MAX_SHARDS = 16, TILES_A_SHARD = 5 };
+enum { SAMPLER_LANES = 48, MAX_SHARDS = 8, TILES_A_SHARD = 5 };
 
 typedef struct Order { Node **nodes; int count; bool *seen; } Order; /* depth first from the reductions */
 
@@ -122,9 +122,9 @@ static bool *find_inner_concats(const Graph *g, const Order *order, const int *u
     return inner;
 }
 
-static int new_sum(Schedule *s, Node *node, bool lanes)
+static int new_sum(Schedule *s, Node *node, int phase)
 {
-    s->sums[s->sum_count] = (Sum){.node = node, .lanes = lanes};
+    s->sums[s->sum_count] = (Sum){.node = node, .lanes = node->op == OP_SUM_BATCH, .phase = phase};
     return s->sum_count++;
 }
 
@@ -135,14 +135,15 @@ static void find_sums(Schedule *s, const Order *order, const int *uses, const in
     for (int k = 0; k < order->count; k++) {
         Node *n = order->nodes[k];
         if (reduces_batch(n))
-            s->sum_of[n->id] = new_sum(s, n, n->op == OP_SUM_BATCH);
+            s->sum_of[n->id] = new_sum(s, n, phase[n->id]);
         if (n->op != OP_ADD || n->type.batch)
             continue;
         Node *a = n->inputs[0], *b = n->inputs[1];
         int sum_a = s->sum_of[a->id], sum_b = s->sum_of[b->id];
         if (sum_a < 0 || sum_b < 0 || sum_a == sum_b || uses[a->id] > 1 || uses[b->id] > 1 ||
             s->sums[sum_a].node != a || s->sums[sum_b].node != b ||
-            s->sums[sum_a].lanes != s->sums[sum_b].lanes || phase[a->id] != phase[b->id])
+            s->sums[sum_a].lanes != s->sums[sum_b].lanes ||
+            s->sums[sum_a].phase != s->sums[sum_b].phase)
             continue;
         for (int j = 0; j < k; j++)
             if (s->sum_of[order->nodes[j]->id] == sum_b)
@@ -428,13 +429,30 @@ double step_bytes(const Schedule *s)
     return bytes;
 }
 
-/* The sampler's requests have any length; a training batch is cut into tiles once and for all. */
+/* Wide tiles spread the traffic of weight gradients over more samples, narrow ones waste fewer lanes in the batch's tail: the
+ * tile with the least cost. The costs of a lane were measured on a 400-wide layer (docs/performance.md). */
+static int choose_lanes(int batch)
+{
+    static const struct Tile { int lanes; double cost; } tiles[] = {{80, 1.0}, {48, 1.015}, {32, 1.04}, {16, 1.15}};
+    int best = 0;
+    double least = 0;
+    for (size_t k = 0; k < sizeof tiles / sizeof *tiles; k++) {
+        int count = (batch + tiles[k].lanes - 1) / tiles[k].lanes;
+        double cost = (double)count * tiles[k].lanes * tiles[k].cost;
+        if (!best || cost < least) {
+            best = tiles[k].lanes;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+/* Sums of a small batch are added up in one go; a shard for every thread of a large machine costs memory and time. */
 static void choose_tiles(Schedule *s)
 {
     int batch = s->graph->batch_size;
-    int rounded = (batch + LANE_STEP - 1) / LANE_STEP * LANE_STEP;
-    bool sampler = strcmp(s->step->name, "sample") == 0;
-    s->lanes = rounded < TILE_LANES && !sampler ? rounded : TILE_LANES;
+    bool sampler = strcmp(s->step->name, "sample") == 0; /* its requests have any length */
+    s->lanes = sampler ? SAMPLER_LANES : choose_lanes(batch);
     s->tiles = (batch + s->lanes - 1) / s->lanes;
     s->shards = s->tiles / TILES_A_SHARD;
     s->shards = s->shards < 1 ? 1 : s->shards > MAX_SHARDS ? MAX_SHARDS : s->shards;

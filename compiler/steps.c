@@ -109,16 +109,23 @@ static Node *label(Builder *b, Step *step, const char *name, int stream, bool fi
 }
 
 /* ---------------------------------------------------------------- optimisers (PyTorch's formulas) */
-typedef struct Rates { Node *rate, *first, *second; } Rates;
+typedef struct Rates {
+    Node *rate;
+    Node *first, *second; /* Adam: what takes the bias out of its moments */
+    Node *share;          /* the same for the average of a generator's weights */
+} Rates;
 
-static Rates add_rates(Graph *g, Step *step, const Optimiser *o)
+static Rates add_rates(Graph *g, Step *step, const Module *m, const Optimiser *o)
 {
+    double decay = g->model->ema_decay;
     Rates r = {0};
     r.rate = add_scalar(g, step, (Scalar){"rate", SCALAR_RATE, o->rate});
     if (o->kind == OPT_ADAM) {
-        r.first = add_scalar(g, step, (Scalar){"first", SCALAR_ADAM_FIRST, o->beta1});
-        r.second = add_scalar(g, step, (Scalar){"second", SCALAR_ADAM_SECOND, o->beta2});
+        r.first = add_scalar(g, step, (Scalar){"first", SCALAR_UNBIAS, o->beta1});
+        r.second = add_scalar(g, step, (Scalar){"second", SCALAR_UNBIAS_ROOT, o->beta2});
     }
+    if (m->net->tag[0] == 'G' && decay > 0)
+        r.share = add_scalar(g, step, (Scalar){"share", SCALAR_UNBIAS, decay});
     return r;
 }
 
@@ -174,6 +181,9 @@ static Node *adam_direction(Graph *g, Step *step, Tensor *p, Node *d, const Opti
     return node_binary(g, OP_DIV, corrected, node_shift(g, root, o->epsilon));
 }
 
+/* The running average of G's weights starts as the first weights after an update and gives each later one the share
+ * (1 - decay) / (1 - decay^t): without the denominator the untrained start would stay a quarter of it for 1 / (1 - decay)
+ * updates. */
 static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
 {
     Node *old = node_parameter(g, p), *direction = d;
@@ -187,9 +197,12 @@ static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Opt
     Node *next = node_binary(g, OP_SUB, old, move);
     step_assign(step, node_assign(g, p, next));
     double decay = g->model->ema_decay;
-    if (p->group[0] == 'g' && decay > 0) {
+    if (r.share) {
         Tensor *average = companion(g, p, "average", ROLE_AVERAGE);
-        moving_average(g, step, average, decay, next);
+        Node *share = node_scale(g, node_expand_to(g, r.share, p->type), 1 - decay);
+        Node *was = node_parameter(g, average);
+        Node *closer = node_binary(g, OP_MUL, node_binary(g, OP_SUB, next, was), share);
+        step_assign(step, node_assign(g, average, node_binary(g, OP_ADD, was, closer)));
     }
 }
 
@@ -197,7 +210,7 @@ void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser 
 {
     size_t count = (size_t)m->parameter_count;
     Node **values = arena_alloc(count * sizeof(Node *)), **gradients = arena_alloc(count * sizeof(Node *));
-    Rates rates = add_rates(g, step, o);
+    Rates rates = add_rates(g, step, m, o);
     for (int k = 0; k < m->parameter_count; k++)
         values[k] = node_parameter(g, m->parameters[k]);
     grad(g, loss, NULL, values, m->parameter_count, gradients);

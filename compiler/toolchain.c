@@ -90,10 +90,9 @@ bool toolchain_is_default(const char *wanted)
     return named_compiler(wanted) == NULL && environment("GAGAC_CFLAGS") == NULL;
 }
 
-void compiler_flags(Words *words, const Compiler *compiler)
+void compiler_flags(Words *words)
 {
     const char *more = environment("GAGAC_CFLAGS");
-    words_add(words, compiler->clang ? "-ffp-contract=on" : "-ffp-contract=off"); /* see vfma() */
     if (more != NULL)
         add_words(words, more);
 }

@@ -37,15 +37,6 @@ typedef struct Bench {
     double *kernel_seconds; /* [kernel_count] best of one update */
 } Bench;
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count ? count : 1, size);
-    if (!memory) {
-        fail(EXIT_IO, NULL, "out of memory");
-    }
-    return memory;
-}
-
 /* ---------------------------------------------------------------- what is measured */
 static void make_data(Bench *bench)
 {
@@ -295,10 +286,7 @@ void bench_run(const Program *program, int threads, bool json)
 
 void bench_peak(const Program *program, int threads)
 {
-    Pool *pool = pool_create(threads);
-    if (!pool) {
-        fail(EXIT_IO, "ask for fewer with --threads", "cannot start %d threads", threads);
-    }
+    Pool *pool = start_pool(threads);
     double best = 0;
     for (int i = 0; i < ROUNDS; i++) {
         best = fmax(best, program->peak(pool));

@@ -6,10 +6,10 @@
 #include "program.h"
 
 /* Measures every update, whole iterations and the sampler on rows of normal numbers, and prints a
- * table or, with json,
- * {"peak_gflops":, "threads":, "isa":, "steps": [{"name", "ms", "gflop", "gflops",
- * "percent_of_peak"}...], "kernels": [the same and "label"...]}. Kernels need a program built with
- * -DGAGAC_PROFILE. */
+ * table or, with json, an object with
+ * - peak_gflops, threads, isa;
+ * - steps: a list of {name, label, ms, gflop, gflops, percent_of_peak};
+ * - kernels: the same of each kernel, in a program built with -DGAGAC_PROFILE. */
 void bench_run(const Program *program, int threads, bool json);
 /* Prints the FMA peak of `threads` threads in GFLOP/s, the best of some probes. */
 void bench_peak(const Program *program, int threads);

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "normalise.h"
 
+#include "knots.h"
 #include "normal.h"
 #include "order.h"
 
@@ -186,8 +187,8 @@ static void choose_levels(double levels[TABLE_KNOTS], double count)
     enum { HALF = TABLE_LEVELS / 2 };
     double lowest = normal_quantile(0.5 / count);
     for (int i = 0; i < HALF; i++) {
-        levels[i] = (i + 0.5) / HALF;
-        levels[HALF + i] = normal_cdf(lowest * (1 - 2.0 * i / (HALF - 1)));
+        levels[i] = (i + 0.5) / (double)HALF;
+        levels[HALF + i] = normal_cdf(lowest * (1 - 2.0 * i / (double)(HALF - 1)));
     }
     levels[TABLE_LEVELS] = 0;
     levels[TABLE_LEVELS + 1] = 1;
@@ -353,56 +354,24 @@ void normaliser_free(Normaliser *normaliser)
 }
 
 /* ---------------------------------------------------------------- values */
-/* The last of the first `pieces` values that is <= value, or the first: bisection. Each step takes
- * the sign of a difference instead of a branch, which the data would make unpredictable. */
-static int find_piece(const double *values, int pieces, double value)
-{
-    const double *base = values;
-    while (pieces > 1) {
-        int half = pieces / 2;
-        double difference = value - base[half];
-        uint64_t bits;
-        memcpy(&bits, &difference, sizeof bits);
-        base += (uint64_t)half & ((bits >> 63) - 1);
-        pieces -= half;
-    }
-    return (int)(base - values);
-}
-
-/* On the line through (from[0], to[0]) and (from[1], to[1]). The product and the sum are statements
- * of their own, so that no compiler fuses them: the same bits on every machine. */
-static double interpolate(const double *from, const double *to, double value)
-{
-    double part = (value - from[0]) / (from[1] - from[0]);
-    double step = part * (to[1] - to[0]);
-    return to[0] + step;
-}
-
 double normalise(const ColumnScale *column, double x)
 {
     if (column->constant)
         return 0;
     if (column->knot_count == 0)
         return (x - column->mean) / column->std;
-    int k = find_piece(column->x, column->knot_count - 1, x);
-    return interpolate(column->x + k, column->y + k, x);
+    return knots_extended(column->x, column->y, column->knot_count, x);
 }
 
 double denormalise(const ColumnScale *column, double y)
 {
-    int last = column->knot_count - 1;
     if (column->constant)
         return column->mean;
     if (column->knot_count == 0) {
         double shift = y * column->std;
         return column->mean + shift;
     }
-    if (y <= column->y[0])
-        return column->x[0];
-    if (y >= column->y[last])
-        return column->x[last];
-    int k = find_piece(column->y, last, y);
-    return interpolate(column->y + k, column->x + k, y);
+    return knots_clipped(column->y, column->x, column->knot_count, y);
 }
 
 /* ---------------------------------------------------------------- in a checkpoint */

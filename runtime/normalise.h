@@ -36,7 +36,7 @@ typedef struct Normaliser {
 
 /* One pass over the chosen columns of a file (npy_select). names are for messages. seed chooses the
  * reservoir; it matters only above RESERVOIR_ROWS rows. NaN or infinity is an EXIT_INVALID error
- * with their number, the first row and the column. About 2 ns a value. */
+ * with their number, the first row and the column. About 3 ns a value. */
 bool normaliser_fit(Normaliser *normaliser, NormalisationKind kind, const Npy *npy,
                     const int *columns, const char *const *names, int column_count, uint64_t seed,
                     Error *error);

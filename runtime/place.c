@@ -3,6 +3,7 @@
 #include "place.h"
 
 #include "fail.h"
+#include "pool.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -64,6 +65,21 @@ void place_check_cpu(const Program *program)
         fail(EXIT_TOOLCHAIN, "compile the config again on this machine, or with --isa generic",
              "this program is built for %s, which this CPU does not have", program->isa);
     }
+}
+
+int default_threads(void)
+{
+    int cores = pool_core_count();
+    return cores < MAX_THREADS ? cores : MAX_THREADS;
+}
+
+Pool *start_pool(int threads)
+{
+    Pool *pool = pool_create(threads);
+    if (!pool) {
+        fail(EXIT_IO, "ask for fewer with --threads", "cannot start %d threads", threads);
+    }
+    return pool;
 }
 
 double clock_seconds(void)

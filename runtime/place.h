@@ -15,6 +15,11 @@ const char *path_base(const char *path);
  * was built for. Must run before any generated code. */
 void place_check_cpu(const Program *program);
 
+/* Threads to use when nobody says: a thread a core. */
+int default_threads(void);
+/* A pool of so many threads (pool.h); ends the program when they cannot be started. */
+Pool *start_pool(int threads);
+
 /* Seconds of a clock that only goes forward. */
 double clock_seconds(void);
 

@@ -48,8 +48,9 @@ typedef struct ProgramInput { /* what an update reads for each sample of its bat
 
 typedef enum ScalarKind {
     SCALAR_RATE,       /* base * gamma^floor(iteration / schedule_step) */
-    SCALAR_ADAM_FIRST, /* 1 / (1 - base^t), t = this net's updates so far, from 1 */
-    SCALAR_ADAM_SECOND /* 1 / sqrt(1 - base^t) */
+    SCALAR_UNBIAS,     /* 1 / (1 - base^t), t = this net's updates so far, from 1: takes the start out of a
+                        * moving average */
+    SCALAR_UNBIAS_ROOT /* 1 / sqrt(1 - base^t) */
 } ScalarKind;
 
 typedef struct ProgramScalar {

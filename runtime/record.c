@@ -6,6 +6,7 @@
 #include "output.h"
 #include "place.h"
 #include "report.h"
+#include "state.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -16,10 +17,7 @@ enum {
     REPORT_ROWS = 20000
 }; /* of each kind: some 0.1 s of work, and bins that are smooth enough */
 
-double session_seconds(const Session *session)
-{
-    return session->seconds_before + (clock_seconds() - session->start);
-}
+double session_seconds(const Session *session) { return clock_seconds() - session->start; }
 
 static bool write_text(const Session *session, const char *name, const Text *text, Error *error)
 {
@@ -79,15 +77,6 @@ typedef struct Rows { /* columns of the report: [outputs][count] each */
     float *drawn;                         /* [count][x_dim] */
     double *condition;                    /* [count][cond_dim] */
 } Rows;
-
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count ? count : 1, size);
-    if (!memory) {
-        fail(EXIT_IO, NULL, "out of memory");
-    }
-    return memory;
-}
 
 static Rows rows_create(const Session *session)
 {

@@ -35,15 +35,6 @@ typedef struct Replay {
     int loss_count;
 } Replay;
 
-static void *allocate(uint64_t count, size_t size)
-{
-    void *memory = calloc(count ? count : 1, size);
-    if (!memory) {
-        fail(EXIT_IO, NULL, "out of memory");
-    }
-    return memory;
-}
-
 static Given *find_given(Replay *replay, const char *name)
 {
     for (int i = 0; i < replay->given_count; i++) {

@@ -51,7 +51,7 @@ typedef struct Sampling {
 
 static SampleOptions read_options(int argc, char **argv)
 {
-    SampleOptions o = {.seed = 1, .threads = pool_core_count(), .weights = "average"};
+    SampleOptions o = {.seed = 1, .threads = default_threads(), .weights = "average"};
     const Option table[] = {
         {"--rows", "-n", "N", "rows to draw (default: as many as the input file has)",
          OPTION_NUMBER, &o.rows, 1, INT64_C(1000000000000)},
@@ -117,11 +117,8 @@ static void open_input(InputFile *input, const char *path, const char *const *na
     if (!npy_open(&input->file, path, &error)) {
         fail_error(&error);
     }
-    const char **own = calloc((size_t)input->file.column_count, sizeof *own);
-    input->columns = calloc((size_t)width, sizeof *input->columns);
-    if (!own || !input->columns) {
-        fail(EXIT_IO, NULL, "out of memory");
-    }
+    const char **own = allocate((uint64_t)input->file.column_count, sizeof *own);
+    input->columns = allocate((uint64_t)width, sizeof *input->columns);
     for (int k = 0; k < input->file.column_count; k++) {
         own[k] = input->file.columns[k].name;
     }
@@ -284,15 +281,6 @@ static void write_rows(Sampling *sampling, uint64_t rows)
     }
 }
 
-static void *allocate(uint64_t count, size_t size)
-{
-    void *memory = calloc(count ? count : 1, size);
-    if (!memory) {
-        fail(EXIT_IO, NULL, "out of memory");
-    }
-    return memory;
-}
-
 /* Loads the generator's weights and the normaliser from the checkpoint. */
 static real *load_state(const SampleOptions *options, const Program *program,
                         Normaliser *normaliser)
@@ -310,16 +298,11 @@ static real *load_state(const SampleOptions *options, const Program *program,
     return state;
 }
 
-/* Threads, of which more than there are chunks would be idle. */
-static Pool *start_pool(const SampleOptions *options, uint64_t rows)
+/* Threads to use: more than there are chunks would be idle. */
+static int count_threads(const SampleOptions *options, uint64_t rows)
 {
     uint64_t chunks = (rows + DRAW_CHUNK - 1) / DRAW_CHUNK;
-    int threads = chunks < (uint64_t)options->threads ? (int)chunks : (int)options->threads;
-    Pool *pool = pool_create(threads);
-    if (!pool) {
-        fail(EXIT_IO, "ask for fewer with --threads", "cannot start %d threads", threads);
-    }
-    return pool;
+    return chunks < (uint64_t)options->threads ? (int)chunks : (int)options->threads;
 }
 
 int main(int argc, char **argv)
@@ -333,7 +316,7 @@ int main(int argc, char **argv)
     real *state = load_state(&options, program, &normaliser);
     Sampling sampling = {.program = program, .options = &options};
     uint64_t rows = open_inputs(&sampling);
-    Pool *pool = start_pool(&options, rows);
+    Pool *pool = start_pool(count_threads(&options, rows));
     sampling.generator =
         generator_create(program, pool, state, &normaliser, !strcmp(options.weights, "average"));
     uint64_t threads = (uint64_t)pool_threads(pool), most = threads * BLOCK_CHUNKS * DRAW_CHUNK;

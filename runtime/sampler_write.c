@@ -72,10 +72,7 @@ static void add_weights(Text *out, const Program *program, const real *state)
         if (tensor->role != ROLE_PARAMETER || !tensor_is_generator(tensor)) {
             continue;
         }
-        real *values = malloc(tensor_size(tensor) * sizeof *values);
-        if (!values) {
-            fail(EXIT_IO, NULL, "out of memory");
-        }
+        real *values = allocate(tensor_size(tensor), sizeof *values);
         tensor_get(tensor, state + shift, values); /* the average has the same layout */
         text_add(out, "/* %s */\n", tensor->label);
         add_floats(out, "sampler_weight", number++, values, tensor_size(tensor));

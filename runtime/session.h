@@ -17,11 +17,10 @@ typedef struct Session {
     Data data;
     Normaliser normaliser;
     Training training;
-    Progress progress;     /* what checkpoints say; its iteration and seconds are brought up to date
-                              when one is written */
-    uint64_t total;        /* iterations of the whole training */
-    double start;          /* clock when this program started to train */
-    double seconds_before; /* of training in earlier runs */
+    Progress progress; /* what checkpoints say; its iteration is brought up to date
+                          when one is written */
+    uint64_t total;    /* iterations of the whole training */
+    double start;      /* clock when this program started to train */
     Metrics metrics;
     ProgressBar bar;
     double saved; /* clock of the last checkpoint, 0: none in this run */
@@ -39,7 +38,7 @@ typedef struct Session {
 bool record_run(const Session *session, Error *error);
 /* RUN/report.html, with rows drawn from the generator as it stands. */
 bool record_report(const Session *session, Error *error);
-/* Seconds spent in training, earlier runs included. */
+/* Seconds since this program started to train. */
 double session_seconds(const Session *session);
 
 #endif

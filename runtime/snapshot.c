@@ -55,22 +55,13 @@ bool stored_check(const StoredTensor *stored, const StoredTensor *expected, Erro
                      stored->name, found, wanted);
 }
 
-static real *logical_create(size_t count)
-{
-    real *logical = malloc((count ? count : 1) * sizeof *logical);
-    if (!logical) {
-        fail(EXIT_IO, NULL, "out of memory: %zu numbers", count);
-    }
-    return logical;
-}
-
 bool tensor_load(const ProgramTensor *tensor, real *state, const StoredTensor *stored, Error *error)
 {
     StoredTensor expected = tensor_describe(tensor, NULL);
     if (!stored_check(stored, &expected, error)) {
         return false;
     }
-    real *logical = logical_create(tensor_size(tensor));
+    real *logical = allocate(tensor_size(tensor), sizeof *logical);
     stored_copy_reals(stored, logical);
     tensor_put(tensor, state, logical);
     free(logical);
@@ -115,8 +106,6 @@ static void describe(Metadata *metadata, const Program *program, const Progress 
     add_count(metadata, "seed", progress->seed);
     add_count(metadata, "data_rows", progress->data_rows);
     add_hash(metadata, "data_hash", progress->data_hash);
-    snprintf(metadata->values[metadata->count], TEXT_SIZE, "%.3f", progress->seconds);
-    add_text(metadata, "seconds", metadata->values[metadata->count]);
 }
 
 static bool is_stored(const ProgramTensor *tensor, bool generator_only)
@@ -132,7 +121,7 @@ static int collect(const Program *program, const real *state, bool generator_onl
     for (int i = 0; i < program->tensor_count; i++) {
         total += tensor_size(&program->tensors[i]);
     }
-    *values = logical_create(total);
+    *values = allocate(total, sizeof(real));
     int count = 0;
     for (int i = 0; i < program->tensor_count; i++) {
         const ProgramTensor *tensor = &program->tensors[i];
@@ -153,10 +142,7 @@ bool snapshot_write(const char *folder, const Program *program, const real *stat
     describe(&metadata, program, progress, generator_only);
     NormaliserTensors tables = normaliser_store(normaliser);
     size_t most = (size_t)program->tensor_count + (size_t)tables.count;
-    StoredTensor *tensors = calloc(most, sizeof *tensors);
-    if (!tensors) {
-        fail(EXIT_IO, NULL, "out of memory: %zu tensors", most);
-    }
+    StoredTensor *tensors = allocate(most, sizeof *tensors);
     real *values = NULL;
     int count = collect(program, state, generator_only, tensors, &values);
     memcpy(tensors + count, tables.tensors, (size_t)tables.count * sizeof *tensors);
@@ -187,8 +173,6 @@ static bool read_number(const Safetensors *file, const char *key, int base, uint
 
 bool snapshot_progress(const Safetensors *file, Progress *progress, Error *error)
 {
-    const char *seconds = safetensors_text(file, "seconds");
-    progress->seconds = seconds ? strtod(seconds, NULL) : 0;
     return read_number(file, "iteration", 10, &progress->iteration, error) &&
            read_number(file, "seed", 10, &progress->seed, error) &&
            read_number(file, "data_rows", 10, &progress->data_rows, error) &&

@@ -2,7 +2,7 @@
  *
  * All tensors of the state in their logical layout and the program's precision, the normaliser's
  * tables, and metadata: kind, gagac, config, config_hash, precision, iteration, seed, data_rows,
- * data_hash, seconds. */
+ * data_hash. No times: two trainings of the same bits write the same file. */
 #ifndef GAGAC_SNAPSHOT_H
 #define GAGAC_SNAPSHOT_H
 
@@ -15,7 +15,6 @@ typedef struct Progress { /* where a training stands; everything else follows fr
     uint64_t seed;
     uint64_t data_rows;
     uint64_t data_hash; /* of some rows, see snapshot_data_hash() */
-    double seconds;     /* spent in training so far */
 } Progress;
 
 /* Writes FOLDER/<iteration>.safetensors, or with generator_only

@@ -7,6 +7,10 @@
 
 #include "program.h"
 
+/* Zeroed memory for count things of `size` bytes, for free(). Ends the program when memory is out.
+ */
+void *allocate(uint64_t count, size_t size);
+
 /* Zeroed memory on its own pages, which are only taken when they are touched. Ends the program when
  * memory is out. */
 void *block_create(size_t bytes);

@@ -90,8 +90,7 @@ static void check_options(const TrainOptions *options)
 
 static TrainOptions read_options(int argc, char **argv)
 {
-    TrainOptions o = {.threads = pool_core_count(), .seed = DEFAULT_SEED};
-    o.threads = o.threads < MAX_THREADS ? o.threads : MAX_THREADS;
+    TrainOptions o = {.threads = default_threads(), .seed = DEFAULT_SEED};
     const Option table[] = {
         {"--data", NULL, "FILE", "the rows to learn, a .npy file with the config's columns",
          OPTION_TEXT, &o.data, 0, 0},
@@ -235,7 +234,6 @@ static void resume(Session *session, Safetensors *file, const TrainOptions *opti
     }
     session->training.seed = then->seed;
     session->training.iteration = session->saved_iteration = then->iteration;
-    session->seconds_before = then->seconds;
 }
 
 /* Goes on from the newest good checkpoint where there is one. */
@@ -372,7 +370,6 @@ static void save(Session *session)
     Progress *progress = &session->progress;
     progress->iteration = training->iteration;
     progress->seed = training->seed;
-    progress->seconds = session_seconds(session);
     Error error = {0};
     session->save_failed = false;
     if (!snapshot_write(session->checkpoints, program, training->state, &session->normaliser,
@@ -416,7 +413,6 @@ static void store_generator(Session *session)
     Error error = {0};
     session->progress.iteration = session->training.iteration;
     session->progress.seed = session->training.seed;
-    session->progress.seconds = session_seconds(session);
     if (!snapshot_write(session->checkpoints, session->program, session->training.state,
                         &session->normaliser, &session->progress, true, &error)) {
         note_failure(session, &error);
@@ -504,15 +500,16 @@ static int finish(Session *session)
         fail(EXIT_IO, "free some space, then run the same command again",
              "trained, but not all files of %s could be written", session->run);
     }
+    if (!session->bar.quiet) {
+        fprintf(stderr, "trained: see %s/report.html, draw with %s/sample -n 1000000 -o new.npy\n",
+                session->run, session->run);
+    }
     return EXIT_OK;
 }
 
 static int train_run(const Program *program, const TrainOptions *options)
 {
-    Session *session = calloc(1, sizeof *session);
-    if (!session) {
-        fail(EXIT_IO, NULL, "out of memory");
-    }
+    Session *session = allocate(1, sizeof *session);
     session_open(session, program, options);
     Training *training = &session->training;
     session->start = session->reported = clock_seconds();

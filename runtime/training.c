@@ -1,7 +1,7 @@
 /* training.c -- see training.h. */
 #include "training.h"
 
-#include "fail.h"
+#include "place.h"
 #include "state.h"
 
 #include <math.h>
@@ -17,14 +17,11 @@ Training training_create(const Program *program, int threads, uint64_t seed)
 {
     Training training = {
         .program = program,
-        .pool = pool_create(threads),
+        .pool = start_pool(threads),
         .state = state_create(program),
         .work = block_create(work_bytes(program, threads)),
         .seed = seed,
     };
-    if (!training.pool) {
-        fail(EXIT_IO, "ask for fewer with --threads", "cannot start %d threads", threads);
-    }
     return training;
 }
 
@@ -83,9 +80,9 @@ static double scalar_value(const Program *program, const ProgramScalar *scalar, 
         }
         return scalar->base *
                power(program->schedule_gamma, iteration / (uint64_t)program->schedule_step);
-    case SCALAR_ADAM_FIRST:
+    case SCALAR_UNBIAS:
         return 1 / (1 - power(scalar->base, count));
-    case SCALAR_ADAM_SECOND:
+    case SCALAR_UNBIAS_ROOT:
         return 1 / sqrt(1 - power(scalar->base, count));
     }
     return 0;

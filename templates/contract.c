@@ -5,7 +5,7 @@
 #include "real.h"
 enum { BT = 48 };
 /*[*/
-static inline __attribute__((always_inline)) void /*{name*/contract/*}*/_block(
+static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(
     const int rows, int o, int l, /*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
     real out[restrict 8][BT]/*}*/)
 {
@@ -30,24 +30,24 @@ static inline __attribute__((always_inline)) void /*{name*/contract/*}*/_block(
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
         }
     }
-    UNROLL
+/*{load_sums*//*}*/    UNROLL
     for (int r = 0; r < rows; r++) {
         const int f = o + r;
-        UNROLL
+/*{load_totals*//*}*/        UNROLL
         for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++) {
             const int lane = l + v * VL;
             const vec product = sum[r][v];
 /*{epilogue*/            vstore(&out[f][lane], product);
 /*}*/        }
-    }
-}
+/*{store_totals*//*}*/    }
+/*{store_sums*//*}*/}
 
 static void /*{name*/contract/*}*/(/*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
     real out[restrict 8][BT]/*}*/)
 {
 /*{prepare*//*}*/    for (int o = 0; o < /*{full_rows*/8/*}*/; o += /*{rows_a_block*/8/*}*/)
         for (int l = 0; l < BT; l += /*{vectors*/48 / VL/*}*/ * VL)
-            /*{name*/contract/*}*/_block(/*{rows_a_block*/8/*}*/, o, l, /*{arguments*/w, x, out/*}*/);
+            /*{block*/contract_block/*}*/(/*{rows_a_block*/8/*}*/, o, l, /*{arguments*/w, x, out/*}*/);
 /*{remainder*//*}*/}
 /*]*/
 void contract_test(real w[8][16], real x[16][BT], real out[8][BT]);

@@ -5,7 +5,7 @@
 #include "vectile.h"
 enum { BT = 48 };
 /*[*/
-static inline __attribute__((always_inline)) void /*{name*/weight/*}*/_block(
+static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     const int rows, const int vectors, int o, int i, int first, int live,
     real y[restrict /*{rows*/8/*}*/][BT], real xt[restrict BT][/*{stride*/80/*}*/],
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
@@ -16,6 +16,12 @@ static inline __attribute__((always_inline)) void /*{name*/weight/*}*/_block(
         UNROLL
         for (int v = 0; v < vectors; v++)
             sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][i + v * VL]);
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) /* the next block's sums, from a cache far away */
+            __builtin_prefetch(&dw[o + rows + r][i + v * VL], 1);
     }
     ROLLED
     for (int s = 0; s < live; s++) {

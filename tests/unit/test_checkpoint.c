@@ -210,10 +210,10 @@ static void a_full_disk_loses_nothing(void **state)
     expect_newest(4);
 }
 
-static void write_for_ever(void)
+static void write_for_ever(uint64_t first)
 {
     Error error;
-    for (uint64_t i = 1; write_iteration(i, false, &error); i++)
+    for (uint64_t i = first; write_iteration(i, false, &error); i++)
         continue;
     _exit(1);
 }
@@ -222,18 +222,18 @@ static void write_for_ever(void)
 static void a_kill_leaves_a_good_checkpoint(void **state)
 {
     (void)state;
-    must_write(0);
+    uint64_t iteration = 0;
+    must_write(iteration);
     for (int round = 0; round < 40; round++) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
-            write_for_ever();
+            write_for_ever(iteration + 1);
         nanosleep(&(struct timespec){0, 2000000L + round * 317000L}, NULL);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
         Safetensors file;
         Error error = {0};
-        uint64_t iteration;
         assert_int_equal(checkpoint_newest(folder, &file, &iteration, &error), CHECKPOINT_GOOD);
         safetensors_close(&file);
         expect_newest(iteration);

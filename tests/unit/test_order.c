@@ -79,6 +79,7 @@ static void small_permutations_are_uniform(void **state)
 {
     (void)state;
     enum { ROWS = 12, SEEDS = 40000 };
+    const double draws = SEEDS;
     static int places[ROWS * ROWS], neighbours[ROWS * ROWS];
     for (int seed = 0; seed < SEEDS; seed++) {
         Order order = order_start(ROWS, 1, true, (uint64_t)seed);
@@ -91,13 +92,13 @@ static void small_permutations_are_uniform(void **state)
             before = row;
         }
     }
-    assert_true(chi_square(places, ROWS * ROWS, (double)ROWS * SEEDS) < 144 + 6 * 17);
+    assert_true(chi_square(places, ROWS * ROWS, (double)ROWS * draws) < 144 + 6 * 17);
     int pairs[ROWS * (ROWS - 1)], count = 0;
     for (int i = 0; i < ROWS * ROWS; i++) {
         if (i / ROWS != i % ROWS)
             pairs[count++] = neighbours[i];
     }
-    assert_true(chi_square(pairs, count, (double)(ROWS - 1) * SEEDS) < 132 + 6 * 16.3);
+    assert_true(chi_square(pairs, count, (double)(ROWS - 1) * draws) < 132 + 6 * 16.3);
 }
 
 /* One large pass: batches are spread evenly over the file, and the steps between neighbours too. */

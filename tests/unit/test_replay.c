@@ -239,8 +239,12 @@ static int replay_status(const StoredTensor *tensors, int count, char *text, siz
         _exit(0);
     }
     close(ends[1]);
-    ssize_t length = read(ends[0], text, size - 1);
-    text[length > 0 ? length : 0] = 0;
+    size_t length = 0;
+    ssize_t got;
+    while ((got = read(ends[0], text + length, size - 1 - length)) > 0) {
+        length += (size_t)got;
+    }
+    text[length] = 0;
     close(ends[0]);
     int status = 0;
     waitpid(child, &status, 0);

@@ -310,13 +310,16 @@ static double *draw_rows(int count, double shift, uint32_t seed)
 static void test_classifier(void **state)
 {
     (void)state;
-    const int rows = 3000;
-    const double shifts[] = {0, 2};
-    const double *measured = draw_rows(rows, 0, 11);
+    static const struct {
+        int rows;
+        double shift, tolerance; /* tolerance: three standard errors */
+    } cases_of_shift[] = {{300, 0, 0.09}, {3000, 2, 0.02}};
     for (int k = 0; k < 2; k++) {
-        const double *generated = draw_rows(rows, shifts[k], 12);
-        double accuracy = classify(measured, generated, rows, 2, 1);
-        assert_near(accuracy, normal_cdf(0.5 * shifts[k]), 0.03);
+        int rows = cases_of_shift[k].rows;
+        const double *measured = draw_rows(rows, 0, 11);
+        const double *generated = draw_rows(rows, cases_of_shift[k].shift, 12);
+        double best = normal_cdf(0.5 * cases_of_shift[k].shift);
+        assert_near(classify(measured, generated, rows, 2, 1), best, cases_of_shift[k].tolerance);
     }
 }
 
@@ -333,7 +336,7 @@ static void test_classifier_repeats(void **state)
 static void test_classifier_bends(void **state)
 {
     (void)state;
-    const int rows = 400;
+    const int rows = 200;
     double *disc = draw_rows(rows, 0, 13), *ring = draw_rows(rows, 0, 14);
     for (int i = 0; i < rows; i++) {
         double *d = disc + 2 * i, *r = ring + 2 * i;
