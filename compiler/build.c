@@ -344,8 +344,16 @@ static void make_programs(Build *build)
     link_programs(build);
     if (build->stored)
         cache_trim(build->cache, (int64_t)CACHE_LIMIT_MB << 20);
-    tree_remove(arena_printf("%s/objects", build->folder));
-    signals_obey();
+}
+
+static void find_tools(Build *build)
+{
+    const BuildOptions *options = build->options;
+    build->cache = options->no_cache ? NULL : cache_open();
+    build->compiler = compiler_find(options->compiler, build->cache);
+    if (toolchain_is_default(options->compiler))
+        build->archive = embedded_find(options->f64 ? "f64.a" : "f32.a");
+    make_keys(build);
 }
 
 /* Everything up to programs in a private folder. */
@@ -356,19 +364,19 @@ static Build *start_build(EmittedFiles files, const BuildOptions *options, const
     build->options = options;
     build->targets[TARGET_TRAIN] = (Target){.name = "train", .wanted = true};
     build->targets[TARGET_SAMPLE] = (Target){.name = "sample", .wanted = sample};
-    build->cache = options->no_cache ? NULL : cache_open();
-    build->compiler = compiler_find(options->compiler, build->cache);
-    if (toolchain_is_default(options->compiler))
-        build->archive = embedded_find(options->f64 ? "f64.a" : "f32.a");
     collect_files(build, files);
     add_project(build);
-    make_keys(build);
+    if (!options->sources_only)
+        find_tools(build);
     signals_hold();
     build->folder = folder_temporary(prefix);
     if (build->folder == NULL)
         fail_writing(prefix);
     write_files(build);
-    make_programs(build);
+    if (!options->sources_only)
+        make_programs(build);
+    tree_remove(arena_printf("%s/objects", build->folder));
+    signals_obey();
     return build;
 }
 
@@ -414,18 +422,16 @@ static void write_train_options(const Build *build)
 }
 
 /* Moves an entry of the new folder into RUN; what was there waits in the new folder to be removed
- * with it. */
+ * with it, also where the new folder has no such entry. */
 static void replace_entry(const char *run, const char *folder, const char *name)
 {
     const char *fresh = arena_printf("%s/%s", folder, name),
                *place = arena_printf("%s/%s", run, name);
     const char *old = arena_printf("%s/old-%s", folder, name);
     bool there = path_exists(place);
-    if (!path_exists(fresh))
-        return;
     if (there && rename(place, old) != 0)
         fail_writing(place);
-    if (rename(fresh, place) != 0) {
+    if (path_exists(fresh) && rename(fresh, place) != 0) {
         int error = errno;
         if (there)
             rename(old, place);
@@ -449,7 +455,8 @@ void build_run(const char *run, EmittedFiles files, const BuildOptions *options)
     if (there) {
         for (int i = 0; i < RUN_ENTRY_COUNT; i++)
             replace_entry(run, build->folder, run_entries[i]);
-        replace_entry(run, build->folder, options_name);
+        if (path_exists(arena_printf("%s/%s", build->folder, options_name)))
+            replace_entry(run, build->folder, options_name);
     } else {
         mode_t mask = umask(0);
         umask(mask);

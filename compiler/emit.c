@@ -252,15 +252,14 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     Plan **plans = arena_alloc((size_t)g->step_count * sizeof(Plan *));
     for (int k = 0; k < g->step_count; k++)
         plans[k] = plan_buffers(schedule_step(g, &g->steps[k]));
-    const char *source = emit_sampler_source(model, g, options);
-    const char *header = emit_sampler_header(model, g, options);
+    SamplerTexts sampler = emit_sampler(model, g, options);
     EmittedFiles files = {arena_alloc(8 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));
     files.files[files.count++] = file_of("src/model.c", emit_training(model, g, plans, options));
     files.files[files.count++] = file_of("src/generator.c", emit_generator(model, g, plans, options));
     files.files[files.count++] =
-        file_of("src/program.c", emit_tables(model, g, plans, options, source, header));
-    files.files[files.count++] = file_of("sampler/sampler.c", source);
-    files.files[files.count++] = file_of("sampler/sampler.h", header);
+        file_of("src/program.c", emit_tables(model, g, plans, options, sampler));
+    files.files[files.count++] = file_of("sampler/sampler.c", sampler.source);
+    files.files[files.count++] = file_of("sampler/sampler.h", sampler.header);
     return files;
 }

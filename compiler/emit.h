@@ -51,9 +51,14 @@ void emit_step(Text *out, Emitter *e, const Plan *plan);
 void emit_sample(Text *out, Emitter *e, const Plan *plan);
 void emit_buffers(Text *out, const Plan *plan, int section); /* pointers to the tile's values in its scratch */
 
+/* ---------------------------------------------------------------- emit_sampler.c: the one file to ship */
+/* sampler.c and sampler.h. The numbers that training finds are left open (runtime/sampler_write.h). */
+typedef struct SamplerTexts { const char *source, *header; } SamplerTexts;
+SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *options);
+
 /* ---------------------------------------------------------------- emit_program.c: the tables of runtime/program.h */
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[], const EmitOptions *options,
-                        const char *sampler_source, const char *sampler_header);
+                        SamplerTexts sampler);
 const char *c_string(const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
 
 /* ---------------------------------------------------------------- emit.c: what every file begins with */
@@ -65,10 +70,5 @@ void emit_config_lines(Text *out, const Model *model);
 const char *paste_headers(const char *const *names, int count, bool f64);
 /* The items of a library (comments, static inline functions, constants, types) that the user's text needs, in their order. */
 const char *paste_needed(const char *library, const char *user);
-
-/* ---------------------------------------------------------------- emit_sampler.c: the one file to ship */
-/* Its numbers are left open: runtime/sampler_write.h. */
-const char *emit_sampler_source(const Model *model, Graph *g, const EmitOptions *options);
-const char *emit_sampler_header(const Model *model, Graph *g, const EmitOptions *options);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { MAX_BINDINGS = 96, MAX_VALUES = 512, LANES = 16 };
+enum { PACKED_ROWS = 4, PACKED_DEPTH = 4 }; /* block of contract_packed.c; steps of its sum */
 
 typedef struct Binding { const void *key; const char *name, *declaration, *argument; } Binding;
 typedef struct Named { const Node *node; const char *index, *name; } Named; /* a value in a local */
@@ -635,6 +636,45 @@ static Block weight_block(const Emitter *e, int stride)
     return (Block){rows_for(e, best), best};
 }
 
+static bool has_reduction(const Kernel *kernel)
+{
+    for (int k = 0; k < kernel->body_count; k++)
+        if (op_table[kernel->body[k]->op].kind == CLASS_REDUCE)
+            return true;
+    return false;
+}
+
+/* In a shipped sampler: weights are tables and the epilogue may run twice. */
+static bool is_packed_contract(const Emitter *e, const Kernel *kernel)
+{
+    const Node *n = kernel->root;
+    return e->packed && n->op == OP_CONTRACT_Y && n->inputs[1]->op == OP_PARAMETER &&
+           !has_reduction(kernel);
+}
+
+static const char *packed_contract(Body *b, int rows, int depth)
+{
+    int block = rows < PACKED_ROWS ? rows : PACKED_ROWS;
+    int full_depth = depth / PACKED_DEPTH * PACKED_DEPTH;
+    const char *rest = "";
+    if (full_depth < depth)
+        rest = arena_printf("        for (int i = %d; i < %d; i++)\n"
+                            "            for (int lane = 0; lane < BT; lane++)\n"
+                            "                for (int r = 0; r < %d; r++)\n"
+                            "                    sum[r][lane] += w[o + r][i] * x[i][lane];\n",
+                            full_depth, depth, block);
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"parameters", parameter_list(b)},
+                    {"prepare", text_of(&b->prepare)},
+                    {"rows", int_text(rows)},
+                    {"rows_a_block", int_text(block)},
+                    {"last_block", int_text(rows - block)},
+                    {"full_depth", int_text(full_depth)},
+                    {"rest", rest},
+                    {"epilogue", text_of(&b->statements)}};
+    return template_fill("contract_packed.c", holes, 9);
+}
+
 static Call emit_contract(Emitter *e, Body *b)
 {
     const Node *n = b->kernel->root;
@@ -649,7 +689,8 @@ static Call emit_contract(Emitter *e, Body *b)
         weights = bind_global(b, w, false);
     bind(b, x, "x", arena_printf("real x[restrict %d][BT]", depth),
          b->plan->buffers[b->plan->buffer_of[x->id]].name);
-    b->indent = "            ";
+    bool packed = is_packed_contract(e, b->kernel);
+    b->indent = packed ? "                " : "            ";
     Block block = contract_block(e, b->plan->schedule->lanes);
     b->block_vectors = b->vector ? block.vectors : 0;
     b->values[b->value_count++] = (Named){n, "f", "product"};
@@ -661,6 +702,10 @@ static Call emit_contract(Emitter *e, Body *b)
     const char *wish = arena_printf(forward ? "linear_%dx%d" : "back_%dx%d", rows, depth);
     const char *weight = arena_printf(forward ? "%s[o + r][i]" : "%s[i][o + r]", weights);
     Call call = {.arguments = argument_list(b)};
+    if (packed) {
+        call.function = add_function(e, wish, packed_contract(b, rows, depth));
+        return call;
+    }
     if (e->options->plain) {
         Hole holes[] = {{"name", PLACE_OF_NAME},
                         {"parameters", parameter_list(b)},
@@ -824,14 +869,6 @@ static Call emit_join(Emitter *e, Body *b)
 }
 
 /* ---------------------------------------------------------------- kernels over whole arrays */
-static bool has_reduction(const Kernel *kernel)
-{
-    for (int k = 0; k < kernel->body_count; k++)
-        if (op_table[kernel->body[k]->op].kind == CLASS_REDUCE)
-            return true;
-    return false;
-}
-
 /* One number: no loop. */
 static Call emit_scalar_nest(Emitter *e, Body *b)
 {

@@ -109,7 +109,7 @@ static void emit_inputs(Text *out, const Step *step)
 
 static void emit_update(Text *out, const Plan *p)
 {
-    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_UNBIAS", "SCALAR_UNBIAS_ROOT"};
+    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_UNBIAS", "SCALAR_UNBIAS_ROOT", "SCALAR_SHARE"};
     const Schedule *s = p->schedule;
     const Step *step = s->step;
     text_add(out,
@@ -216,7 +216,7 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
 }
 
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[], const EmitOptions *options,
-                        const char *sampler_source, const char *sampler_header)
+                        SamplerTexts sampler)
 {
     Text out = {0};
     bool clamp = strcmp(g->steps[0].name, "clamp") == 0;
@@ -225,8 +225,8 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                       " * Tables that tell the fixed part of the program about the generated one (program.h). */\n"
                       "#include \"model.h\"\n#include <math.h>\n#include <stddef.h>\n\n");
     emit_bytes(&out, "config_text", arena_copy(model->source->text, model->source->length));
-    emit_bytes(&out, "sampler_source", sampler_source);
-    emit_bytes(&out, "sampler_header", sampler_header);
+    emit_bytes(&out, "sampler_source", sampler.source);
+    emit_bytes(&out, "sampler_header", sampler.header);
     text_append(&out, "static const char *const keys[] = {");
     for (int k = 0; k < model->x_dim; k++)
         text_add(&out, "%s%s", k ? ", " : "", c_string(model->keys[k]));

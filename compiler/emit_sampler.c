@@ -1,18 +1,16 @@
 /* emit_sampler.c -- sampler.c and sampler.h, the generator as one file to ship.
  *
- * Needs: a checked model and its graph. Guarantees: plain C99 that includes nothing but three headers of the standard and
- * holds only what is used; tiles so small that their values fit on a stack. Every number that training finds is a zero behind
- * a mark, which RUN/train replaces (runtime/sampler_write.h).                                                            */
+ * Needs: a checked model and its graph. Guarantees: plain C99 that includes nothing but three
+ * headers of the standard and holds only what is used; tiles so small that their values fit on a
+ * stack. Every number that training finds is a zero behind a mark, which RUN/train replaces
+ * (runtime/sampler_write.h). */
 #include "emit.h"
 
 #include <string.h>
 
 enum { TILE = 16, STACK_WISH = 1 << 18 }; /* rows of a tile; bytes of its values */
 
-static size_t number_size(const EmitOptions *options)
-{
-    return options->f64 ? 8 : 4;
-}
+static size_t number_size(const EmitOptions *options) { return options->f64 ? 8 : 4; }
 
 /* A plan for tiles that are made on the stack: smaller ones for the widest nets. */
 static const Plan *plan_sampler(Graph *g, const EmitOptions *options)
@@ -30,8 +28,8 @@ static void emit_table(Text *out, const char *number, const char *size, const ch
                        const char *name, const char *mark)
 {
     const char *bits = strcmp(number, "real") == 0 ? "real_word" : "uint64_t";
-    text_add(out, "static const union {\n    %s bits[%s];\n    %s values%s;\n} %s = {{/*@%s@*/0}};\n", bits,
-             size, number, shape, name, mark);
+    text_add(out, "static const union { %s bits[%s]; %s values%s; }\n    %s = {{/*@%s@*/0}};\n",
+             bits, size, number, shape, name, mark);
 }
 
 static void emit_weights(Text *out, const Graph *g)
@@ -53,16 +51,16 @@ static const char *emit_tables_text(const Model *model, const Graph *g)
     Text out = {0};
     text_append(&out, "static const char *const names[SAMPLER_COLUMNS] = {");
     for (int k = 0; k < model->x_dim; k++)
-        text_add(&out, "%s%s", k ? ", " : "", c_string(model->keys[k]));
+        text_add(&out, "%s%s", k % 8 ? ", " : k ? ",\n    " : "\n    ", c_string(model->keys[k]));
     text_append(&out, "};\n/* of the training data, by column */\n");
     for (size_t k = 0; k < sizeof statistics / sizeof *statistics; k++)
         emit_table(&out, "double", "SAMPLER_COLUMNS", "[SAMPLER_COLUMNS]",
                    arena_printf("data_%s", statistics[k]), statistics[k]);
     if (model->normalisation != NORMALISE_STD) {
-        text_append(&out,
-                    "/* Column k is linear between knots first_knot[k] .. first_knot[k + 1] - 1. */\n"
-                    "enum { KNOTS = /*@knot_total@*/1 };\n"
-                    "static const int first_knot[SAMPLER_COLUMNS + 1] = {/*@first_knot@*/0};\n");
+        text_append(
+            &out, "/* Column k is linear between knots first_knot[k] .. first_knot[k + 1] - 1. */\n"
+                  "enum { KNOTS = /*@knot_total@*/1 };\n"
+                  "static const int first_knot[SAMPLER_COLUMNS + 1] = {/*@first_knot@*/0};\n");
         emit_table(&out, "double", "KNOTS", "[KNOTS]", "knot_x", "knot_x");
         emit_table(&out, "double", "KNOTS", "[KNOTS]", "knot_y", "knot_y");
     }
@@ -77,7 +75,8 @@ static const char *emit_call(Emitter *e, const Plan *p, const Kernel *kernel)
     const char *text;
     if (kernel->kind == KERNEL_FILL)
         text = arena_printf("%s(tile, %s)",
-                            kernel->root->input->kind == INPUT_DATA ? "normalise_conditions" : "load_latents",
+                            kernel->root->input->kind == INPUT_DATA ? "normalise_conditions"
+                                                                    : "load_latents",
                             p->buffers[p->buffer_of[kernel->root->id]].name);
     else
         text = arena_printf("%s(%s)", call.function, call.arguments);
@@ -91,11 +90,15 @@ static const char *emit_network(const Graph *g, const Plan *p, const EmitOptions
     EmitOptions plain = {.isa = ISA_GENERIC, .f64 = options->f64, .plain = true};
     Emitter e = {.options = &plain, .graph = g, .vector_length = 1, .packed = true};
     Text out = {0}, body = {0};
-    int last = s->section_count - 1; /* the only section: nothing is summed over rows */
+    int last = s->section_count - 1;
+    for (int k = 0; k < last; k++)
+        if (s->sections[k].count)
+            internal_error("emit: the shipped sampler computes whole arrays");
     for (int j = 0; j < s->sections[last].count; j++)
         text_append(&body, emit_call(&e, p, s->sections[last].kernels[j]));
     text_append(&out, text_of(&e.functions));
-    text_add(&out, "static void make_rows(Tile *tile)\n{\n    real scratch[%zu];\n", p->scratch_size);
+    text_add(&out, "static void make_rows(Tile *tile)\n{\n    real scratch[%zu];\n",
+             p->scratch_size);
     emit_buffers(&out, p, last);
     const Node *rows = s->step->outputs[0];
     text_add(&out, "%s    denormalise_rows(tile, %s);\n}\n", text_of(&body),
@@ -104,15 +107,9 @@ static const char *emit_network(const Graph *g, const Plan *p, const EmitOptions
 }
 
 /* ---------------------------------------------------------------- files */
-static const char *int_text(long long n)
-{
-    return arena_printf("%lld", n);
-}
+static const char *int_text(long long n) { return arena_printf("%lld", n); }
 
-static const Input *latent_input(const Graph *g)
-{
-    return g->steps[g->step_count - 1].inputs[0];
-}
+static const Input *latent_input(const Graph *g) { return g->steps[g->step_count - 1].inputs[0]; }
 
 static const char *emit_inputs(const Graph *g)
 {
@@ -122,10 +119,10 @@ static const char *emit_inputs(const Graph *g)
     return template_fill("sampler_inputs.c", holes, 2);
 }
 
-const char *emit_sampler_source(const Model *model, Graph *g, const EmitOptions *options)
+static const char *emit_source(const Model *model, const Graph *g, const Plan *p,
+                               const EmitOptions *options)
 {
     static const char *const headers[] = {"rng.h", "knots.h"};
-    const Plan *p = plan_sampler(g, options);
     bool linear = model->normalisation == NORMALISE_STD;
     const char *network = emit_network(g, p, options), *tables = emit_tables_text(model, g);
     const char *inputs = paste_needed(emit_inputs(g), network);
@@ -133,7 +130,8 @@ const char *emit_sampler_source(const Model *model, Graph *g, const EmitOptions 
         template_fill(linear ? "sampler_linear.c" : "sampler_table.c", NULL, 0), inputs);
     const char *user = arena_printf("%s%s%s%s", tables, normalisation, inputs, network);
     Text head = {0};
-    emit_head(&head, model, "sampler.c", "Rows from the generator, in one file without any dependency: see sampler.h.");
+    emit_head(&head, model, "sampler.c",
+              "Rows from the generator, in one file without any dependency: see sampler.h.");
     emit_config_lines(&head, model);
     text_add(&head, " *\n *   %.6g GFLOP for a million rows\n */\n",
              p->schedule->flops / g->batch_size * 1e-3);
@@ -147,14 +145,15 @@ const char *emit_sampler_source(const Model *model, Graph *g, const EmitOptions 
     return template_fill("sampler.c", holes, 7);
 }
 
-const char *emit_sampler_header(const Model *model, Graph *g, const EmitOptions *options)
+static const char *emit_header(const Model *model, const Graph *g, const Plan *p,
+                               const EmitOptions *options)
 {
-    const Plan *p = plan_sampler(g, options);
     size_t stack = p->scratch_size * number_size(options) +
-                   (size_t)p->schedule->lanes * (size_t)model->x_dim * sizeof(double);
+                   (size_t)p->schedule->lanes * (size_t)model->generator.outputs * sizeof(float);
     Text head = {0};
     emit_head(&head, model, "sampler.h", "Rows from the trained generator in sampler.c.");
-    text_append(&head, " * No allocation, no global state that changes: any number of threads may call at once.\n */\n");
+    text_append(&head, " * No allocation, no global state that changes: any number of threads may "
+                       "call at once.\n */\n");
     Hole holes[] = {{"head", text_of(&head)},
                     {"columns", int_text(model->x_dim)},
                     {"generated", int_text(model->x_dim - model->cond_dim)},
@@ -164,4 +163,10 @@ const char *emit_sampler_header(const Model *model, Graph *g, const EmitOptions 
                     {"tile", int_text(p->schedule->lanes)},
                     {"stack", int_text((long long)stack)}};
     return template_fill("sampler.h", holes, 8);
+}
+
+SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *options)
+{
+    const Plan *p = plan_sampler(g, options);
+    return (SamplerTexts){emit_source(model, g, p, options), emit_header(model, g, p, options)};
 }

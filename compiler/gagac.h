@@ -236,7 +236,7 @@ struct Input {        /* what a step reads for each sample: data or a random dra
     bool once, first_only, last_data; /* see runtime/program.h */
 };
 
-typedef enum ScalarKind { SCALAR_RATE, SCALAR_UNBIAS, SCALAR_UNBIAS_ROOT } ScalarKind;
+typedef enum ScalarKind { SCALAR_RATE, SCALAR_UNBIAS, SCALAR_UNBIAS_ROOT, SCALAR_SHARE } ScalarKind;
 typedef struct Scalar { /* a number that changes from update to update, computed by the training loop */
     const char *name;
     ScalarKind kind;
@@ -475,7 +475,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *data;       /* --data */
     const char *compiler;   /* --cc */
     Isa isa;                /* of this machine unless --isa says otherwise */
-    bool f64, plain, json, no_cache, fresh;
+    bool f64, plain, json, no_cache, fresh, emit_only;
     int64_t threads;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;    /* -p key=value, in order */
@@ -507,6 +507,7 @@ typedef struct BuildOptions {
     Isa isa;
     bool f64;
     bool profile;         /* kernels count their time */
+    bool sources_only;    /* RUN/src and RUN/sampler without programs: no compiler is needed */
     bool no_cache;
     const char *data;     /* default of RUN/train --data, NULL: none */
     int threads;          /* default of RUN/train --threads, 0: none */

@@ -1,7 +1,9 @@
 /* main.c -- gagac: the commands, and the column of passes that each one is. */
+#define _POSIX_C_SOURCE 200809L
 #include "build.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@ static BuildOptions build_options(const Options *options)
     return (BuildOptions){.compiler = options->compiler,
                           .isa = options->isa,
                           .f64 = options->f64,
+                          .sources_only = options->emit_only,
                           .no_cache = options->no_cache,
                           .data = options->data,
                           .threads = (int)options->threads};
@@ -86,13 +89,18 @@ static void cache(const Options *options)
            (double)bytes / 1048576.0, CACHE_LIMIT_MB);
 }
 
+static void print_made(const Options *options)
+{
+    const char *made = options->data != NULL ? "train" : "train --data FILE.npy";
+    printf("%s/%s is ready\n", printable(options->output), options->emit_only ? "src" : made);
+}
+
 static void run_command(const Options *options)
 {
     switch (options->command) {
     case COMMAND_COMPILE:
         compile(options);
-        printf("%s/train%s is ready\n", printable(options->output),
-               options->data != NULL ? "" : " --data FILE.npy");
+        print_made(options);
         break;
     case COMMAND_CHECK:
         check(options);
@@ -119,6 +127,7 @@ static void run_command(const Options *options)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes shall be an error of write(), not an end */
     if (argc > 1 && strcmp(argv[1], "score") == 0)
         return command_score(argc - 1, argv + 1);
     run_command(command_parse(argc, argv));

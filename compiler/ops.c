@@ -1,7 +1,7 @@
 /* ops.c -- THE op table: one row an operation, with its class, C text, double-precision meaning and gradient rule.
  *
  * The graph is closed under differentiation: a gradient rule only builds nodes of this table, so gradients of gradients
- * need nothing more. To add an op: a line in ops.def, a row here, a case in tests/unit/test_grad.c. */
+ * need nothing more. To add an op: a line in ops.def, a row here, a case in tests/grad/test_ops.c. */
 #include "gagac.h"
 
 #include <math.h>

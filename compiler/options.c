@@ -73,6 +73,8 @@ static const Row rows[] = {
      "simple portable loops, to read and compare"},
     {ON_PROGRAMS, OPTION_NUMBER, "--threads", NULL, "N", OPTION(threads),
      "threads of the program (default: all cores)"},
+    {FOR(COMPILE), OPTION_FLAG, "--emit-only", NULL, NULL, OPTION(emit_only),
+     "write RUN/src and RUN/sampler, compile nothing"},
     {FOR(TRAIN), OPTION_TEXT, "--iterations", NULL, "N", OPTION(iterations),
      "stop after this many"},
     {FOR(TRAIN), OPTION_TEXT, "--seed", NULL, "S", OPTION(seed), "seed of all random numbers"},

@@ -1,18 +1,16 @@
 /* paste.c -- what a file that stands alone needs of the runtime's headers.
  *
- * Needs: headers in the project's style, whose items are comments, static inline functions, static const numbers, enums and
- * typedefs. Guarantees: one text without preprocessor lines, for one number type, with the functions of elementary.h under
- * their names for numbers; of it only what is used, so that no compiler warns of the rest and a reader can follow it.       */
+ * Needs: headers in the project's style, whose items are comments, static inline functions, static
+ * const numbers, enums and typedefs. Guarantees: one text without preprocessor lines, for one
+ * number type, with the functions of elementary.h under their names for numbers; of it only what is
+ * used, so that no compiler warns of the rest and a reader can follow it. */
 #include "emit.h"
 
 #include <ctype.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- words of C */
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_';
-}
+static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
 static size_t word_length(const char *at)
 {
@@ -52,19 +50,22 @@ static bool mentions(const char *text, const char *name)
     return false;
 }
 
-/* ---------------------------------------------------------------- one text without a preprocessor */
+/* ---------------------------------------------------------------- preprocessor lines */
 enum { MAX_CONDITIONS = 8, MAX_HEADERS = 8 };
 
 typedef struct Paster {
     Text out;
     bool f64;
-    struct { bool active, taken; } conditions[MAX_CONDITIONS]; /* of the #if lines around; [0] is true */
+    struct {
+        bool active, taken;
+    } conditions[MAX_CONDITIONS]; /* of the #if lines around; [0] is true */
     int depth;
     const char *done[MAX_HEADERS]; /* headers that were included */
     int done_count;
 } Paster;
 
-/* `defined(A) && !defined(B)`, or a bare name. No compiler and no machine is known here, only the number type. */
+/* `defined(A) && !defined(B)`, or a bare name. No compiler and no machine is known here, only the
+ * number type. */
 static bool evaluate(const Paster *p, const char *expression, bool wanted)
 {
     bool value = true;
@@ -120,10 +121,12 @@ static void read_directive(Paster *p, const char *line)
         paste_file(p, arena_copy(rest + 2, strcspn(rest + 2, "\"")));
 }
 
-/* The macros of scalar.h and elementary.h, as they are for numbers. Loops are left to the compiler. */
+/* The macros of scalar.h and elementary.h as they are for numbers; no hints for loops. */
 static void add_line(Paster *p, const char *line)
 {
-    static const struct { const char *macro, *text; } macros[] = {
+    static const struct {
+        const char *macro, *text;
+    } macros[] = {
         {"NUMBER", "real"}, {"WORD", "real_word"}, {"INFINITE", "real_from_bits(INFINITY_BITS)"}};
     const char *first = line + strspn(line, " ");
     if (strcmp(first, "UNROLL") == 0 || strcmp(first, "ROLLED") == 0)
@@ -177,11 +180,14 @@ const char *paste_headers(const char *const *names, int count, bool f64)
 typedef struct Item { /* a definition with the comment before it */
     const char *name; /* NULL: always kept */
     const char *text;
-    bool close;       /* to the item before: no blank line between them */
+    bool close; /* to the item before: no blank line between them */
     bool kept;
 } Item;
 
-typedef struct Items { Item *list; int count, capacity; } Items;
+typedef struct Items {
+    Item *list;
+    int count, capacity;
+} Items;
 
 static void add_item(Items *items, Item item)
 {
@@ -195,8 +201,8 @@ static void add_item(Items *items, Item item)
     items->list[items->count++] = item;
 }
 
-/* Behind the next of the stop bytes that stands outside of braces, parentheses, comments and literals; behind the closing
- * brace itself if that is among them. */
+/* Behind the next of the stop bytes that stands outside of braces, parentheses, comments and
+ * literals; behind the closing brace itself if that is among them. */
 static const char *find_outside(const char *at, const char *stops)
 {
     for (int depth = 0; *at;) {
@@ -225,23 +231,28 @@ static const char *word_before(const char *at)
     return arena_copy(at - length, length);
 }
 
-/* `static const TYPE A = 1, B = 2;` one name an item. */
-static void add_constants(Items *items, const char *comment, const char *from, const char *end, bool close)
+/* `static const TYPE A = 1, B = 2;` and a comment on that line: one name an item. */
+static void add_constants(Items *items, const char *comment, const char *from, const char *end,
+                          bool close)
 {
     const char *name = word_before(from + strcspn(from, "=["));
     const char *at = strstr(from, name);
     const char *type = arena_copy(from, (size_t)(at - from));
-    for (; at < end; comment = "", close = true) {
+    for (bool last = false; !last; comment = "", close = true) {
         const char *behind = find_outside(at, ",;");
+        last = behind[-1] == ';';
         at += strspn(at, " \n");
         const char *text = arena_copy(at, (size_t)(behind - 1 - at));
+        const char *remark = last ? arena_copy(behind, (size_t)(end - behind)) : "";
         name = arena_copy(at, word_length(at));
-        add_item(items, (Item){name, arena_printf("%s%s%s;", comment, type, text), close, false});
+        add_item(items, (Item){name, arena_printf("%s%s%s;%s", comment, type, text, remark), close,
+                               false});
         at = behind;
     }
 }
 
-static void add_definition(Items *items, const char *comment, const char *from, const char *end, bool close)
+static void add_definition(Items *items, const char *comment, const char *from, const char *end,
+                           bool close)
 {
     const char *text = arena_printf("%s%.*s", comment, (int)(end - from), from), *name = NULL;
     if (strncmp(from, "static const ", 13) == 0) {

@@ -152,6 +152,8 @@ static double scalar_value(const Replay *r, const Scalar *scalar, int64_t count)
         return 1 / (1 - pow(scalar->base, (double)count));
     case SCALAR_UNBIAS_ROOT:
         return 1 / sqrt(1 - pow(scalar->base, (double)count));
+    case SCALAR_SHARE:
+        return fmax(1 - scalar->base, 15 / (16 + (double)count));
     }
     internal_error("a scalar of unknown kind");
 }

@@ -13,6 +13,7 @@
 
 enum {
     DIRECTIONS = 500,
+    CHOICES = 8,             /* of as many generated rows as there are real ones: their mean is less noisy than one */
     PROJECTED_ROWS = 200000, /* of each kind, at most: 500 directions of them take some seconds */
     CLASSIFIED_ROWS = 20000, /* of each kind, at most */
     DIGIT_BITS = 11,         /* of the radix sort */
@@ -363,13 +364,15 @@ static ViewScore score_view(const Sample *reference, const Sample *generated, bo
     ViewScore score = {.correlation = correlation_error(&a, &b), .accuracy = NAN};
     size_t fewer = a.rows < b.rows ? a.rows : b.rows;
     size_t rows = fewer < PROJECTED_ROWS ? fewer : PROJECTED_ROWS;
+    Sample all = b;
+    size_t choices = all.rows / rows < CHOICES ? all.rows / rows : CHOICES;
     if (a.rows > rows) {
         a = pick_rows(&a, 0, rows, SEED_ROWS);
     }
-    if (b.rows > rows) {
-        b = pick_rows(&b, 0, rows, SEED_ROWS);
+    for (size_t k = 0; k < choices; k++) {
+        b = all.rows > rows ? pick_rows(&all, k * rows, rows, SEED_ROWS) : all;
+        score.sliced += sliced_distance(&a, &b) / (double)choices;
     }
-    score.sliced = sliced_distance(&a, &b);
     if (classified) {
         score.accuracy = accuracy_of_classifier(&a, &b);
     }

@@ -125,7 +125,7 @@ static Rates add_rates(Graph *g, Step *step, const Module *m, const Optimiser *o
         r.second = add_scalar(g, step, (Scalar){"second", SCALAR_UNBIAS_ROOT, o->beta2});
     }
     if (m->net->tag[0] == 'G' && decay > 0)
-        r.share = add_scalar(g, step, (Scalar){"share", SCALAR_UNBIAS, decay});
+        r.share = add_scalar(g, step, (Scalar){"share", SCALAR_SHARE, decay});
     return r;
 }
 
@@ -181,9 +181,8 @@ static Node *adam_direction(Graph *g, Step *step, Tensor *p, Node *d, const Opti
     return node_binary(g, OP_DIV, corrected, node_shift(g, root, o->epsilon));
 }
 
-/* The running average of G's weights starts as the first weights after an update and gives each later one the share
- * (1 - decay) / (1 - decay^t): without the denominator the untrained start would stay a quarter of it for 1 / (1 - decay)
- * updates. */
+/* The running average of G's weights gives update t the share max(1 - decay, 15 / (16 + t)): it forgets its untrained
+ * start. With a constant share a fifth of it would still be there after 1500 updates at decay 0.999 (docs/quality.md). */
 static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
 {
     Node *old = node_parameter(g, p), *direction = d;
@@ -196,10 +195,9 @@ static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Opt
     Node *move = node_binary(g, OP_MUL, direction, node_expand_to(g, r.rate, d->type));
     Node *next = node_binary(g, OP_SUB, old, move);
     step_assign(step, node_assign(g, p, next));
-    double decay = g->model->ema_decay;
     if (r.share) {
         Tensor *average = companion(g, p, "average", ROLE_AVERAGE);
-        Node *share = node_scale(g, node_expand_to(g, r.share, p->type), 1 - decay);
+        Node *share = node_expand_to(g, r.share, p->type);
         Node *was = node_parameter(g, average);
         Node *closer = node_binary(g, OP_MUL, node_binary(g, OP_SUB, next, was), share);
         step_assign(step, node_assign(g, average, node_binary(g, OP_ADD, was, closer)));

@@ -50,6 +50,8 @@ typedef enum ScalarKind {
     SCALAR_RATE,       /* base * gamma^floor(iteration / schedule_step) */
     SCALAR_UNBIAS,     /* 1 / (1 - base^t), t = this net's updates so far, from 1: takes the start out of a
                         * moving average */
+    SCALAR_SHARE,      /* max(1 - base, 15 / (16 + t)): share of the newest value in a moving average that forgets its
+                        * start */
     SCALAR_UNBIAS_ROOT /* 1 / sqrt(1 - base^t) */
 } ScalarKind;
 
@@ -137,7 +139,7 @@ typedef struct Program {
     size_t sample_work_size;  /* bytes */
     double sample_flops;
     void (*sample)(const real *generator, const real *state, void *work, const SampleRequest *request);
-    const char *sampler_source; /* text of sampler.c with the line that holds the weights left open */
+    const char *sampler_source; /* text of sampler.c, its numbers left open: sampler_write.h */
     const char *sampler_header;
     bool estimates_w1;        /* -(d_real + d_fake) estimates the Wasserstein-1 distance */
     double (*peak)(Pool *pool); /* measures the FMA peak of the pool's threads, GFLOP/s, in some milliseconds */

@@ -1,25 +1,22 @@
-/* sampler_write.h -- fills the weights of a trained generator into the text of sampler.c. */
+/* sampler_write.h -- puts what was learnt into the text of sampler.c. */
 #ifndef GAGAC_SAMPLER_WRITE_H
 #define GAGAC_SAMPLER_WRITE_H
 
 #include "normalise.h"
 #include "program.h"
 
-/* Writes RUN/sampler/sampler.c and sampler.h: program->sampler_source with its line that holds
- * SAMPLER_MARK replaced by tables, all of them static const, and the bits of numbers as hexadecimal
- * integers, so that no compiler rounds them:
- * - uint32_t sampler_weight_<k>[]: float32, the k-th parameter of the generator in its logical
- *   layout; averaged weights where the program has an average;
- * - uint32_t sampler_lower[], sampler_upper[]: float32, normalised bounds of the generated columns,
- *   if there are bounds;
- * - uint64_t sampler_mean[], sampler_std[]: float64 of all x_dim columns; std 0: a constant column;
- * - uint64_t sampler_low[], sampler_high[]: float64, smallest and largest value of each column;
- * - uint64_t sampler_x_<k>[], sampler_y_<k>[]: float64, knots of the table of column k, if it has
- *   a table;
- * - int sampler_knots[]: number of knots of each column, 0: no table;
- * - uint64_t *const sampler_x[], *const sampler_y[]: tables by column, 0 where there is none. */
-#define SAMPLER_MARK "/*@WEIGHTS@*/"
-
+/* Writes RUN/sampler/sampler.c and sampler.h from program->sampler_source and sampler_header.
+ *
+ * In the source a number or a list of numbers that training finds is left open as a mark and a
+ * whole number, which stands there until then: slash, star, @, NAME, @, star, slash, 0. Tables hold
+ * the bits of numbers as hexadecimal integers, so that no compiler rounds them. The names:
+ *
+ *     trained                    1
+ *     mean std minimum maximum   bits of the statistics of all columns, double; std 0: constant
+ *     knot_total first_knot      number of knots; first knot of each column, and their number again
+ *     knot_x knot_y              bits of the knots of all columns, double; a 0 where there are none
+ *     any other                  bits of the tensor of this name, real, in its logical layout; of
+ *                                the generator's parameters the average where there is one */
 bool sampler_write(const char *run, const Program *program, const real *state,
                    const Normaliser *normaliser, Error *error);
 

@@ -24,7 +24,6 @@
 
 enum {
     MAX_ITERATIONS = 999999999, /* nine digits in the names of checkpoints */
-    DEFAULT_SEED = 1,
     LOG_INTERVAL =
         10, /* iterations between two lines of metrics.jsonl where the config does not say */
     CHECKPOINT_SECONDS = 60,
@@ -90,7 +89,7 @@ static void check_options(const TrainOptions *options)
 
 static TrainOptions read_options(int argc, char **argv)
 {
-    TrainOptions o = {.threads = default_threads(), .seed = DEFAULT_SEED};
+    TrainOptions o = {.threads = default_threads(), .seed = gagac_program.seed};
     const Option table[] = {
         {"--data", NULL, "FILE", "the rows to learn, a .npy file with the config's columns",
          OPTION_TEXT, &o.data, 0, 0},
@@ -98,8 +97,8 @@ static TrainOptions read_options(int argc, char **argv)
          OPTION_NUMBER, &o.iterations, 1, MAX_ITERATIONS},
         {"--threads", NULL, "N", "threads (default: all cores); the result does not depend on it",
          OPTION_NUMBER, &o.threads, 1, MAX_THREADS},
-        {"--seed", NULL, "S", "seed of all random numbers (default 1)", OPTION_TEXT, &o.seed_text,
-         0, 0},
+        {"--seed", NULL, "S", "seed of all random numbers (default: the config's)", OPTION_TEXT,
+         &o.seed_text, 0, 0},
         {"--fresh", NULL, NULL, "start over instead of going on from the last checkpoint",
          OPTION_FLAG, &o.fresh, 0, 0},
         {"--checkpoint-every", NULL, "N", "iterations, or seconds as 30s (default 60s)",

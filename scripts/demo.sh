@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole chain in a few minutes: sets up, builds, makes a data set, compiles a GAN for it, trains,
-# samples a million particles and scores them. Everything it makes lies in demo/.
+# The whole chain in a few minutes: sets up, builds, makes a data set, compiles a GAN for it,
+# trains, samples a million particles and scores them. Everything it makes lies in demo/.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh
@@ -21,7 +21,7 @@ echo "demo: sampling a million particles"
 demo/run/sample -n 1000000 -o demo/generated.npy
 
 echo "demo: scores of the sample beside real photons it has not seen"
-build/gagac score demo/test.npy demo/generated.npy
+build/gagac score demo/test.npy demo/generated.npy --c2st
 
 cat <<END
 

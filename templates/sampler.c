@@ -1,5 +1,5 @@
-/* sampler.c -- template: the one file of a shipped sampler. What it defines stands in sampler.h; kernels, weights and the
- * parts of the runtime come in through holes. Compiles on its own with the default contents of its holes.               */
+/* sampler.c -- template: the one file of a shipped sampler, which defines what sampler.h declares.
+ * Kernels, weights and parts of the runtime come in through holes. Compiles on its own. */
 /*[*/
 /*{head*/ /*}*/#include "sampler.h"
 
@@ -18,7 +18,7 @@
 /*{library*/
 #include "rng.h"
 /*}*/
-/* ---------------------------------------------------------------- what was learnt: bits of numbers */
+/* ---------------------------------------------------------------- what was learnt, bit by bit */
 /*{tables*/
 static const char *const names[SAMPLER_COLUMNS] = {"a", "b"};
 static const union { double values[2]; } data_mean, data_std, data_minimum, data_maximum;
@@ -40,8 +40,18 @@ typedef struct Tile { /* rows start .. start + live - 1 of a call */
     const Request *request;
     size_t start;
     int live;
-    double rows[BT][SAMPLER_COLUMNS];
+    float rows[BT][SAMPLER_GENERATED];
 } Tile;
+
+/* Condition k of a row of the call. */
+static double condition(const Request *request, size_t row, int k)
+{
+    const size_t place = row * SAMPLER_CONDITIONS + (size_t)k;
+    if (request->columns)
+        return request->columns[SAMPLER_GENERATED + k][row];
+    return request->float_conditions ? (double)request->float_conditions[place]
+                                     : request->conditions[place];
+}
 
 /*{normalisation*/
 static double normalise(int column, double x) { return x - data_mean.values[column]; }
@@ -51,38 +61,26 @@ static double denormalise(int column, double y) { return y + data_mean.values[co
 /*{network*/
 static void make_rows(Tile *tile)
 {
-    tile->rows[0][0] = denormalise(0, normalise(1, tile->rows[0][1]));
+    tile->rows[0][0] = (float)denormalise(0, normalise(1, condition(tile->request, 0, 0)));
 }
 /*}*/
 /* ---------------------------------------------------------------- calls */
-static void load_conditions(Tile *tile)
+static void store_row(const Tile *tile, int lane)
 {
     const Request *request = tile->request;
-    for (int lane = 0; lane < tile->live; lane++)
-        for (int k = 0; k < SAMPLER_CONDITIONS; k++) {
-            const size_t row = tile->start + (size_t)lane;
-            const size_t place = row * SAMPLER_CONDITIONS + (size_t)k;
-            tile->rows[lane][SAMPLER_GENERATED + k] =
-                request->columns            ? request->columns[SAMPLER_GENERATED + k][row]
-                : request->float_conditions ? (double)request->float_conditions[place]
-                                            : request->conditions[place];
-        }
-}
-
-static void store_rows(const Tile *tile)
-{
-    const Request *request = tile->request;
-    for (int lane = 0; lane < tile->live; lane++)
-        for (int k = 0; k < SAMPLER_COLUMNS; k++) {
-            const size_t row = tile->start + (size_t)lane, place = row * SAMPLER_COLUMNS + (size_t)k;
-            const double value = tile->rows[lane][k];
-            if (request->rows)
-                request->rows[place] = value;
-            else if (request->float_rows)
-                request->float_rows[place] = (float)value;
-            else if (k < SAMPLER_GENERATED && request->columns[k])
-                request->columns[k][row] = value;
-        }
+    const size_t row = tile->start + (size_t)lane;
+    for (int k = 0; k < SAMPLER_COLUMNS; k++) {
+        const int generated = k < SAMPLER_GENERATED;
+        const size_t place = row * SAMPLER_COLUMNS + (size_t)k;
+        const double value = generated ? (double)tile->rows[lane][k]
+                                       : condition(request, row, k - SAMPLER_GENERATED);
+        if (request->rows)
+            request->rows[place] = value;
+        else if (request->float_rows)
+            request->float_rows[place] = (float)value;
+        else if (generated && request->columns[k])
+            request->columns[k][row] = value;
+    }
 }
 
 static int are_columns_complete(const Request *request)
@@ -106,9 +104,9 @@ static int generate(const Request *request)
     for (; tile.start < request->count; tile.start += BT) {
         const size_t left = request->count - tile.start;
         tile.live = left < BT ? (int)left : BT;
-        load_conditions(&tile);
         make_rows(&tile);
-        store_rows(&tile);
+        for (int lane = 0; lane < tile.live; lane++)
+            store_row(&tile, lane);
     }
     return SAMPLER_OK;
 }

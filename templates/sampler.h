@@ -1,4 +1,4 @@
-/* sampler.h -- template: what a shipped sampler offers. Compiles on its own with the default contents of its holes.     */
+/* sampler.h -- template: what a shipped sampler offers. Compiles on its own. */
 /*[*/
 /*{head*/ /*}*/#ifndef SAMPLER_H
 #define SAMPLER_H
@@ -35,7 +35,7 @@ enum { /* what functions return */
  * are in the units of the training data, rounded to float. first + n is at most 2^56.
  *
  * conditions  [n][SAMPLER_CONDITIONS] in the units of the training data; unused without conditions
- * rows        [n][SAMPLER_COLUMNS], the conditions behind the generated columns                 */
+ * rows        [n][SAMPLER_COLUMNS], the conditions behind the generated columns */
 int sampler_generate(uint64_t seed, uint64_t first, size_t n, const double *conditions,
                      double *rows);
 int sampler_generate_float(uint64_t seed, uint64_t first, size_t n, const float *conditions,
@@ -48,14 +48,14 @@ int sampler_generate_columns(uint64_t seed, uint64_t first, size_t n,
 
 /* Rows from random numbers of the caller's own, for example of the simulation's engine.
  *
- * latents     [n][SAMPLER_LATENT], uniform or normal as SAMPLER_LATENT_UNIFORM says             */
+ * latents     [n][SAMPLER_LATENT], uniform or normal as SAMPLER_LATENT_UNIFORM says */
 int sampler_from_latents(size_t n, const double *latents, const double *conditions, double *rows);
 
 /* 1 when weights are inside, else 0. */
 int sampler_trained(void);
 
-/* What is known of a column 0 .. SAMPLER_COLUMNS - 1: its name in UTF-8, and mean, standard deviation,
- * smallest and largest value of the training data. NULL and 0 for any other column. */
+/* What is known of a column 0 .. SAMPLER_COLUMNS - 1: its name in UTF-8, and mean, standard
+ * deviation, smallest and largest value of the training data. NULL and 0 for any other column. */
 const char *sampler_name(int column);
 double sampler_mean(int column);
 double sampler_std(int column);

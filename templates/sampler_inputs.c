@@ -1,8 +1,15 @@
-/* sampler_inputs.c -- template: the inputs and the end of a tile of a shipped sampler. Compiles on its own.              */
+/* sampler_inputs.c -- template: the inputs and the end of a tile of a shipped sampler. Compiles on
+ * its own. */
 #include "rng.h"
-enum { SAMPLER_COLUMNS = 2, SAMPLER_GENERATED = 1, SAMPLER_CONDITIONS = 1, SAMPLER_LATENT = 1, BT = 16 };
+enum { SAMPLER_GENERATED = 1, SAMPLER_CONDITIONS = 1, SAMPLER_LATENT = 1, BT = 16 };
 typedef struct Request { uint64_t seed, first; const double *latents; } Request;
-typedef struct Tile { const Request *request; size_t start; int live; double rows[BT][SAMPLER_COLUMNS]; } Tile;
+typedef struct Tile {
+    const Request *request;
+    size_t start;
+    int live;
+    float rows[BT][SAMPLER_GENERATED];
+} Tile;
+double condition(const Request *request, size_t row, int k);
 double normalise(int column, double x);
 double denormalise(int column, double y);
 void inputs_test(Tile *tile, real z[1][BT]);
@@ -23,8 +30,8 @@ static inline void load_latents(const Tile *tile, real z[restrict SAMPLER_LATENT
             for (size_t k = 0; k < SAMPLER_LATENT; k++)
                 draws[k] = (real)request->latents[row * SAMPLER_LATENT + k];
         else
-            draw_row(draws, SAMPLER_LATENT, /*{kind*/DRAW_NORMAL/*}*/, request->seed, /*{stream*/1/*}*/, 0,
-                     request->first + row);
+            draw_row(draws, SAMPLER_LATENT, /*{kind*/DRAW_NORMAL/*}*/, request->seed,
+                     /*{stream*/1/*}*/, 0, request->first + row);
         for (int k = 0; k < SAMPLER_LATENT; k++)
             z[k][lane] = draws[k];
     }
@@ -33,9 +40,10 @@ static inline void load_latents(const Tile *tile, real z[restrict SAMPLER_LATENT
 static inline void normalise_conditions(const Tile *tile, real x[restrict SAMPLER_CONDITIONS][BT])
 {
     for (int lane = 0; lane < BT; lane++) {
-        const double *row = tile->rows[live_lane(tile, lane)];
-        for (int k = SAMPLER_GENERATED; k < SAMPLER_COLUMNS; k++)
-            x[k - SAMPLER_GENERATED][lane] = (real)normalise(k, row[k]);
+        const size_t row = tile->start + (size_t)live_lane(tile, lane);
+        for (int k = 0; k < SAMPLER_CONDITIONS; k++)
+            x[k][lane] =
+                (real)normalise(SAMPLER_GENERATED + k, condition(tile->request, row, k));
     }
 }
 
@@ -44,7 +52,7 @@ static inline void denormalise_rows(Tile *tile, real rows[restrict SAMPLER_GENER
 {
     for (int lane = 0; lane < tile->live; lane++)
         for (int k = 0; k < SAMPLER_GENERATED; k++)
-            tile->rows[lane][k] = (double)(float)denormalise(k, (double)rows[k][lane]);
+            tile->rows[lane][k] = (float)denormalise(k, (double)rows[k][lane]);
 }
 /*]*/
 void inputs_test(Tile *tile, real z[1][BT])

@@ -1,5 +1,5 @@
-/* sampler_linear.c -- template: columns of a sampler whose normalisation is (x - mean) / std. A constant column has std 0.
- * Compiles on its own.                                                                                                  */
+/* sampler_linear.c -- template: columns of a sampler whose normalisation is (x - mean) / std. A
+ * constant column has std 0. Compiles on its own. */
 static const union { double values[1]; } data_mean, data_std;
 double normalise_test(double x);
 /*[*/
@@ -11,8 +11,9 @@ static inline double normalise(int column, double x)
 
 static inline double denormalise(int column, double y)
 {
-    const double shift = y * data_std.values[column];
-    return data_std.values[column] > 0 ? data_mean.values[column] + shift : data_mean.values[column];
+    const double std = data_std.values[column], mean = data_mean.values[column];
+    const double shift = y * std;
+    return std > 0 ? mean + shift : mean;
 }
 /*]*/
 double normalise_test(double x) { return denormalise(0, normalise(0, x)); }

@@ -1,5 +1,5 @@
-/* sampler_table.c -- template: columns of a sampler whose normalisation is a table of knots; a constant column has none.
- * Compiles on its own.                                                                                                  */
+/* sampler_table.c -- template: columns of a sampler whose normalisation is a table of knots; a
+ * constant column has none. Compiles on its own. */
 #include "knots.h"
 static const union { double values[2]; } data_mean, knot_x, knot_y;
 static const int first_knot[2];

@@ -78,20 +78,21 @@ static void choose_columns(int version)
     const char *keys = "", *condition_keys = "", *encoding = "";
     for (int i = 0, free_from = 0; i < columns; i++) {
         int width = between(1, columns - i < 3 ? columns - i : 3);
-        keys = arena_printf("%s k%d", keys, i);
+        keys = arena_printf("%s%sk%d", keys, keys[0] ? " " : "", i);
         if (i >= columns - conditions)
-            condition_keys = arena_printf("%s k%d", condition_keys, i);
+            condition_keys =
+                arena_printf("%s%sk%d", condition_keys, condition_keys[0] ? " " : "", i);
         if (version < 4 || i < free_from || chance(0.5))
             continue;
-        encoding = arena_printf("%s k%d %d", encoding, i, width);
+        encoding = arena_printf("%s%sk%d %d", encoding, encoding[0] ? " " : "", i, width);
         free_from = i + width;
     }
-    set("keys", "\"%s\"", keys + 1);
+    set("keys", "\"%s\"", keys);
     if (conditions > 0)
-        set("cond_keys", "\"%s\"", condition_keys + 1);
+        set("cond_keys", "\"%s\"", condition_keys);
     if (encoding[0] == '\0')
         return;
-    set("positional_encoding", "\"%s\"", encoding + 1);
+    set("positional_encoding", "\"%s\"", encoding);
     set("positional_encoding_options",
         "{\"num_encoding_functions\": %d, \"include_input\": %s, \"log_sampling\": %s}",
         between(1, 4), chance(0.5) ? "true" : "false", chance(0.5) ? "true" : "false");

@@ -1,8 +1,7 @@
-/* test_draw.c -- rows of a generator in physical units, and its tables in sampler.c. */
+/* test_draw.c -- rows of a generator in physical units. */
 #define _POSIX_C_SOURCE 200809L
 #include "draw.h"
 
-#include "sampler_write.h"
 #include "state.h"
 #include "toy.h"
 
@@ -90,75 +89,11 @@ static void test_physical_units(void **unused)
     state_destroy(&toy_program, state);
 }
 
-/* The numbers of the table that follows a name, from hexadecimal bits. */
-static size_t read_table(const char *text, const char *name, uint64_t *bits, size_t most)
-{
-    const char *place = strstr(text, name);
-    assert_non_null(place);
-    place = strchr(place, '{') + 1;
-    size_t count = 0;
-    for (char *end = NULL; count < most; count++, place = end + 1) {
-        bits[count] = strtoull(place, &end, 16);
-        if (end == place || *end != ',') {
-            break;
-        }
-    }
-    return count;
-}
-
-static void read_file(const char *path, char *text, size_t size)
-{
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t length = fread(text, 1, size - 1, file);
-    text[length] = 0;
-    fclose(file);
-}
-
-static void test_sampler_tables(void **unused)
-{
-    (void)unused;
-    Program program = toy_program;
-    real *state = make_state();
-    Error error = {0};
-    char text[16384];
-    program.sampler_source = "first\n" SAMPLER_MARK "\nlast\n";
-    program.sampler_header = "header\n";
-    assert_true(sampler_write(".", &program, state, &normaliser, &error));
-    read_file("sampler/sampler.h", text, sizeof text);
-    assert_string_equal(text, "header\n");
-    read_file("sampler/sampler.c", text, sizeof text);
-    assert_int_equal(strncmp(text, "first\n", 6), 0);
-    assert_string_equal(text + strlen(text) - 5, "last\n");
-    assert_null(strstr(text, SAMPLER_MARK));
-    uint64_t bits[64];
-    /* the averaged weights, without padding */
-    assert_int_equal(read_table(text, "sampler_weight_0[6]", bits, 64), TOY_X * TOY_Z);
-    for (int i = 0; i < TOY_X * TOY_Z; i++) {
-        uint32_t word = (uint32_t)bits[i];
-        float weight;
-        memcpy(&weight, &word, sizeof weight);
-        assert_true(weight == (float)state[TOY_AVERAGE + i / TOY_Z * TOY_STRIDE + i % TOY_Z]);
-    }
-    assert_int_equal(read_table(text, "sampler_weight_1[2]", bits, 64), TOY_X);
-    assert_int_equal(read_table(text, "sampler_y_1[3]", bits, 64), 3);
-    assert_memory_equal(bits, knots_y, sizeof knots_y);
-    assert_int_equal(read_table(text, "sampler_std[2]", bits, 64), TOY_X);
-    double std;
-    memcpy(&std, &bits[0], sizeof std);
-    assert_true(std == 2);
-    assert_null(strstr(text, "sampler_y_0["));
-    assert_non_null(strstr(text, "sampler_knots[2] = {0,3,}"));
-    assert_non_null(strstr(text, "sampler_x[2] = {0,sampler_x_1,}"));
-    state_destroy(&toy_program, state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_by_index),
         cmocka_unit_test(test_physical_units),
-        cmocka_unit_test(test_sampler_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
