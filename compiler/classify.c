@@ -92,9 +92,9 @@ static void fill_scalars(const Step *step, int update, double *scalars)
     for (int k = 0; k < step->scalar_count; k++) {
         const Scalar *scalar = &step->scalars[k];
         double left = 1.0 - pow(scalar->base, update); /* Adam's bias correction */
-        scalars[k] = scalar->kind == SCALAR_RATE         ? scalar->base
+        scalars[k] = scalar->kind == SCALAR_RATE     ? scalar->base
                      : scalar->kind == SCALAR_UNBIAS ? 1.0 / left
-                                                         : 1.0 / sqrt(left);
+                                                     : 1.0 / sqrt(left);
     }
 }
 

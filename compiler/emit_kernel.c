@@ -1,8 +1,9 @@
 /* emit_kernel.c -- one kernel of the schedule as a C function and a call.
  *
- * Needs: a schedule and a plan. A function's parameters have names that say nothing of the layer (w, x, out, a, b ...), so
- * that kernels of equal shape and epilogue have equal text and become one function: code grows with distinct layers only.
- * Two spellings of every expression: vectors over samples (tuned) or single numbers (plain).                              */
+ * Needs: a schedule and a plan. A function's parameters have names that say nothing of the layer
+ * (w, x, out, a, b ...), so that kernels of equal shape and epilogue have equal text and become one
+ * function: code grows with distinct layers only. Two spellings of every expression: vectors over
+ * samples (tuned) or single numbers (plain).                              */
 #include "emit.h"
 
 #include <string.h>
@@ -10,40 +11,44 @@
 enum { MAX_BINDINGS = 96, MAX_VALUES = 512, LANES = 16 };
 enum { PACKED_ROWS = 4, PACKED_DEPTH = 4 }; /* block of contract_packed.c; steps of its sum */
 
-typedef struct Binding { const void *key; const char *name, *declaration, *argument; } Binding;
-typedef struct Named { const Node *node; const char *index, *name; } Named; /* a value in a local */
+typedef struct Binding {
+    const void *key;
+    const char *name, *declaration, *argument;
+} Binding;
+typedef struct Named {
+    const Node *node;
+    const char *index, *name;
+} Named; /* a value in a local */
 
 typedef struct Body { /* a kernel function in the making */
     Emitter *e;
     const Plan *plan;
     const Kernel *kernel;
-    bool vector;            /* statements on vec, else on real */
+    bool vector; /* statements on vec, else on real */
     Binding bindings[MAX_BINDINGS];
     int binding_count;
     int reads, writes, rows; /* how many parameters of each kind have a name */
     Named values[MAX_VALUES];
     int value_count;
     Text statements, prepare, row_begin, row_end;
-    Text load_sums, load_totals, store_totals, store_sums; /* of a block of a contraction, see keep_in_registers() */
-    int block_vectors;      /* vectors of samples of such a block, 0 elsewhere */
+    Text load_sums, load_totals, store_totals,
+        store_sums;    /* of a block of a contraction, see keep_in_registers() */
+    int block_vectors; /* vectors of samples of such a block, 0 elsewhere */
     const char *indent;
 } Body;
 
 /* Where a value is read: the row and column of an array; broadcast: one number for all lanes. */
-typedef struct Index { const char *row, *column; bool broadcast; } Index;
+typedef struct Index {
+    const char *row, *column;
+    bool broadcast;
+} Index;
 
 static const char *operand(Body *b, const Node *n, Index at);
 
 /* ---------------------------------------------------------------- shapes */
-int columns_of(const Type *type)
-{
-    return type->rank ? type->dims[type->rank - 1] : 1;
-}
+int columns_of(const Type *type) { return type->rank ? type->dims[type->rank - 1] : 1; }
 
-int rows_of(const Type *type)
-{
-    return (int)(type_size(type) / columns_of(type));
-}
+int rows_of(const Type *type) { return (int)(type_size(type) / columns_of(type)); }
 
 const char *type_text(const Type *type)
 {
@@ -66,7 +71,8 @@ static const char *tensor_field(const Emitter *e, const Tensor *tensor)
 {
     if (e->packed)
         return arena_printf("%s.values", table_name(tensor));
-    if (e->sampler && strcmp(tensor->group, "g") == 0) /* raw or averaged weights: the caller's choice */
+    if (e->sampler &&
+        strcmp(tensor->group, "g") == 0) /* raw or averaged weights: the caller's choice */
         return arena_printf("s->generator->%s", tensor->field);
     return arena_printf("s->state->%s.%s", tensor->group, tensor->field);
 }
@@ -121,7 +127,8 @@ static const char *bind_tile(Body *b, const Node *n, bool written)
     if (idx < 0)
         internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return bind(b, n, name, arena_printf("real %s[restrict %d][BT]", name, (int)type_size(&n->type)),
+    return bind(b, n, name,
+                arena_printf("real %s[restrict %d][BT]", name, (int)type_size(&n->type)),
                 b->plan->buffers[idx].name);
 }
 
@@ -144,10 +151,12 @@ static const char *bind_tensor(Body *b, const Tensor *tensor)
     if (known)
         return known->name;
     const char *name = read_name(b);
-    return bind(b, tensor, name, array_declaration(b->e, name, &tensor->type), tensor_field(b->e, tensor));
+    return bind(b, tensor, name, array_declaration(b->e, name, &tensor->type),
+                tensor_field(b->e, tensor));
 }
 
-/* A sum over the batch: in a tile kernel the shard's share, in a global kernel the first shard's, the others behind it. */
+/* A sum over the batch: in a tile kernel the shard's share, in a global kernel the first shard's,
+ * the others behind it. */
 static const char *bind_sum(Body *b, int idx)
 {
     const Sum *sum = &b->plan->schedule->sums[idx];
@@ -191,10 +200,7 @@ static const char *splat(const Body *b, const char *number)
     return b->vector ? arena_printf("vsplat(%s)", number) : number;
 }
 
-static const char *number_text(double value)
-{
-    return arena_printf("(real)%.17g", value);
-}
+static const char *number_text(double value) { return arena_printf("(real)%.17g", value); }
 
 static const char *named(Body *b, const Node *n, const char *index)
 {
@@ -249,7 +255,9 @@ static const char *element(Body *b, const Node *n, Index at)
 {
     const char *a = operand(b, n->inputs[0], at);
     const char *second = op_table[n->op].arity > 1 ? operand(b, n->inputs[1], at) : "";
-    return spell(b, n, a, second);
+    bool swap = op_table[n->op].commutes &&
+                strcmp(a, second) > 0; /* one spelling, so that twins are one function */
+    return swap ? spell(b, n, second, a) : spell(b, n, a, second);
 }
 
 /* A stored batch value at feature `column` and the lane of the loop. */
@@ -260,7 +268,8 @@ static const char *load_tile(Body *b, const Node *n, Index at)
         return known;
     const char *name = bind_tile(b, n, false);
     return define(b, n, at.column,
-                  arena_printf(b->vector ? "vload(&%s[%s][lane])" : "%s[%s][lane]", name, at.column));
+                  arena_printf(b->vector ? "vload(&%s[%s][lane])" : "%s[%s][lane]", name,
+                               at.column));
 }
 
 static const char *load_array(Body *b, const char *name, const Type *type, Index at)
@@ -358,12 +367,10 @@ static const char *operand(Body *b, const Node *n, Index at)
                                               : arena_printf("(%s)", element(b, n, at));
 }
 
-static const char *int_text(int n)
-{
-    return arena_printf("%d", n);
-}
+static const char *int_text(int n) { return arena_printf("%d", n); }
 
-/* ---------------------------------------------------------------- statements of a nest or an epilogue */
+/* ---------------------------------------------------------------- statements of a nest or an
+ * epilogue */
 static const char *store_to(const Body *b, const char *place, const char *value)
 {
     return b->vector ? arena_printf("%svstore(&%s, %s);\n", b->indent, place, value)
@@ -375,14 +382,16 @@ static const char *load_from(const Body *b, const char *place)
     return b->vector ? arena_printf("vload(&%s)", place) : place;
 }
 
-/* Loads `count` vectors into a local array before the loop that adds to them and stores them after it. */
-static void keep_in_registers(Text *load, Text *store, const char *indent, const char *local, const char *count,
-                              const char *place)
+/* Loads `count` vectors into a local array before the loop that adds to them and stores them after
+ * it. */
+static void keep_in_registers(Text *load, Text *store, const char *indent, const char *local,
+                              const char *count, const char *place)
 {
-    text_add(load, "%svec %s[%s];\n%sUNROLL\n%sfor (int k = 0; k < %s; k++)\n%s    %s[k] = vload(&%s);\n", indent,
-             local, count, indent, indent, count, indent, local, place);
-    text_add(store, "%sUNROLL\n%sfor (int k = 0; k < %s; k++)\n%s    vstore(&%s, %s[k]);\n", indent, indent, count,
-             indent, place, local);
+    text_add(load,
+             "%svec %s[%s];\n%sUNROLL\n%sfor (int k = 0; k < %s; k++)\n%s    %s[k] = vload(&%s);\n",
+             indent, local, count, indent, indent, count, indent, local, place);
+    text_add(store, "%sUNROLL\n%sfor (int k = 0; k < %s; k++)\n%s    vstore(&%s, %s[k]);\n", indent,
+             indent, count, indent, place, local);
 }
 
 static void emit_feature_reduction(Body *b, const Node *n, Index at)
@@ -397,10 +406,11 @@ static void emit_feature_reduction(Body *b, const Node *n, Index at)
                           arena_printf("%s[0][l + k * VL]", name));
         old = arena_printf("%s[v]", local);
     }
-    text_add(&b->prepare, "    for (int lane = 0; lane < BT; lane++)\n        %s[0][lane] = %s;\n", name,
-             sum ? "0" : "-INFINITE");
-    const char *next = sum ? arena_printf("%s + %s", old, value)
-                           : arena_printf(b->vector ? "vmax(%s, %s)" : "real_max(%s, %s)", value, old);
+    text_add(&b->prepare, "    for (int lane = 0; lane < BT; lane++)\n        %s[0][lane] = %s;\n",
+             name, sum ? "0" : "-INFINITE");
+    const char *next =
+        sum ? arena_printf("%s + %s", old, value)
+            : arena_printf(b->vector ? "vmax(%s, %s)" : "real_max(%s, %s)", value, old);
     if (b->block_vectors)
         text_add(&b->statements, "%s%s = %s;\n", b->indent, old, next);
     else
@@ -417,12 +427,13 @@ static void emit_batch_sum(Body *b, const Node *n, Index at)
         const char *local = arena_printf("sum_%s", name);
         keep_in_registers(&b->load_totals, &b->store_totals, "        ", local, "LANES / VL",
                           arena_printf("%s[f][k * VL]", name));
-        text_add(&b->statements, "%s%s[v %% (LANES / VL)] = vfma(%s, vload(&live[lane]), %s[v %% (LANES / VL)]);\n",
+        text_add(&b->statements,
+                 "%s%s[v %% (LANES / VL)] = vfma(%s, vload(&live[lane]), %s[v %% (LANES / VL)]);\n",
                  b->indent, local, value, local);
     } else if (b->vector)
-        text_append(&b->statements,
-                    store_to(b, place, arena_printf("vfma(%s, vload(&%s[lane]), vload(&%s))", value,
-                                                    live, place)));
+        text_append(&b->statements, store_to(b, place,
+                                             arena_printf("vfma(%s, vload(&%s[lane]), vload(&%s))",
+                                                          value, live, place)));
     else
         text_add(&b->statements, "%s%s += %s * %s[lane];\n", b->indent, place, value, live);
 }
@@ -437,13 +448,14 @@ static void emit_array_reduction(Body *b, const Node *n, Index at)
     int columns = columns_of(space);
     if (space->rank == 2 && n->axis == 0) {
         const char *place = arena_printf("%s[%s]", name, at.column);
-        text_add(&b->prepare, "    for (int k = 0; k < %d; k++)\n        %s[k] = 0;\n", padded(columns),
-                 name);
+        text_add(&b->prepare, "    for (int k = 0; k < %d; k++)\n        %s[k] = 0;\n",
+                 padded(columns), name);
         text_append(&b->statements,
                     store_to(b, place, arena_printf("%s + %s", load_from(b, place), value)));
         return;
     }
-    const char *lanes = arena_printf("lanes_%s", name), *place = arena_printf("%s[%s %% LANES]", lanes, at.column);
+    const char *lanes = arena_printf("lanes_%s", name),
+               *place = arena_printf("%s[%s %% LANES]", lanes, at.column);
     text_add(&b->row_begin, "        real %s[LANES] ALIGNED = {0};\n", lanes);
     if (b->vector) {
         value = arena_printf("vbelow(%s, %s, %d)", value, at.column, columns);
@@ -453,8 +465,8 @@ static void emit_array_reduction(Body *b, const Node *n, Index at)
         text_add(&b->statements, "%sif (%s < %d)\n%s    %s += %s;\n", b->indent, at.column, columns,
                  b->indent, place, value);
     }
-    text_add(&b->row_end, "        %s[%s] = lane_reduce(%s);\n", name, space->rank == 2 ? at.row : "0",
-             lanes);
+    text_add(&b->row_end, "        %s[%s] = lane_reduce(%s);\n", name,
+             space->rank == 2 ? at.row : "0", lanes);
 }
 
 static void emit_assign(Body *b, const Node *n, Index at)
@@ -570,7 +582,8 @@ static const char PLACE_OF_NAME[] = "KERNEL_NAME"; /* stands for the name in a f
 
 static void append_named(Text *out, const char *text, const char *name)
 {
-    for (const char *at; (at = strstr(text, PLACE_OF_NAME)) != NULL; text = at + strlen(PLACE_OF_NAME))
+    for (const char *at; (at = strstr(text, PLACE_OF_NAME)) != NULL;
+         text = at + strlen(PLACE_OF_NAME))
         text_add(out, "%.*s%s", (int)(at - text), text, name);
     text_append(out, text);
 }
@@ -588,12 +601,11 @@ static const char *add_function(Emitter *e, const char *wish, const char *text)
 }
 
 /* ---------------------------------------------------------------- contractions */
-typedef struct Block { int rows, vectors; } Block;
+typedef struct Block {
+    int rows, vectors;
+} Block;
 
-static int registers(const Emitter *e)
-{
-    return e->options->isa == ISA_AVX512 ? 32 : 16;
-}
+static int registers(const Emitter *e) { return e->options->isa == ISA_AVX512 ? 32 : 16; }
 
 /* rows*vectors sums, `vectors` operands and one weight fit the registers (docs/performance.md). */
 static int rows_for(const Emitter *e, int vectors)
@@ -622,7 +634,8 @@ static Block contract_block(const Emitter *e, int lanes)
     return (Block){rows_for(e, *choice), *choice};
 }
 
-/* Vectors a block along the columns of a weight gradient: a divisor if there is a good one, else the one with least rest. */
+/* Vectors a block along the columns of a weight gradient: a divisor if there is a good one, else
+ * the one with least rest. */
 static Block weight_block(const Emitter *e, int stride)
 {
     int count = stride / e->vector_length, best = 1;
@@ -718,11 +731,17 @@ static Call emit_contract(Emitter *e, Body *b)
         return call;
     }
     int full = rows / block.rows * block.rows, rest = rows - full;
-    const char *remainder = "";
+    Text blocks = {0};
+    if (full)
+        text_add(
+            &blocks,
+            "    for (int o = 0; o < %d; o += %d)\n        for (int l = 0; l < BT; l += %d * VL)\n"
+            "            %s_block(%d, o, l, %s);\n",
+            full, block.rows, block.vectors, PLACE_OF_NAME, block.rows, name_list(b));
     if (rest)
-        remainder = arena_printf("    for (int l = 0; l < BT; l += %d * VL)\n"
-                                 "        %s_block(%d, %d, l, %s);\n",
-                                 block.vectors, PLACE_OF_NAME, rest, full, name_list(b));
+        text_add(&blocks,
+                 "    for (int l = 0; l < BT; l += %d * VL)\n        %s_block(%d, %d, l, %s);\n",
+                 block.vectors, PLACE_OF_NAME, rest, full, name_list(b));
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"block", arena_printf("%s_block", PLACE_OF_NAME)},
                     {"parameters", parameter_list(b)},
@@ -736,10 +755,8 @@ static Call emit_contract(Emitter *e, Body *b)
                     {"store_totals", text_of(&b->store_totals)},
                     {"store_sums", text_of(&b->store_sums)},
                     {"prepare", text_of(&b->prepare)},
-                    {"full_rows", int_text(full)},
-                    {"arguments", name_list(b)},
-                    {"remainder", remainder}};
-    call.function = add_function(e, wish, template_fill("contract.c", holes, 16));
+                    {"blocks", text_of(&blocks)}};
+    call.function = add_function(e, wish, template_fill("contract.c", holes, 14));
     return call;
 }
 
@@ -761,8 +778,8 @@ static const char *weight_blocks(Block block, int rows, int vectors)
                      "            %s_block(%d, %d, o, i, first, live, y, xt, dw);\n",
                      full_rows, block.rows, PLACE_OF_NAME, block.rows, wide);
         if (rows > full_rows)
-            text_add(&t, "        %s_block(%d, %d, %d, i, first, live, y, xt, dw);\n", PLACE_OF_NAME,
-                     rows - full_rows, wide, full_rows);
+            text_add(&t, "        %s_block(%d, %d, %d, i, first, live, y, xt, dw);\n",
+                     PLACE_OF_NAME, rows - full_rows, wide, full_rows);
         text_append(&t, "    }\n");
     }
     return text_of(&t);
@@ -780,8 +797,10 @@ static Call emit_weight(Emitter *e, Body *b)
     const char *first = plan->first_adder[n->id] ? "first" : "0";
     Call call = {0};
     if (e->options->plain) {
-        Hole holes[] = {{"name", PLACE_OF_NAME}, {"rows", int_text(rows)},
-                        {"columns", int_text(columns)}, {"stride", int_text(stride)}};
+        Hole holes[] = {{"name", PLACE_OF_NAME},
+                        {"rows", int_text(rows)},
+                        {"columns", int_text(columns)},
+                        {"stride", int_text(stride)}};
         call.function = add_function(e, wish, template_fill("weight_plain.c", holes, 4));
         call.arguments =
             arena_printf("%s, live_count, %s, %s, sums->%s", first, name_y, name_x, sum->name);
@@ -797,8 +816,8 @@ static Call emit_weight(Emitter *e, Body *b)
                     {"vectors_a_block", int_text(block.vectors)},
                     {"blocks", weight_blocks(block, rows, stride / e->vector_length)}};
     call.function = add_function(e, wish, template_fill("weight.c", holes, 8));
-    call.arguments = arena_printf("%s, live_count, (real(*)[%d])transposed, %s, %s, sums->%s", first,
-                                  stride, name_y, name_x, sum->name);
+    call.arguments = arena_printf("%s, live_count, (real(*)[%d])transposed, %s, %s, sums->%s",
+                                  first, stride, name_y, name_x, sum->name);
     return call;
 }
 
@@ -830,7 +849,8 @@ static Call emit_tile_nest(Emitter *e, Body *b)
     return call;
 }
 
-/* Pieces of a CONCAT (inner CONCATs unrolled) or of a PAD, each with its first row in the result. */
+/* Pieces of a CONCAT (inner CONCATs unrolled) or of a PAD, each with its first row in the result.
+ */
 static void emit_pieces(Body *b, const Node *n, const char *out, int first, Text *t)
 {
     const Schedule *s = b->plan->schedule;
@@ -844,8 +864,11 @@ static void emit_pieces(Body *b, const Node *n, const char *out, int first, Text
     b->value_count = 0;
     b->indent = "            ";
     const char *value = operand(b, n, (Index){"0", "f", false});
-    text_append(&b->statements, store_to(b, arena_printf("%s[%s][lane]", out, shifted("f", first)), value));
-    text_add(t, "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; %s) {\n%s        }\n",
+    text_append(&b->statements,
+                store_to(b, arena_printf("%s[%s][lane]", out, shifted("f", first)), value));
+    text_add(t,
+             "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; %s) {\n%s    "
+             "    }\n",
              n->type.dims[0], step, text_of(&b->statements));
 }
 
@@ -855,8 +878,9 @@ static Call emit_join(Emitter *e, Body *b)
     const char *out = bind_tile(b, n, true);
     Text t = {0};
     if (n->op == OP_PAD) {
-        text_add(&t, "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; lane++)\n"
-                     "            %s[f][lane] = 0;\n",
+        text_add(&t,
+                 "    for (int f = 0; f < %d; f++)\n        for (int lane = 0; lane < BT; lane++)\n"
+                 "            %s[f][lane] = 0;\n",
                  n->type.dims[0], out);
         emit_pieces(b, n->inputs[0], out, n->start, &t);
     } else {
@@ -875,7 +899,8 @@ static Call emit_scalar_nest(Emitter *e, Body *b)
     b->vector = false;
     b->indent = "    ";
     emit_body(b, (Index){"0", "0", true});
-    Call call = {.function = add_function(e, "numbers", close_function(b, text_of(&b->statements)))};
+    Call call = {.function =
+                     add_function(e, "numbers", close_function(b, text_of(&b->statements)))};
     call.arguments = argument_list(b);
     return call;
 }
@@ -900,8 +925,10 @@ static Call emit_array_nest(Emitter *e, Body *b)
     text_append(&t, "    }\n");
     const char *wish = matrix ? arena_printf("matrix_%dx%d", rows_of(space), columns_of(space))
                               : arena_printf("vector_%d", columns_of(space));
-    const char *parameters = arena_printf("%s%s", cut ? "int from, int to, " : "", parameter_list(b));
-    const char *text = arena_printf("static void %s(%s)\n{\n%s}\n", PLACE_OF_NAME, parameters, text_of(&t));
+    const char *parameters =
+        arena_printf("%s%s", cut ? "int from, int to, " : "", parameter_list(b));
+    const char *text =
+        arena_printf("static void %s(%s)\n{\n%s}\n", PLACE_OF_NAME, parameters, text_of(&t));
     Call call = {.function = add_function(e, wish, text), .rows = cut, .row_count = rows_of(space)};
     call.arguments = argument_list(b);
     return call;
@@ -937,10 +964,17 @@ static bool body_uses(const Schedule *s, const Kernel *kernel, Op op)
 
 static const char *list_extras(const Schedule *s, const Kernel *kernel, bool forward)
 {
-    static const struct { Op op; const char *words; } extras[] = {
-        {OP_LEAKY, "activation"}, {OP_LEAKY_SLOPE, "slope of the activation"},
-        {OP_SIGMOID, "sigmoid"}, {OP_SIN, "sine"}, {OP_MAXIMUM_OF, "maximum over features"},
-        {OP_SUM, "sum over features"}, {OP_SUM_BATCH, "sum over the batch"},
+    static const struct {
+        Op op;
+        const char *words;
+    } extras[] = {
+        {OP_LEAKY, "activation"},
+        {OP_LEAKY_SLOPE, "slope of the activation"},
+        {OP_SIGMOID, "sigmoid"},
+        {OP_SIN, "sine"},
+        {OP_MAXIMUM_OF, "maximum over features"},
+        {OP_SUM, "sum over features"},
+        {OP_SUM_BATCH, "sum over the batch"},
     };
     Text t = {0};
     if (forward && body_has(kernel, OP_ADD))
@@ -960,16 +994,32 @@ static const char *assigned_names(const Kernel *kernel)
     return text_of(&t);
 }
 
+/* "real_fc1[400]", every value that the kernel leaves in a buffer. */
 static const char *stored_names(const Plan *plan, const Kernel *kernel)
 {
     Text t = {0};
-    for (int k = 0; k < kernel->body_count; k++) {
-        int id = kernel->body[k]->id, tile = plan->buffer_of[id], global = plan->global_of[id];
+    for (int k = -1; k < kernel->body_count; k++) {
+        const Node *n = k < 0 ? kernel->root : kernel->body[k];
+        int tile = n ? plan->buffer_of[n->id] : -1, global = n ? plan->global_of[n->id] : -1;
         if (tile >= 0 || global >= 0)
-            text_add(&t, "%s%s", t.length ? ", " : "",
-                     tile >= 0 ? plan->buffers[tile].name : plan->globals[global].name);
+            text_add(&t, "%s%s%s", t.length ? ", " : "",
+                     tile >= 0 ? plan->buffers[tile].name : plan->globals[global].name,
+                     type_text(&n->type));
     }
     return text_of(&t);
+}
+
+static const char *shape_arrow(const Plan *plan, const Kernel *kernel)
+{
+    const Node *x = kernel->root->inputs[0];
+    return arena_printf("%s%s -> %s", plan->buffers[plan->buffer_of[x->id]].name,
+                        type_text(&x->type), stored_names(plan, kernel));
+}
+
+/* "d_fc1_w" is the gradient of fc1_w. */
+static const char *differentiated(const char *name)
+{
+    return strncmp(name, "d_", 2) == 0 ? name + 2 : name;
 }
 
 const char *kernel_sentence(const Plan *plan, const Kernel *kernel)
@@ -978,17 +1028,18 @@ const char *kernel_sentence(const Plan *plan, const Kernel *kernel)
     const Node *n = kernel->root;
     switch (kernel->kind) {
     case KERNEL_FILL:
-        return arena_printf("%s", n->name);
+        return arena_printf("input %s", stored_names(plan, kernel));
     case KERNEL_JOIN:
-        return n->op == OP_PAD ? "zeros around" : "one after the other";
+        return arena_printf("%s, %s", stored_names(plan, kernel),
+                            n->op == OP_PAD ? "zeros around" : "one after the other");
     case KERNEL_WEIGHT:
-        return arena_printf("gradient of %s%s", s->sums[s->sum_of[n->id]].name,
+        return arena_printf("gradient of %s%s", differentiated(s->sums[s->sum_of[n->id]].name),
                             plan->first_adder[n->id] ? "" : ", added");
     case KERNEL_CONTRACT: {
         bool forward = n->op == OP_CONTRACT_Y;
         const char *layer = n->inputs[1]->name ? n->inputs[1]->name : "weight";
-        return arena_printf("%s%s%s", forward ? "" : "back through ", layer,
-                            list_extras(s, kernel, forward));
+        return arena_printf("%s%s%s   %s", forward ? "" : "back through ", layer,
+                            list_extras(s, kernel, forward), shape_arrow(plan, kernel));
     }
     case KERNEL_NEST:
         break;

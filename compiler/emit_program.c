@@ -9,8 +9,8 @@ const char *c_string(const char *text)
     Text out = {0};
     text_append(&out, "\"");
     for (const char *c = text; *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-                     (*c && strchr("_ ,.=-", *c));
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || (*c && strchr("_ ,.=-", *c));
         text_add(&out, plain ? "%c" : "\\%03o", (unsigned char)*c);
     }
     text_append(&out, "\"");
@@ -35,8 +35,8 @@ static const char *number(double x)
     return isinf(x) ? (x > 0 ? "INFINITY" : "-INFINITY") : arena_printf("%.17g", x);
 }
 
-static const char *const role_names[] = {"ROLE_PARAMETER", "ROLE_OPTIMISER", "ROLE_AVERAGE", "ROLE_VECTOR",
-                                         "ROLE_BOUND"};
+static const char *const role_names[] = {"ROLE_PARAMETER", "ROLE_OPTIMISER", "ROLE_AVERAGE",
+                                         "ROLE_VECTOR", "ROLE_BOUND"};
 
 /* The initial value: kind and scale (spec of the dialect: docs/gaga.md). */
 static void emit_init(Text *out, const Tensor *t)
@@ -79,7 +79,8 @@ static void emit_tensors(Text *out, const Graph *g)
     for (int k = 0; k < g->tensor_count; k++) {
         const Tensor *t = g->tensors[k];
         int columns = columns_of(&t->type);
-        text_add(out, "    {\"%s\", \"%s\", %s, %d, {", t->name, t->label, role_names[t->role], t->type.rank);
+        text_add(out, "    {\"%s\", \"%s\", %s, %d, {", t->name, t->label, role_names[t->role],
+                 t->type.rank);
         for (int j = 0; j < t->type.rank; j++)
             text_add(out, "%s%d", j ? ", " : "", t->type.dims[j]);
         text_add(out, "},\n     %d, %d, %d, offsetof(struct state, %s.%s) / sizeof(real), ",
@@ -98,18 +99,20 @@ static void emit_inputs(Text *out, const Step *step)
     text_add(out, "const ProgramInput %s_inputs[%d] = {\n", step->name, step->input_count);
     for (int k = 0; k < step->input_count; k++) {
         const Input *in = step->inputs[k];
-        text_add(out,
-                 "    {.name = \"%s\", .kind = %s, .width = %d, .flat = %d, .stream = %d, .once = %d,\n"
-                 "     .first_only = %d, .last_data = %d},\n",
-                 in->name, kinds[in->kind], in->width, in->flat, in->stream, in->once, in->first_only,
-                 in->last_data);
+        text_add(
+            out,
+            "    {.name = \"%s\", .kind = %s, .width = %d, .flat = %d, .stream = %d, .once = %d,\n"
+            "     .first_only = %d, .last_data = %d},\n",
+            in->name, kinds[in->kind], in->width, in->flat, in->stream, in->once, in->first_only,
+            in->last_data);
     }
     text_append(out, "};\n\n");
 }
 
 static void emit_update(Text *out, const Plan *p)
 {
-    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_UNBIAS", "SCALAR_UNBIAS_ROOT", "SCALAR_SHARE"};
+    static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_UNBIAS", "SCALAR_UNBIAS_ROOT",
+                                        "SCALAR_SHARE"};
     const Schedule *s = p->schedule;
     const Step *step = s->step;
     text_add(out,
@@ -122,8 +125,7 @@ static void emit_update(Text *out, const Plan *p)
     text_add(out, "},\n     .output_count = %d,\n     .outputs = {", step->output_count);
     for (int k = 0; k < step->output_count; k++)
         text_add(out, "%s\"%s\"", k ? ", " : "", step->output_names[k]);
-    text_add(out, "},\n     .flops = %s, .bytes = %s, .run = %s},\n", number(s->flops),
-             number(step_bytes(s)), step->name);
+    text_add(out, "},\n     .flops = %s, .run = %s},\n", number(s->flops), step->name);
 }
 
 static void emit_kernel_table(Text *out, const Graph *g, Plan *const plans[])
@@ -137,7 +139,7 @@ static void emit_kernel_table(Text *out, const Graph *g, Plan *const plans[])
             for (int j = 0; j < s->sections[i].count; j++) {
                 const Kernel *kernel = s->sections[i].kernels[j];
                 double flops = kernel_flops(s, kernel) / (sample ? g->batch_size : 1);
-                text_add(&rows, "    {\"%s k%d\", \"%s\", %d, %s, 0, SECONDS(%d)},\n", s->step->name,
+                text_add(&rows, "    {\"%s k%d\", \"%s\", %d, %s, SECONDS(%d)},\n", s->step->name,
                          kernel->number, kernel_sentence(plans[k], kernel), clamp ? -1 : update,
                          number(flops), count);
                 count++;
@@ -158,7 +160,8 @@ static void emit_bounds(Text *out, const char *name, const Model *model, bool lo
         if (layers[k].kind == LAYER_CLAMP) {
             text_add(out, "static const double %s[] = {", name);
             for (int j = 0; j < model->generator.outputs; j++)
-                text_add(out, "%s%s", j ? ", " : "", number(lower ? layers[k].lower[j] : layers[k].upper[j]));
+                text_add(out, "%s%s", j ? ", " : "",
+                         number(lower ? layers[k].lower[j] : layers[k].upper[j]));
             text_append(out, "};\n");
         }
 }
@@ -168,7 +171,8 @@ static const Tensor *find_tensor(const Graph *g, const char *group, const char *
     for (int k = 0; k < g->tensor_count; k++) {
         const Tensor *t = g->tensors[k];
         size_t length = strlen(t->field), end = strlen(ending);
-        if (strcmp(t->group, group) == 0 && length >= end && strcmp(t->field + length - end, ending) == 0)
+        if (strcmp(t->group, group) == 0 && length >= end &&
+            strcmp(t->field + length - end, ending) == 0)
             return t;
     }
     return NULL;
@@ -176,7 +180,8 @@ static const Tensor *find_tensor(const Graph *g, const char *group, const char *
 
 static void emit_bound_fields(Text *out, const Graph *g)
 {
-    const Tensor *lower = find_tensor(g, "g_bound", "_lower"), *upper = find_tensor(g, "g_bound", "_upper");
+    const Tensor *lower = find_tensor(g, "g_bound", "_lower"),
+                 *upper = find_tensor(g, "g_bound", "_upper");
     if (!lower)
         return;
     text_add(out,
@@ -196,33 +201,35 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
 {
     static const char *const isas[] = {"avx512", "avx2", "generic"};
     text_add(out,
-             "    .version = \"" GAGAC_VERSION "\",\n    .config = config_text,\n    .config_name = %s,\n"
+             "    .version = \"" GAGAC_VERSION
+             "\",\n    .config = config_text,\n    .config_name = %s,\n"
              "    .config_hash = UINT64_C(%llu),\n    .isa = \"%s\",\n"
              "    .x_dim = %d, .cond_dim = %d, .z_dim = %d, .batch_size = %d,\n    .keys = keys,\n"
              "    .normalisation = %d,\n",
-             c_string(base_name(m->source->path)), (unsigned long long)m->hash,
-             options->plain ? "generic" : isas[options->isa], m->x_dim, m->cond_dim, m->z_dim,
-             m->batch_size, (int)m->normalisation);
-    text_add(out,
-             "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_gamma = %s,\n"
-             "    .shuffle = %s, .ema_decay = %s,\n"
-             "    .store_start = %lld, .store_every = %lld, .store_last = %lld, .log_every = %lld,\n"
-             "    .seed = UINT64_C(%llu),\n    .start_from = %s,\n    .estimates_w1 = %s,\n",
-             (long long)m->iterations, (long long)m->passes, m->schedule_step, number(m->schedule_gamma),
-             m->shuffle ? "true" : "false", number(m->ema_decay), (long long)m->store_start,
-             (long long)m->store_every, (long long)m->store_last, (long long)m->log_every,
-             (unsigned long long)m->seed, m->start_from ? c_string(m->start_from) : "NULL",
-             m->loss == LOSS_WASSERSTEIN ? "true" : "false");
+             c_string(base_name(m->source->path)), (unsigned long long)m->hash, isas[options->isa],
+             m->x_dim, m->cond_dim, m->z_dim, m->batch_size, (int)m->normalisation);
+    text_add(
+        out,
+        "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_gamma = %s,\n"
+        "    .shuffle = %s, .ema_decay = %s,\n"
+        "    .store_start = %lld, .store_every = %lld, .store_last = %lld, .log_every = %lld,\n"
+        "    .seed = UINT64_C(%llu),\n    .start_from = %s,\n    .estimates_w1 = %s,\n",
+        (long long)m->iterations, (long long)m->passes, m->schedule_step, number(m->schedule_gamma),
+        m->shuffle ? "true" : "false", number(m->ema_decay), (long long)m->store_start,
+        (long long)m->store_every, (long long)m->store_last, (long long)m->log_every,
+        (unsigned long long)m->seed, m->start_from ? c_string(m->start_from) : "NULL",
+        m->loss == LOSS_WASSERSTEIN ? "true" : "false");
 }
 
-const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[], const EmitOptions *options,
-                        SamplerTexts sampler)
+const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
+                        const EmitOptions *options, SamplerTexts sampler)
 {
     Text out = {0};
     bool clamp = strcmp(g->steps[0].name, "clamp") == 0;
     int updates = g->step_count - 1 - clamp;
     text_append(&out, "/* program.c -- generated by gagac " GAGAC_VERSION ". Do not edit.\n *\n"
-                      " * Tables that tell the fixed part of the program about the generated one (program.h). */\n"
+                      " * Tables that tell the fixed part of the program about the generated one "
+                      "(program.h). */\n"
                       "#include \"model.h\"\n#include <math.h>\n#include <stddef.h>\n\n");
     emit_bytes(&out, "config_text", arena_copy(model->source->text, model->source->length));
     emit_bytes(&out, "sampler_source", sampler.source);
@@ -246,19 +253,22 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "};\n\nconst Program gagac_program = {\n");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
-    text_add(&out,
-             "    .tensor_count = %d, .tensors = tensors,\n"
-             "    .state_size = sizeof(struct state) / sizeof(real),\n"
-             "    .work_size = sizeof(struct work), .scratch_size = THREAD_SCRATCH * sizeof(real),\n"
-             "    .update_count = %d, .updates = updates,\n    .before_iteration = %s,\n"
-             "    .generator_offset = offsetof(struct state, g) / sizeof(real),\n    .average_offset = %s,\n"
-             "    .sample_work_size = %zu * sizeof(real),\n    .sample_flops = %s,\n    .sample = sample,\n"
-             "    .sampler_source = sampler_source, .sampler_header = sampler_header,\n"
-             "    .peak = measure_peak,\n"
-             "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n};\n",
-             g->tensor_count, updates, clamp ? "before_iteration" : "NULL",
-             model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
-             plans[g->step_count - 1]->scratch_size,
-             number(plans[g->step_count - 1]->schedule->flops / g->batch_size));
+    text_add(
+        &out,
+        "    .tensor_count = %d, .tensors = tensors,\n"
+        "    .state_size = sizeof(struct state) / sizeof(real),\n"
+        "    .work_size = sizeof(struct work), .scratch_size = THREAD_SCRATCH * sizeof(real),\n"
+        "    .update_count = %d, .updates = updates,\n    .before_iteration = %s,\n"
+        "    .generator_offset = offsetof(struct state, g) / sizeof(real),\n    .average_offset = "
+        "%s,\n"
+        "    .sample_work_size = %zu * sizeof(real),\n    .sample_flops = %s,\n    .sample = "
+        "sample,\n"
+        "    .sampler_source = sampler_source, .sampler_header = sampler_header,\n"
+        "    .peak = measure_peak,\n"
+        "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n};\n",
+        g->tensor_count, updates, clamp ? "before_iteration" : "NULL",
+        model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
+        plans[g->step_count - 1]->scratch_size,
+        number(plans[g->step_count - 1]->schedule->flops / g->batch_size));
     return text_of(&out);
 }

@@ -1,17 +1,15 @@
 /* emit_step.c -- one step as C: what it keeps, its tile functions, its sections in order.
  *
- * Needs: a schedule and a plan. The tile function is a list of calls that reads like the model; a section over the batch runs
- * it for every tile of a shard; sections over whole arrays run kernel by kernel, cut into parts where that pays.            */
+ * Needs: a schedule and a plan. The tile function is a list of calls that reads like the model; a
+ * section over the batch runs it for every tile of a shard; sections over whole arrays run kernel
+ * by kernel, cut into parts where that pays.            */
 #include "emit.h"
 
 #include <string.h>
 
 enum { SMALL_LEVEL = 4096 }; /* reals of whole arrays that one thread does at once */
 
-static const char *step_name(const Plan *p)
-{
-    return p->schedule->step->name;
-}
+static const char *step_name(const Plan *p) { return p->schedule->step->name; }
 
 static const char *aligned_row(const Type *type)
 {
@@ -24,7 +22,8 @@ void emit_structures(Text *out, const Plan *p)
 {
     const Schedule *s = p->schedule;
     const char *name = step_name(p);
-    text_add(out, "/* Sums over the batch of %s, one share a shard. */\nstruct %s_sums {\n", name, name);
+    text_add(out, "/* Sums over the batch of %s, one share a shard. */\nstruct %s_sums {\n", name,
+             name);
     for (int k = 0; k < s->sum_count; k++) {
         const Sum *sum = &s->sums[k];
         if (sum->lanes)
@@ -63,12 +62,14 @@ static const char *readers_of(const Plan *p, const Buffer *buffer)
     if (buffer->across)
         text_append(&t, ", kept for later sections");
     else if (buffer->last > buffer->first && buffer->last < s->sections[buffer->section].count)
-        text_add(&t, ", last read k%d",
-                 s->sections[buffer->section].kernels[buffer->last]->number);
+        text_add(&t, ", last read k%d", s->sections[buffer->section].kernels[buffer->last]->number);
     return text_of(&t);
 }
 
-typedef struct Used { const Plan *plan; bool *used; } Used;
+typedef struct Used {
+    const Plan *plan;
+    bool *used;
+} Used;
 
 static void mark_used(void *context, Node *read, bool direct)
 {
@@ -102,11 +103,10 @@ void emit_buffers(Text *out, const Plan *p, int section)
         const Buffer *b = &p->buffers[k];
         if (!used[k])
             continue;
-        const char *place = b->across
-                                ? arena_printf("s->work->kept[tile] + %zu", b->offset)
-                                : arena_printf("scratch + %zu", b->offset);
-        text_add(out, "    real(*const %s)[BT] = (real(*)[BT])(%s); /* [%d][%d] %s */\n", b->name, place,
-                 (int)type_size(&b->node->type), p->schedule->lanes, readers_of(p, b));
+        const char *place = b->across ? arena_printf("s->work->kept[tile] + %zu", b->offset)
+                                      : arena_printf("scratch + %zu", b->offset);
+        text_add(out, "    real(*const %s)[BT] = (real(*)[BT])(%s); /* [%d][%d] %s */\n", b->name,
+                 place, (int)type_size(&b->node->type), p->schedule->lanes, readers_of(p, b));
     }
     text_append(out, "\n");
 }
@@ -126,7 +126,9 @@ static void emit_tile_call(Text *out, Emitter *e, const Plan *p, const Kernel *k
              e->profiled + kernel->number);
     if (kernel->kind == KERNEL_FILL) {
         int k = input_index(p->schedule->step, kernel->root->input);
-        text_add(out, "    fill_input(s->batch, %d, &%s_inputs[%d], &%s[0][0], BT, first_sample,\n        live_count);\n",
+        text_add(out,
+                 "    fill_input(s->batch, %d, &%s_inputs[%d], &%s[0][0], BT, first_sample,\n      "
+                 "  live_count);\n",
                  k, step_name(p), k, p->buffers[p->buffer_of[kernel->root->id]].name);
     } else {
         text_add(out, "    %s(%s);\n", call.function, call.arguments);
@@ -141,18 +143,23 @@ static void emit_tile(Text *out, Emitter *e, const Plan *p, int section)
         emit_tile_call(&body, e, p, at->kernels[j]);
     text_append(out, text_of(&e->functions));
     e->functions = (Text){0};
-    text_add(out,
-             "/* Samples first_sample .. first_sample + BT - 1 of the batch, live_count of them real. */\n"
-             "static void %s_tile_%d(struct %s *s, struct %s_sums *sums, real *scratch, int tile, int first,\n"
-             "    int thread)\n{\n"
-             "    const long first_sample = (long)tile * BT;\n"
-             "    const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;\n"
-             "    real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */\n"
-             "    real *const transposed = scratch + SCRATCH;\n",
-             step_name(p), section / 2, step_name(p), step_name(p));
+    text_add(
+        out,
+        "/* Samples first_sample .. first_sample + BT - 1 of the batch, live_count of them real. "
+        "*/\n"
+        "static void %s_tile_%d(struct %s *s, struct %s_sums *sums, real *scratch, int tile, int "
+        "first,\n"
+        "    int thread)\n{\n"
+        "    const long first_sample = (long)tile * BT;\n"
+        "    const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;\n"
+        "    real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */\n"
+        "    real *const transposed = scratch + SCRATCH;\n",
+        step_name(p), section / 2, step_name(p), step_name(p));
     emit_buffers(out, p, section);
-    text_append(out, "    PROFILE(thread);\n    (void)sums, (void)first, (void)transposed;\n"
-                     "    for (int lane = 0; lane < BT; lane++)\n        live[lane] = lane < live_count;\n");
+    text_append(
+        out,
+        "    PROFILE(thread);\n    (void)sums, (void)first, (void)transposed;\n"
+        "    for (int lane = 0; lane < BT; lane++)\n        live[lane] = lane < live_count;\n");
     text_append(out, text_of(&body));
     text_append(out, "    KERNEL(-1);\n}\n\n");
 }
@@ -207,10 +214,11 @@ static void emit_level_call(Text *out, const Call *call, const Kernel *kernel, b
     if (!parts)
         text_add(out, "    /* k%d  %s */\n", kernel->number, call->sentence);
     if (call->rows && parts)
-        text_add(out, "%s%s(%d * part / PARTS, %d * (part + 1) / PARTS, %s);\n", indent, call->function,
-                 call->row_count, call->row_count, call->arguments);
+        text_add(out, "%s%s(%d * part / PARTS, %d * (part + 1) / PARTS, %s);\n", indent,
+                 call->function, call->row_count, call->row_count, call->arguments);
     else if (call->rows)
-        text_add(out, "%s%s(0, %d, %s);\n", indent, call->function, call->row_count, call->arguments);
+        text_add(out, "%s%s(0, %d, %s);\n", indent, call->function, call->row_count,
+                 call->arguments);
     else if (parts)
         text_add(out, "%sif (part == 0)\n%s    %s(%s);\n", indent, indent, call->function,
                  call->arguments);
@@ -218,7 +226,8 @@ static void emit_level_call(Text *out, const Call *call, const Kernel *kernel, b
         text_add(out, "%s%s(%s);\n", indent, call->function, call->arguments);
 }
 
-/* Kernels of one level: many small parts for the pool, or plain calls when there is little to do. */
+/* Kernels of one level: many small parts for the pool, or plain calls when there is little to do.
+ */
 static void emit_level(Text *out, Text *step, Emitter *e, const Plan *p, int section, int level)
 {
     const Section *at = &p->schedule->sections[section];
@@ -246,7 +255,8 @@ static void emit_level(Text *out, Text *step, Emitter *e, const Plan *p, int sec
     const char *name = arena_printf("%s_arrays_%d_%d", step_name(p), section / 2, level);
     text_add(out,
              "static void %s(void *context, int item, int thread)\n{\n    struct %s *s = context;\n"
-             "    const int part = item %% PARTS;\n    (void)thread;\n    switch (item / PARTS) {\n%s    }\n}\n\n",
+             "    const int part = item %% PARTS;\n    (void)thread;\n    switch (item / PARTS) "
+             "{\n%s    }\n}\n\n",
              name, step_name(p), text_of(&body));
     text_add(step, "    pool_run(pool, %s, s, %d * PARTS);\n", name, cases);
 }
@@ -277,8 +287,8 @@ void emit_step(Text *out, Emitter *e, const Plan *p)
     const Schedule *s = p->schedule;
     const char *name = step_name(p);
     Text body = {0};
-    text_add(out, "/* ---------------------------------------------------------------- %s: %s */\n", name,
-             s->step->title);
+    text_add(out, "/* ---------------------------------------------------------------- %s: %s */\n",
+             name, s->step->title);
     emit_context(out, p);
     for (int k = 0; k < s->section_count; k++) {
         const Section *section = &s->sections[k];
@@ -290,16 +300,18 @@ void emit_step(Text *out, Emitter *e, const Plan *p)
         for (int level = 0; !section->batch && level < level_count(section); level++)
             emit_level(out, &body, e, p, k, level);
     }
-    text_add(out,
-             "void %s(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,\n"
-             "    double *outputs)\n{\n"
-             "    struct work *const w = work;\n"
-             "    struct %s run = {(struct state *)(void *)state, &w->shards[0].%s, &w->values.%s, batch,\n"
-             "        scalars, w};\n    struct %s *const s = &run;\n    (void)pool, (void)outputs;\n%s",
-             name, name, name, name, name, text_of(&body));
+    text_add(
+        out,
+        "void %s(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,\n"
+        "    double *outputs)\n{\n"
+        "    struct work *const w = work;\n"
+        "    struct %s run = {(struct state *)(void *)state, &w->shards[0].%s, &w->values.%s, "
+        "batch,\n"
+        "        scalars, w};\n    struct %s *const s = &run;\n    (void)pool, (void)outputs;\n%s",
+        name, name, name, name, name, text_of(&body));
     for (int k = 0; k < s->step->output_count; k++)
-        text_add(out, "    outputs[%d] = %s; /* %s */\n", k, output_expression(p, s->step->outputs[k]),
-                 s->step->output_names[k]);
+        text_add(out, "    outputs[%d] = %s; /* %s */\n", k,
+                 output_expression(p, s->step->outputs[k]), s->step->output_names[k]);
     text_append(out, "}\n\n");
     for (int k = 0; k < s->section_count; k++)
         e->profiled += s->sections[k].count;
@@ -321,25 +333,29 @@ void emit_sample(Text *out, Emitter *e, const Plan *p)
     e->functions = (Text){0};
     text_append(out, "struct sample { /* one request */\n    struct generator *generator;\n"
                      "    struct state *state;\n    const Batch *batch;\n};\n\n"
-                     "static void sample_tile(struct sample *s, real *scratch, long first_sample, int live_count, "
-                     "real *out)\n{\n    const int thread = 0;\n");
+                     "static void sample_tile(struct sample *s, real *scratch, long first_sample, "
+                     "int live_count, "
+                     "real *out, int thread)\n{\n");
     emit_buffers(out, p, s->section_count - 1);
     text_append(out, "    PROFILE(thread);\n");
     text_append(out, text_of(&body));
     int columns = rows->type.dims[0];
     text_add(out,
              "    KERNEL(-1);\n    for (int lane = 0; lane < live_count; lane++)\n"
-             "        for (int f = 0; f < %d; f++)\n            out[lane * %d + f] = %s[f][lane];\n}\n\n",
+             "        for (int f = 0; f < %d; f++)\n            out[lane * %d + f] = "
+             "%s[f][lane];\n}\n\n",
              columns, columns, p->buffers[p->buffer_of[rows->id]].name);
     text_add(out,
-             "void sample(const real *generator, const real *state, void *work, const SampleRequest *request)\n{\n"
+             "void sample(const real *generator, const real *state, void *work, const "
+             "SampleRequest *request)\n{\n"
              "    const Batch batch = {.seed = request->seed, .sample_offset = request->first,\n"
              "        .given = {request->latent, request->condition}};\n"
              "    struct sample s = {(struct generator *)(uintptr_t)generator,\n"
              "        (struct state *)(uintptr_t)state, &batch};\n"
              "    for (int first = 0; first < request->count; first += BT) {\n"
              "        const int live = request->count - first < BT ? request->count - first : BT;\n"
-             "        sample_tile(&s, work, first, live, request->out + (long)first * %d);\n    }\n}\n",
+             "        sample_tile(&s, work, first, live, request->out + (long)first * %d, "
+             "request->thread);\n    }\n}\n",
              columns);
     for (int k = 0; k < s->section_count; k++)
         e->profiled += s->sections[k].count;

@@ -1,12 +1,14 @@
 /* grad.c -- reverse-mode differentiation as a function on graphs.
  *
- * Needs: gradient rules in ops.c. Guarantees: the result is made of ordinary nodes, so grad() of it gives second
- * derivatives. Adjoints are built only for nodes that depend on one of xs: no weight gradient of D in the G step. */
+ * Needs: gradient rules in ops.c. Guarantees: the result is made of ordinary nodes, so grad() of it
+ * gives second derivatives. Adjoints are built only for nodes that depend on one of xs: no weight
+ * gradient of D in the G step. */
 #include "gagac.h"
 
 #include <string.h>
 
-/* Marks every node up to y that depends on one of xs. Ids are a topological order, so one sweep is enough. */
+/* Marks every node up to y that depends on one of xs. Ids are a topological order, so one sweep is
+ * enough. */
 static bool *mark_dependent(const Graph *g, const Node *y, Node *const xs[], int count)
 {
     bool *depends = arena_alloc((size_t)g->count * sizeof(bool));

@@ -1,25 +1,17 @@
 /* graph.c -- building the graph: interning and the checked builders.
  *
- * Needs: nothing. Guarantees: a node exists once for each combination of operation, inputs and attributes; inputs have
- * smaller ids than their users, so ids are a topological order. Shapes are checked here and nowhere else. */
+ * Needs: nothing. Guarantees: a node exists once for each combination of operation, inputs and
+ * attributes; inputs have smaller ids than their users, so ids are a topological order. Shapes are
+ * checked here and nowhere else. */
 #include "gagac.h"
 
 #include <string.h>
 
-Type type_scalar(void)
-{
-    return (Type){0};
-}
+Type type_scalar(void) { return (Type){0}; }
 
-Type type_vector(bool batch, int n)
-{
-    return (Type){.batch = batch, .rank = 1, .dims = {n}};
-}
+Type type_vector(bool batch, int n) { return (Type){.batch = batch, .rank = 1, .dims = {n}}; }
 
-Type type_matrix(int rows, int columns)
-{
-    return (Type){.rank = 2, .dims = {rows, columns}};
-}
+Type type_matrix(int rows, int columns) { return (Type){.rank = 2, .dims = {rows, columns}}; }
 
 int64_t type_size(const Type *type)
 {
@@ -152,14 +144,17 @@ Node *node_named(Node *node, const char *name)
 /* ---------------------------------------------------------------- sources */
 Node *node_parameter(Graph *g, Tensor *tensor)
 {
-    return node_intern(g, (Node){.op = OP_PARAMETER, .type = tensor->type, .tensor = tensor,
-                                 .name = tensor->field});
+    return node_intern(
+        g,
+        (Node){.op = OP_PARAMETER, .type = tensor->type, .tensor = tensor, .name = tensor->field});
 }
 
 Node *node_input(Graph *g, Input *input)
 {
     Type type = input->flat ? (Type){.batch = true} : type_vector(true, input->width);
-    return node_intern(g, (Node){.op = OP_INPUT, .type = type, .input = input,
+    return node_intern(g, (Node){.op = OP_INPUT,
+                                 .type = type,
+                                 .input = input,
                                  .name = input->kind == INPUT_DATA ? "x" : input->name});
 }
 
@@ -226,8 +221,10 @@ static Type remove_axis(Type type, int axis)
 
 Node *node_expand(Graph *g, Node *a, int axis, int extent)
 {
-    return node_intern(g, (Node){.op = OP_EXPAND, .type = insert_axis(a->type, axis, extent),
-                                 .inputs = {a}, .axis = axis});
+    return node_intern(g, (Node){.op = OP_EXPAND,
+                                 .type = insert_axis(a->type, axis, extent),
+                                 .inputs = {a},
+                                 .axis = axis});
 }
 
 Node *node_expand_batch(Graph *g, Node *a)
@@ -295,15 +292,9 @@ static Node *reduce(Graph *g, Op op, Node *a, int axis)
         g, (Node){.op = op, .type = remove_axis(a->type, axis), .inputs = {a}, .axis = axis});
 }
 
-Node *node_sum(Graph *g, Node *a, int axis)
-{
-    return reduce(g, OP_SUM, a, axis);
-}
+Node *node_sum(Graph *g, Node *a, int axis) { return reduce(g, OP_SUM, a, axis); }
 
-Node *node_maximum_of(Graph *g, Node *a, int axis)
-{
-    return reduce(g, OP_MAXIMUM_OF, a, axis);
-}
+Node *node_maximum_of(Graph *g, Node *a, int axis) { return reduce(g, OP_MAXIMUM_OF, a, axis); }
 
 Node *node_sum_batch(Graph *g, Node *a)
 {
@@ -331,7 +322,8 @@ Node *node_contract_y(Graph *g, Node *x, Node *w)
     expect(x->type.batch && x->type.rank == 1 && !w->type.batch && w->type.rank == 2 &&
                x->type.dims[0] == w->type.dims[1],
            "contract_y of different widths");
-    return node_intern(g, (Node){.op = OP_CONTRACT_Y, .type = type_vector(true, w->type.dims[0]),
+    return node_intern(g, (Node){.op = OP_CONTRACT_Y,
+                                 .type = type_vector(true, w->type.dims[0]),
                                  .inputs = {x, w}});
 }
 
@@ -340,7 +332,8 @@ Node *node_contract_x(Graph *g, Node *y, Node *w)
     expect(y->type.batch && y->type.rank == 1 && !w->type.batch && w->type.rank == 2 &&
                y->type.dims[0] == w->type.dims[0],
            "contract_x of different widths");
-    return node_intern(g, (Node){.op = OP_CONTRACT_X, .type = type_vector(true, w->type.dims[1]),
+    return node_intern(g, (Node){.op = OP_CONTRACT_X,
+                                 .type = type_vector(true, w->type.dims[1]),
                                  .inputs = {y, w}});
 }
 
@@ -356,8 +349,11 @@ Node *node_contract_w(Graph *g, Node *y, Node *x)
 Node *node_assign(Graph *g, Tensor *tensor, Node *value)
 {
     expect(type_equal(&tensor->type, &value->type), "assignment of another shape");
-    return node_intern(g, (Node){.op = OP_ASSIGN, .type = value->type, .inputs = {value},
-                                 .tensor = tensor, .name = tensor->field});
+    return node_intern(g, (Node){.op = OP_ASSIGN,
+                                 .type = value->type,
+                                 .inputs = {value},
+                                 .tensor = tensor,
+                                 .name = tensor->field});
 }
 
 Node *node_with_inputs(Graph *g, const Node *node, Node *const inputs[])

@@ -1,12 +1,19 @@
 /* layers.c -- layers as compositions of graph operations.
  *
- * Needs: a checked Model. Guarantees: parameter names and shapes as in docs/replay (linear weight [out, in], a layer norm
- * carries the number of the linear it follows). No layer has a gradient or an emitter of its own. */
+ * Needs: a checked Model. Guarantees: parameter names and shapes of a replay file (linear weight
+ * [out, in], a layer norm carries the number of the linear it follows). No layer has a gradient or
+ * an emitter of its own. */
 #include "gagac.h"
 
 #include <string.h>
 
-enum { SLOT_WEIGHT, SLOT_BIAS, SLOT_U, SLOT_V, SLOT_COUNT }; /* what a layer owns; norms: gain, shift */
+enum {
+    SLOT_WEIGHT,
+    SLOT_BIAS,
+    SLOT_U,
+    SLOT_V,
+    SLOT_COUNT
+}; /* what a layer owns; norms: gain, shift */
 
 /* The struct of the generated code that a net's tensors live in: "d", "d_vector", "g_bound". */
 static const char *group_name(const Net *net, const char *suffix)
@@ -17,7 +24,9 @@ static const char *group_name(const Net *net, const char *suffix)
 static Tensor *own(Graph *g, const Net *net, const Layer *layer, int k, const char *what,
                    const char *field, Tensor rest)
 {
-    const char *suffix = rest.role == ROLE_VECTOR ? "_vector" : rest.role == ROLE_BOUND ? "_bound" : "";
+    const char *suffix = rest.role == ROLE_VECTOR  ? "_vector"
+                         : rest.role == ROLE_BOUND ? "_bound"
+                                                   : "";
     rest.name = arena_printf("%s.%d.%s", net->tag, k, what);
     rest.group = group_name(net, suffix);
     rest.field = arena_printf("%s_%s", layer->name, field);
@@ -30,8 +39,9 @@ static void own_linear(Graph *g, const Net *net, const Layer *layer, int k, int 
                        Tensor **slots)
 {
     Type weight = type_matrix(layer->size, inputs), out = type_vector(false, layer->size);
-    slots[SLOT_WEIGHT] = own(g, net, layer, k, "weight", "w",
-                             (Tensor){.type = weight, .init = layer->weight_init, .fan_in = inputs});
+    slots[SLOT_WEIGHT] =
+        own(g, net, layer, k, "weight", "w",
+            (Tensor){.type = weight, .init = layer->weight_init, .fan_in = inputs});
     slots[SLOT_BIAS] = own(g, net, layer, k, "bias", "b",
                            (Tensor){.type = out, .init = INIT_UNIFORM_FAN_IN, .fan_in = inputs});
     if (!layer->spectral)
@@ -42,7 +52,8 @@ static void own_linear(Graph *g, const Net *net, const Layer *layer, int k, int 
     slots[SLOT_V] = own(g, net, layer, k, "v", "v", vector);
 }
 
-static void own_layer(Graph *g, const Net *net, const Layer *layer, int k, int inputs, Tensor **slots)
+static void own_layer(Graph *g, const Net *net, const Layer *layer, int k, int inputs,
+                      Tensor **slots)
 {
     Type width = type_vector(false, inputs);
     if (layer->kind == LAYER_LINEAR) {
@@ -101,7 +112,8 @@ static Node *transpose_times(Graph *g, Node *w, Node *u) /* [o,i] [o] -> [i] */
     return node_sum(g, node_binary(g, OP_MUL, w, node_expand(g, u, 1, w->type.dims[1])), 0);
 }
 
-/* W / sigma, sigma = u' W v after one power iteration (Miyato 2018); u and v are constants for the gradient. */
+/* W / sigma, sigma = u' W v after one power iteration (Miyato 2018); u and v are constants for the
+ * gradient. */
 static Node *spectral_weight(Graph *g, Module *m, int k, Node *w, bool advance)
 {
     if (!m->u[k]) {
@@ -110,12 +122,15 @@ static Node *spectral_weight(Graph *g, Module *m, int k, Node *w, bool advance)
     }
     if (advance) {
         Node *fixed = node_unary(g, OP_STOP, w);
-        m->v[k] = unit_length(g, transpose_times(g, fixed, m->u[k]));
-        m->u[k] = unit_length(g, matrix_times(g, fixed, m->v[k]));
+        const char *layer = m->net->layers[k].name;
+        m->v[k] = node_named(unit_length(g, transpose_times(g, fixed, m->u[k])),
+                             arena_printf("%s_v", layer));
+        m->u[k] = node_named(unit_length(g, matrix_times(g, fixed, m->v[k])),
+                             arena_printf("%s_u", layer));
     }
-    Node *sigma =
-        node_sum_all(g, node_binary(g, OP_MUL, node_unary(g, OP_STOP, m->u[k]),
-                                    matrix_times(g, w, node_unary(g, OP_STOP, m->v[k]))));
+    Node *sigma = node_sum_all(g, node_binary(g, OP_MUL, node_unary(g, OP_STOP, m->u[k]),
+                                              matrix_times(g, w, node_unary(g, OP_STOP, m->v[k]))));
+    node_named(sigma, arena_printf("%s_sigma", m->net->layers[k].name));
     Node *inverse = node_binary(g, OP_DIV, node_constant(g, 1, sigma->type), sigma);
     return node_binary(g, OP_MUL, w, node_expand_to(g, inverse, w->type));
 }
@@ -130,7 +145,8 @@ static Node *apply_linear(Graph *g, Module *m, int k, Node *x, bool advance)
     return node_binary(g, OP_ADD, product, node_expand_batch(g, bias));
 }
 
-/* gain * (x - mean) / sqrt(variance + 1e-5) + shift over the features, biased variance (Ba 2016). */
+/* gain * (x - mean) / sqrt(variance + 1e-5) + shift over the features, biased variance (Ba 2016).
+ */
 static Node *apply_layer_norm(Graph *g, Module *m, int k, Node *x)
 {
     int n = x->type.dims[0];
@@ -145,7 +161,8 @@ static Node *apply_layer_norm(Graph *g, Module *m, int k, Node *x)
     return node_binary(g, OP_ADD, node_binary(g, OP_MUL, gain, normal), shift);
 }
 
-/* [block if included, sin(f_0 block), cos(f_0 block), sin(f_1 block), ...] for every encoded block. */
+/* [block if included, sin(f_0 block), cos(f_0 block), sin(f_1 block), ...] for every encoded block.
+ */
 static Node *apply_encode(Graph *g, const Layer *layer, Node *x)
 {
     Node *result = NULL;

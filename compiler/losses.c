@@ -1,9 +1,12 @@
-/* losses.c -- losses and gradient penalties as compositions of graph operations (docs/gaga.md; signs and means as there).
+/* losses.c -- losses and gradient penalties as compositions of graph operations (docs/gaga.md;
+ * signs and means as there).
  *
- * A penalty is grad() of the score, so the step's own grad() through it is the double backward: nothing else is needed. */
+ * A penalty is grad() of the score, so the step's own grad() through it is the double backward:
+ * nothing else is needed. */
 #include "gagac.h"
 
-/* Binary cross-entropy of sigmoid(s) with target y, from the logit: max(s, 0) - s y + log(1 + exp(-|s|)). */
+/* Binary cross-entropy of sigmoid(s) with target y, from the logit: max(s, 0) - s y + log(1 +
+ * exp(-|s|)). */
 static Node *cross_entropy(Graph *g, Node *score, Node *target)
 {
     Node *logit = score->op == OP_SIGMOID ? score->inputs[0] : score;
@@ -14,7 +17,8 @@ static Node *cross_entropy(Graph *g, Node *score, Node *target)
     return node_binary(g, OP_ADD, linear, tail);
 }
 
-/* Smoothed labels: 1 - s + s u for real, s u for fake rows, u uniform; without smoothing 1 and 0. */
+/* Smoothed labels: 1 - s + s u for real, s u for fake rows, u uniform; without smoothing 1 and 0.
+ */
 static Node *smooth_label(Graph *g, Node *draw, Type type, double hard)
 {
     double s = g->model->label_smoothing;

@@ -33,9 +33,21 @@ static BuildOptions build_options(const Options *options)
                           .threads = (int)options->threads};
 }
 
+/* The CPU is the only device so far. */
+static void note_device(const Model *model)
+{
+    const Span nowhere = {0};
+    if (strcmp(model->device, "gpu") == 0)
+        warn("\"gpu_mode\": \"cpu\" or \"auto\" says the same without this warning",
+             "the config asks for a GPU; this program trains on the CPU");
+    else if (strcmp(model->device, "auto") == 0)
+        note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
+}
+
 static void compile(const Options *options)
 {
     Model *model = read_model(options);
+    note_device(model);
     if (options->data != NULL)
         check_data(model, options->data);
     BuildOptions build = build_options(options);

@@ -1,36 +1,131 @@
-/* ops.c -- THE op table: one row an operation, with its class, C text, double-precision meaning and gradient rule.
+/* ops.c -- THE op table: one row an operation, with its class, C text, double-precision meaning and
+ * gradient rule.
  *
- * The graph is closed under differentiation: a gradient rule only builds nodes of this table, so gradients of gradients
- * need nothing more. To add an op: a line in ops.def, a row here, a case in tests/grad/test_ops.c. */
+ * The graph is closed under differentiation: a gradient rule only builds nodes of this table, so
+ * gradients of gradients need nothing more. To add an op: a line in ops.def, a row here, a case in
+ * tests/grad/test_ops.c. */
 #include "gagac.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- double-precision meaning */
-static double eval_add(double a, double b, double c) { (void)c; return a + b; }
-static double eval_sub(double a, double b, double c) { (void)c; return a - b; }
-static double eval_mul(double a, double b, double c) { (void)c; return a * b; }
-static double eval_div(double a, double b, double c) { (void)c; return a / b; }
-static double eval_neg(double a, double b, double c) { (void)b; (void)c; return -a; }
-static double eval_max(double a, double b, double c) { (void)c; return a > b ? a : b; }
-static double eval_min(double a, double b, double c) { (void)c; return a < b ? a : b; }
-static double eval_abs(double a, double b, double c) { (void)b; (void)c; return fabs(a); }
-static double eval_sign(double a, double b, double c) { (void)b; (void)c; return (a > 0) - (a < 0); }
-static double eval_sqrt(double a, double b, double c) { (void)b; (void)c; return sqrt(a); }
-static double eval_exp(double a, double b, double c) { (void)b; (void)c; return exp(a); }
-static double eval_log(double a, double b, double c) { (void)b; (void)c; return log(a); }
-static double eval_sin(double a, double b, double c) { (void)b; (void)c; return sin(a); }
-static double eval_cos(double a, double b, double c) { (void)b; (void)c; return cos(a); }
-static double eval_sigmoid(double a, double b, double c) { (void)b; (void)c; return 1 / (1 + exp(-a)); }
-static double eval_leaky(double a, double b, double c) { (void)b; return a > 0 ? a : c * a; }
-static double eval_leaky_slope(double a, double b, double c) { (void)b; return a > 0 ? 1 : c; }
-static double eval_greater(double a, double b, double c) { (void)c; return a > b; }
-static double eval_equal(double a, double b, double c) { (void)c; return a == b; }
-static double eval_stop(double a, double b, double c) { (void)b; (void)c; return a; }
+static double eval_add(double a, double b, double c)
+{
+    (void)c;
+    return a + b;
+}
+static double eval_sub(double a, double b, double c)
+{
+    (void)c;
+    return a - b;
+}
+static double eval_mul(double a, double b, double c)
+{
+    (void)c;
+    return a * b;
+}
+static double eval_div(double a, double b, double c)
+{
+    (void)c;
+    return a / b;
+}
+static double eval_neg(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return -a;
+}
+static double eval_max(double a, double b, double c)
+{
+    (void)c;
+    return a > b ? a : b;
+}
+static double eval_min(double a, double b, double c)
+{
+    (void)c;
+    return a < b ? a : b;
+}
+static double eval_abs(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return fabs(a);
+}
+static double eval_sign(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return (a > 0) - (a < 0);
+}
+static double eval_sqrt(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return sqrt(a);
+}
+static double eval_exp(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return exp(a);
+}
+static double eval_log(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return log(a);
+}
+static double eval_sin(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return sin(a);
+}
+static double eval_cos(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return cos(a);
+}
+static double eval_sigmoid(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return 1 / (1 + exp(-a));
+}
+static double eval_leaky(double a, double b, double c)
+{
+    (void)b;
+    return a > 0 ? a : c * a;
+}
+static double eval_leaky_slope(double a, double b, double c)
+{
+    (void)b;
+    return a > 0 ? 1 : c;
+}
+static double eval_greater(double a, double b, double c)
+{
+    (void)c;
+    return a > b;
+}
+static double eval_equal(double a, double b, double c)
+{
+    (void)c;
+    return a == b;
+}
+static double eval_stop(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return a;
+}
 
-/* A node's axis splits its index space into outer x axis x inner; the batch axis belongs to outer. */
-typedef struct Split { int64_t outer, length, inner; } Split;
+/* A node's axis splits its index space into outer x axis x inner; the batch axis belongs to outer.
+ */
+typedef struct Split {
+    int64_t outer, length, inner;
+} Split;
 
 static Split split_at(const Graph *g, const Type *type, int axis)
 {
@@ -65,7 +160,8 @@ static void run_reshape(const Graph *g, const Node *n, const Value *in, Value *o
     memcpy(out->data, in->data, (size_t)in->size * sizeof(double));
 }
 
-/* SLICE and PAD are adjoint: both copy the common part, which starts at `start` on the longer side. */
+/* SLICE and PAD are adjoint: both copy the common part, which starts at `start` on the longer side.
+ */
 static void run_slice(const Graph *g, const Node *n, const Value *in, Value *out)
 {
     Split s = split_at(g, &n->type, n->axis), t = split_at(g, &n->inputs[0]->type, n->axis);
@@ -168,7 +264,8 @@ static void run_contract_w(const Graph *g, const Node *n, const Value *in, Value
         }
 }
 
-/* ---------------------------------------------------------------- gradient rules: d is the adjoint of node n */
+/* ---------------------------------------------------------------- gradient rules: d is the adjoint
+ * of node n */
 static void give(Graph *g, Node *grads[], int k, Node *value)
 {
     grads[k] = grads[k] ? node_binary(g, OP_ADD, grads[k], value) : value;
@@ -261,8 +358,9 @@ static void grad_sigmoid(Graph *g, Node *n, Node *d, Node *grads[])
     give(g, grads, 0, mul(g, d, mul(g, n, rest)));
 }
 
-/* The slope is read off the sign of the result, which has the sign of the argument: no pre-activation is kept. The
- * second derivative is an exact zero: LEAKY_SLOPE has no rule, so no pass through the forward chain is built. */
+/* The slope is read off the sign of the result, which has the sign of the argument: no
+ * pre-activation is kept. The second derivative is an exact zero: LEAKY_SLOPE has no rule, so no
+ * pass through the forward chain is built. */
 static void grad_leaky(Graph *g, Node *n, Node *d, Node *grads[])
 {
     give(g, grads, 0, mul(g, d, node_leaky(g, OP_LEAKY_SLOPE, n, n->value)));
@@ -321,7 +419,8 @@ static void grad_sum_batch(Graph *g, Node *n, Node *d, Node *grads[])
     give(g, grads, 0, node_expand_batch(g, d));
 }
 
-/* The three contractions are the partial derivatives of one trilinear form, so each gives the other two. */
+/* The three contractions are the partial derivatives of one trilinear form, so each gives the other
+ * two. */
 static void grad_contract_y(Graph *g, Node *n, Node *d, Node *grads[])
 {
     give(g, grads, 0, node_contract_x(g, d, n->inputs[1]));
@@ -343,11 +442,20 @@ static void grad_contract_w(Graph *g, Node *n, Node *d, Node *grads[])
 /* ---------------------------------------------------------------- the table */
 #define SOURCE(op_, name_) [op_] = {.name = name_, .kind = CLASS_SOURCE}
 #define ELEMENT(op_, name_, arity_, text_, eval_, grad_, ...) \
-    [op_] = {.name = name_, .kind = CLASS_ELEMENT, .arity = arity_, .text = text_, \
-             .scalar = eval_, .gradient = grad_, __VA_ARGS__}
+    [op_] = {.name = name_,                                   \
+             .kind = CLASS_ELEMENT,                           \
+             .arity = arity_,                                 \
+             .text = text_,                                   \
+             .scalar = eval_,                                 \
+             .gradient = grad_,                               \
+             __VA_ARGS__}
 #define ARRAY(op_, name_, kind_, arity_, run_, grad_, ...) \
-    [op_] = {.name = name_, .kind = kind_, .arity = arity_, .evaluate = run_, \
-             .gradient = grad_, __VA_ARGS__}
+    [op_] = {.name = name_,                                \
+             .kind = kind_,                                \
+             .arity = arity_,                              \
+             .evaluate = run_,                             \
+             .gradient = grad_,                            \
+             __VA_ARGS__}
 
 const OpRow op_table[OP_COUNT] = {
     SOURCE(OP_PARAMETER, "parameter"),

@@ -1,22 +1,20 @@
 /* plan.c -- names, lifetimes and places of buffers.
  *
- * Needs: a schedule. Guarantees: two buffers of a tile's scratch overlap only when one dies before the other is born;
- * values that a later section reads are kept for the whole batch. Names are unique in a step.                           */
+ * Needs: a schedule. Guarantees: two buffers of a tile's scratch overlap only when one dies before
+ * the other is born; values that a later section reads are kept for the whole batch. Names are
+ * unique in a step.                           */
 #include "gagac.h"
 
 #include <string.h>
 
-int padded(int n)
-{
-    return (n + 15) / 16 * 16;
-}
+int padded(int n) { return (n + 15) / 16 * 16; }
 
-static int features(const Type *type) /* rows of a tile buffer */
-{
-    return (int)type_size(type);
-}
+static int features(const Type *type) /* rows of a tile buffer */ { return (int)type_size(type); }
 
-typedef struct Reads { Plan *plan; int section, kernel; } Reads;
+typedef struct Reads {
+    Plan *plan;
+    int section, kernel;
+} Reads;
 
 static void extend_life(void *context, Node *read, bool direct)
 {
@@ -57,8 +55,10 @@ static void collect(Plan *p)
     p->globals = arena_alloc(limit * sizeof(Buffer));
     p->buffer_of = arena_alloc(limit * sizeof(int));
     p->global_of = arena_alloc(limit * sizeof(int));
-    static const char *const reserved[] = {"real", "live", "scratch", "tile", "first", "sums", "s",
-                                           "thread", "transposed", "live_count", "first_sample", "out"};
+    static const char *const reserved[] = {"real",       "live",         "scratch",
+                                           "tile",       "first",        "sums",
+                                           "s",          "thread",       "transposed",
+                                           "live_count", "first_sample", "out"};
     const char **names = arena_alloc((2 * limit + sizeof reserved) * sizeof(char *));
     int taken = 0;
     for (size_t k = 0; k < sizeof reserved / sizeof *reserved; k++)
@@ -142,13 +142,6 @@ static void assign_places(Plan *p)
         b->offset = first_fit(p, k, size, lanes);
         if (b->offset + size > p->scratch_size)
             p->scratch_size = b->offset + size;
-    }
-    for (int k = 0; k < p->global_count; k++) {
-        const Type *type = &p->globals[k].node->type;
-        int columns = type->rank ? type->dims[type->rank - 1] : 1;
-        int64_t rows = type_size(type) / columns;
-        p->globals[k].offset = p->global_size;
-        p->global_size += (size_t)rows * (size_t)padded(columns);
     }
 }
 

@@ -45,21 +45,20 @@ const char *makefile_text(const Words *generated, const Words *runtime, const Bu
 
 const char *cmake_text(const Words *generated, const Words *runtime, const BuildOptions *options)
 {
-    static const char text[] =
-        "# Builds train and sample from the sources here.\n"
-        "cmake_minimum_required(VERSION 3.13)\n"
-        "project(gan C)\n"
-        "find_package(Threads REQUIRED)\n"
-        "add_library(generated OBJECT%s)\n"
-        "target_compile_options(generated PRIVATE%s)\n"
-        "add_library(runtime OBJECT%s)\n"
-        "target_compile_options(runtime PRIVATE%s)\n"
-        "foreach(program train sample)\n"
-        "    add_executable(${program} ${program}.c\n"
-        "        $<TARGET_OBJECTS:generated> $<TARGET_OBJECTS:runtime>)\n"
-        "    target_compile_options(${program} PRIVATE%s)\n"
-        "    target_link_libraries(${program} Threads::Threads m)\n"
-        "endforeach()\n";
+    static const char text[] = "# Builds train and sample from the sources here.\n"
+                               "cmake_minimum_required(VERSION 3.13)\n"
+                               "project(gan C)\n"
+                               "find_package(Threads REQUIRED)\n"
+                               "add_library(generated OBJECT%s)\n"
+                               "target_compile_options(generated PRIVATE%s)\n"
+                               "add_library(runtime OBJECT%s)\n"
+                               "target_compile_options(runtime PRIVATE%s)\n"
+                               "foreach(program train sample)\n"
+                               "    add_executable(${program} ${program}.c\n"
+                               "        $<TARGET_OBJECTS:generated> $<TARGET_OBJECTS:runtime>)\n"
+                               "    target_compile_options(${program} PRIVATE%s)\n"
+                               "    target_link_libraries(${program} Threads::Threads m)\n"
+                               "endforeach()\n";
     const char *flags = flag_list(UNIT_RUNTIME, options);
     return arena_printf(text, join(generated, ".c"), flag_list(UNIT_GENERATED, options),
                         join(runtime, ".c"), flags, flags);

@@ -1,26 +1,28 @@
 /* schedule.c -- a step as sections of kernels.
  *
- * Needs: a simplified step. Guarantees: every needed node has a kernel, or is recomputed where it is used. Inside a batch
- * section all values belong to one sample, so a tile of samples goes through all its kernels while it is in cache; a
- * section ends where something needs a sum over the batch. Element-wise nodes join the kernel that produces their latest
- * operand: biases, activations, masks and bias gradients ride in the epilogue of a contraction.                          */
+ * Needs: a simplified step. Guarantees: every needed node has a kernel, or is recomputed where it
+ * is used. Inside a batch section all values belong to one sample, so a tile of samples goes
+ * through all its kernels while it is in cache; a section ends where something needs a sum over the
+ * batch. Element-wise nodes join the kernel that produces their latest operand: biases,
+ * activations, masks and bias gradients ride in the epilogue of a contraction. */
 #include "gagac.h"
 
 #include <string.h>
 
 enum { SAMPLER_LANES = 48, MAX_SHARDS = 8, TILES_A_SHARD = 5 };
 
-typedef struct Order { Node **nodes; int count; bool *seen; } Order; /* depth first from the reductions */
+typedef struct Order { /* of nodes, operands first */
+    Node **nodes;
+    int count;
+    bool *seen;
+} Order;
 
 static bool is_source(const Node *n)
 {
     return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT;
 }
 
-static bool reduces_batch(const Node *n)
-{
-    return n->op == OP_SUM_BATCH || n->op == OP_CONTRACT_W;
-}
+static bool reduces_batch(const Node *n) { return n->op == OP_SUM_BATCH || n->op == OP_CONTRACT_W; }
 
 bool is_recomputed(const Schedule *s, const Node *n)
 {
@@ -30,7 +32,10 @@ bool is_recomputed(const Schedule *s, const Node *n)
 void visit_reads(const Schedule *s, const Node *node,
                  void (*visit)(void *context, Node *read, bool direct), void *context)
 {
-    struct Frame { Node *node; bool direct; } stack[64];
+    struct Frame {
+        Node *node;
+        bool direct;
+    } stack[64];
     int depth = 0;
     for (int k = op_table[node->op].arity - 1; k >= 0; k--)
         stack[depth++] = (struct Frame){node->inputs[k], true};
@@ -40,8 +45,9 @@ void visit_reads(const Schedule *s, const Node *node,
             visit(context, f.node, f.direct);
             continue;
         }
-        bool shifts = f.node->op == OP_EXPAND || f.node->op == OP_SLICE || f.node->op == OP_EXPAND_BATCH ||
-                      f.node->op == OP_CONCAT || (f.node->op == OP_RESHAPE && type_size(&f.node->type) > 1);
+        bool shifts = f.node->op == OP_EXPAND || f.node->op == OP_SLICE ||
+                      f.node->op == OP_EXPAND_BATCH || f.node->op == OP_CONCAT ||
+                      (f.node->op == OP_RESHAPE && type_size(&f.node->type) > 1);
         if (depth + 2 > 64)
             internal_error("schedule: expression too deep");
         for (int k = 0; k < op_table[f.node->op].arity; k++)
@@ -49,9 +55,8 @@ void visit_reads(const Schedule *s, const Node *node,
     }
 }
 
-/* ---------------------------------------------------------------- what is recomputed, what is summed together */
-typedef struct Uses { int *count; } Uses;
-
+/* ---------------------------------------------------------------- what is recomputed, what is
+ * summed together */
 static void walk(Order *order, Node *n)
 {
     if (order->seen[n->id])
@@ -62,16 +67,19 @@ static void walk(Order *order, Node *n)
     order->nodes[order->count++] = n;
 }
 
-/* Reductions over the batch first, each with all that it needs, so that a chain's values die early. */
+/* Reductions over the batch first, each with all that it needs, so that a chain's values die early.
+ */
 static Order order_nodes(const Graph *g, const Step *step)
 {
     size_t limit = (size_t)g->count;
-    Order all = {arena_alloc(limit * sizeof(Node *)), 0, arena_alloc(limit * sizeof(bool))};
+    Order all = {.nodes = arena_alloc(limit * sizeof(Node *)),
+                 .seen = arena_alloc(limit * sizeof(bool))};
     for (int k = 0; k < step->output_count; k++)
         walk(&all, step->outputs[k]);
     for (int k = 0; k < step->assign_count; k++)
         walk(&all, step->assigns[k]);
-    Order order = {arena_alloc(limit * sizeof(Node *)), 0, arena_alloc(limit * sizeof(bool))};
+    Order order = {.nodes = arena_alloc(limit * sizeof(Node *)),
+                   .seen = arena_alloc(limit * sizeof(bool))};
     for (int id = 0; id < g->count; id++)
         if (all.seen[id] && reduces_batch(g->nodes[id]))
             walk(&order, g->nodes[id]);
@@ -91,7 +99,8 @@ static int *count_uses(const Graph *g, const Order *order, const Step *step)
     return uses;
 }
 
-/* A value whose kernel-ready buffer another kernel needs as it is, so it cannot be recomputed at the use. */
+/* A value whose kernel-ready buffer another kernel needs as it is, so it cannot be recomputed at
+ * the use. */
 static bool *find_forced(const Graph *g, const Order *order, const Step *step)
 {
     bool *forced = arena_alloc((size_t)g->count * sizeof(bool));
@@ -128,7 +137,8 @@ static int new_sum(Schedule *s, Node *node, int phase)
     return s->sum_count++;
 }
 
-/* ADD of two batch reductions used nowhere else: both add to one sum. The phases must agree, so that it is complete. */
+/* ADD of two batch reductions used nowhere else: both add to one sum. The phases must agree, so
+ * that it is complete. */
 static void find_sums(Schedule *s, const Order *order, const int *uses, const int *phase)
 {
     s->sums = arena_alloc((size_t)order->count * sizeof(Sum));
@@ -187,8 +197,8 @@ static int *find_phases(const Graph *g, const Order *order)
     return phase;
 }
 
-/* Whole arrays are computed as late as their first use allows: what only depends on parameters joins the update that uses
- * it instead of being stored at the start of the step. */
+/* Whole arrays are computed as late as their first use allows: what only depends on parameters
+ * joins the update that uses it instead of being stored at the start of the step. */
 static void delay_arrays(const Graph *g, const Order *order, int *phase, int last)
 {
     int *deadline = arena_alloc((size_t)g->count * sizeof(int));
@@ -211,7 +221,8 @@ typedef struct Placement { /* what decides where a node can go */
     int section;
     Kernel *latest; /* kernel of this section that makes the latest operand */
     int latest_idx;
-    bool joinable;  /* all operands made there are read at the node's own index, none is a reduction */
+    bool joinable; /* all operands made there are read at the node's own index, none is a reduction
+                    */
 } Placement;
 
 static int kernel_index(const Section *section, const Kernel *kernel)
@@ -278,7 +289,8 @@ static bool hosts(const Kernel *kernel, const Type *space)
            same_space(&kernel->space, space);
 }
 
-/* Element-wise nodes and reductions: into the kernel of the latest operand, into a later nest, or into a new one. */
+/* Element-wise nodes and reductions: into the kernel of the latest operand, into a later nest, or
+ * into a new one. */
 static void place_in_nest(Schedule *s, int section, Node *n)
 {
     Type space = op_table[n->op].kind == CLASS_REDUCE ? n->inputs[0]->type : n->type;
@@ -290,7 +302,8 @@ static void place_in_nest(Schedule *s, int section, Node *n)
         if (at->kernels[k]->kind == KERNEL_NEST && hosts(at->kernels[k], &space))
             host = at->kernels[k];
     if (!host)
-        host = add_kernel(s, section, (Kernel){.kind = KERNEL_NEST, .batch = space.batch, .space = space});
+        host = add_kernel(s, section,
+                          (Kernel){.kind = KERNEL_NEST, .batch = space.batch, .space = space});
     add_to_body(host, n);
     s->kernel_of[n->id] = host;
 }
@@ -318,12 +331,19 @@ static void place(Schedule *s, Node *n, int section)
         place_in_nest(s, section, n);
         return;
     }
-    s->kernel_of[n->id] =
-        add_kernel(s, section, (Kernel){.kind = kind, .batch = n->type.batch || kind == KERNEL_WEIGHT,
-                                        .space = n->type, .root = n});
+    s->kernel_of[n->id] = add_kernel(s, section,
+                                     (Kernel){.kind = kind,
+                                              .batch = n->type.batch || kind == KERNEL_WEIGHT,
+                                              .space = n->type,
+                                              .root = n});
 }
 
-typedef struct Reader { Schedule *s; Kernel *kernel; int level; const Section *section; } Reader;
+typedef struct Reader {
+    Schedule *s;
+    Kernel *kernel;
+    int level;
+    const Section *section;
+} Reader;
 
 static void mark_read(void *context, Node *read, bool direct)
 {
@@ -362,8 +382,12 @@ static void find_stored(Schedule *s)
             s->stored[s->step->outputs[k]->id] = true;
 }
 
-/* ---------------------------------------------------------------- assignments happen after every read of the old value */
-typedef struct OldReader { const Tensor *tensor; bool found; } OldReader;
+/* ---------------------------------------------------------------- assignments happen after every
+ * read of the old value */
+typedef struct OldReader {
+    const Tensor *tensor;
+    bool found;
+} OldReader;
 
 static void find_old(void *context, Node *read, bool direct)
 {
@@ -395,14 +419,16 @@ static void order_assignments(Schedule *s)
                 if (kernel == writer || !reads_tensor(s, kernel, assign->tensor))
                     continue;
                 if (i > section || kernel->level > writer->level)
-                    internal_error("schedule: %s is read after its assignment", assign->tensor->name);
+                    internal_error("schedule: %s is read after its assignment",
+                                   assign->tensor->name);
                 if (kernel->level == writer->level)
                     writer->level++;
             }
     }
 }
 
-/* Two operations a multiply-add, as the network needs them: contractions, and products summed over features or the batch. */
+/* Two operations a multiply-add, as the network needs them: contractions, and products summed over
+ * features or the batch. */
 double kernel_flops(const Schedule *s, const Kernel *kernel)
 {
     double batch = s->graph->batch_size, flops = 0;
@@ -429,11 +455,15 @@ double step_bytes(const Schedule *s)
     return bytes;
 }
 
-/* Wide tiles spread the traffic of weight gradients over more samples, narrow ones waste fewer lanes in the batch's tail: the
- * tile with the least cost. The costs of a lane were measured on a 400-wide layer (docs/performance.md). */
+/* Wide tiles spread the traffic of weight gradients over more samples, narrow ones waste fewer
+ * lanes in the batch's tail: the tile with the least cost. The costs of a lane were measured on a
+ * 400-wide layer (docs/performance.md). */
 static int choose_lanes(int batch)
 {
-    static const struct Tile { int lanes; double cost; } tiles[] = {{80, 1.0}, {48, 1.015}, {32, 1.04}, {16, 1.15}};
+    static const struct Tile {
+        int lanes;
+        double cost;
+    } tiles[] = {{80, 1.0}, {48, 1.015}, {32, 1.04}, {16, 1.15}};
     int best = 0;
     double least = 0;
     for (size_t k = 0; k < sizeof tiles / sizeof *tiles; k++) {
@@ -447,7 +477,8 @@ static int choose_lanes(int batch)
     return best;
 }
 
-/* Sums of a small batch are added up in one go; a shard for every thread of a large machine costs memory and time. */
+/* Sums of a small batch are added up in one go; a shard for every thread of a large machine costs
+ * memory and time. */
 static void choose_tiles(Schedule *s)
 {
     int batch = s->graph->batch_size;

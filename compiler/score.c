@@ -13,7 +13,8 @@
 
 enum {
     DIRECTIONS = 500,
-    CHOICES = 8,             /* of as many generated rows as there are real ones: their mean is less noisy than one */
+    CHOICES =
+        8, /* of as many generated rows as there are real ones: their mean is less noisy than one */
     PROJECTED_ROWS = 200000, /* of each kind, at most: 500 directions of them take some seconds */
     CLASSIFIED_ROWS = 20000, /* of each kind, at most */
     DIGIT_BITS = 11,         /* of the radix sort */

@@ -1,8 +1,9 @@
 /* simplify.c -- identities, applied bottom-up until nothing changes.
  *
- * Needs: a step's graph. Guarantees: the same values up to rounding, with constants folded, zero adjoints gone, scalar
- * factors pulled out of contractions (spectral norm divides a result, not a matrix) and contractions with one output
- * turned into element-wise products with a sum, which fuse into their neighbours. Dead nodes simply are not reached. */
+ * Needs: a step's graph. Guarantees: the same values up to rounding, with constants folded, zero
+ * adjoints gone, scalar factors pulled out of contractions (spectral norm divides a result, not a
+ * matrix) and contractions with one output turned into element-wise products with a sum, which fuse
+ * into their neighbours. Dead nodes simply are not reached. */
 #include "gagac.h"
 
 #include <math.h>
@@ -60,7 +61,8 @@ static Node *simplify_mul(Graph *g, Node *n)
             return scaled(g, inner, factor * inner_factor);
         return NULL;
     }
-    for (int k = 0; k < 2; k++) /* x * (-y) = -(x * y), x * (c y) = c (x y): constants float to the top */
+    for (int k = 0; k < 2;
+         k++) /* x * (-y) = -(x * y), x * (c y) = c (x y): constants float to the top */
         if (split_scale(n->inputs[k], &inner, &inner_factor))
             return scaled(g, node_binary(g, OP_MUL, n->inputs[1 - k], inner), inner_factor);
     Node *a = n->inputs[0], *b = n->inputs[1];
@@ -113,7 +115,8 @@ static Node *sample_scalar(Graph *g, Node *column) /* [batch, 1] -> [batch] */
     return node_reshape(g, column, (Type){.batch = true});
 }
 
-/* Contractions with one row of weights: a product and a sum, cheaper fused into the kernels beside it. */
+/* Contractions with one row of weights: a product and a sum, cheaper fused into the kernels beside
+ * it. */
 static Node *simplify_single_row(Graph *g, Node *n)
 {
     Node *a = n->inputs[0], *b = n->inputs[1];
@@ -222,7 +225,10 @@ static Node *apply_identity(Graph *g, Node *n)
     }
 }
 
-typedef struct Memo { Node **done; int size; } Memo; /* by id of the original node */
+typedef struct Memo {
+    Node **done;
+    int size;
+} Memo; /* by id of the original node */
 
 static Node *rewrite(Graph *g, Node *n, Memo *memo)
 {
@@ -260,7 +266,8 @@ void simplify_step(Graph *g, Step *step)
     for (int k = 0; k < step->assign_count; k++) {
         Node *assign = rewrite(g, step->assigns[k], &memo);
         const Node *value = assign->inputs[0];
-        if (value->op != OP_PARAMETER || value->tensor != assign->tensor) /* else it stays as it is */
+        if (value->op != OP_PARAMETER ||
+            value->tensor != assign->tensor) /* else it stays as it is */
             step->assigns[kept++] = assign;
     }
     step->assign_count = kept;

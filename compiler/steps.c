@@ -1,15 +1,24 @@
-/* steps.c -- a training iteration as graphs: [clamp], discriminator step, generator step, and the sampler.
+/* steps.c -- a training iteration as graphs: [clamp], discriminator step, generator step, and the
+ * sampler.
  *
- * Needs: a checked Model. Guarantees: simplified steps whose inputs carry the names of a replay file. An iteration runs
- * clamp once, d_step `count` times, g_step `count` times; gradients never accumulate over updates. */
+ * Needs: a checked Model. Guarantees: simplified steps whose inputs carry the names of a replay
+ * file. An iteration runs clamp once, d_step `count` times, g_step `count` times; gradients never
+ * accumulate over updates. */
 #include "gagac.h"
 
 #include <string.h>
 
 /* Purpose words of the random counter; 0 is left to the runtime (initial values, shuffling). */
 enum {
-    STREAM_Z_D = 1, STREAM_ALPHA, STREAM_NOISE_REAL, STREAM_NOISE_FAKE_D, STREAM_LABEL_REAL,
-    STREAM_LABEL_FAKE, STREAM_Z_G, STREAM_NOISE_FAKE_G, STREAM_SAMPLE
+    STREAM_Z_D = 1,
+    STREAM_ALPHA,
+    STREAM_NOISE_REAL,
+    STREAM_NOISE_FAKE_D,
+    STREAM_LABEL_REAL,
+    STREAM_LABEL_FAKE,
+    STREAM_Z_G,
+    STREAM_NOISE_FAKE_G,
+    STREAM_SAMPLE
 };
 
 typedef struct Builder { /* what all steps share */
@@ -56,11 +65,13 @@ static void add_output(Step *step, const char *name, Node *value)
 static Node *latent(Builder *b, Step *step, const char *name, int stream, bool uniform)
 {
     InputKind kind = uniform ? INPUT_UNIFORM : INPUT_NORMAL;
-    return add_input(b->g, step, (Input){.name = name, .kind = kind, .width = b->model->z_dim,
-                                         .stream = stream});
+    return add_input(
+        b->g, step,
+        (Input){.name = name, .kind = kind, .width = b->model->z_dim, .stream = stream});
 }
 
-/* x + sigma s_j noise_ij with s_j the standard deviation (n - 1) of column j of this batch. Differentiable in x. */
+/* x + sigma s_j noise_ij with s_j the standard deviation (n - 1) of column j of this batch.
+ * Differentiable in x. */
 static Node *add_noise(Builder *b, Step *step, Node *x, double sigma, Input input)
 {
     Graph *g = b->g;
@@ -69,21 +80,23 @@ static Node *add_noise(Builder *b, Step *step, Node *x, double sigma, Input inpu
     input.kind = INPUT_NORMAL;
     input.width = b->model->x_dim;
     Node *noise = add_input(g, step, input);
-    Node *centred =
-        node_binary(g, OP_SUB, x, node_expand_batch(g, node_mean_batch(g, x)));
+    Node *centred = node_binary(g, OP_SUB, x, node_expand_batch(g, node_mean_batch(g, x)));
     Node *squares = node_sum_batch(g, node_binary(g, OP_MUL, centred, centred));
     Node *variance = node_scale(g, squares, 1.0 / (g->batch_size - 1));
     Node *guard = node_constant(g, 1e-24, variance->type);
     Node *deviation = node_unary(g, OP_SQRT, node_binary(g, OP_MAX, variance, guard));
+    node_named(deviation, "deviation");
     Node *amount = node_expand_batch(g, node_scale(g, deviation, sigma));
     return node_binary(g, OP_ADD, x, node_binary(g, OP_MUL, amount, noise));
 }
 
-/* The real rows as the discriminator sees them. In a G step (last): those of the iteration's last D update. */
+/* The real rows as the discriminator sees them. In a G step (last): those of the iteration's last D
+ * update. */
 static Node *real_rows(Builder *b, Step *step, bool last)
 {
-    Node *x = add_input(b->g, step, (Input){.name = "real", .kind = INPUT_DATA,
-                                            .width = b->model->x_dim, .last_data = last});
+    Node *x = add_input(
+        b->g, step,
+        (Input){.name = "real", .kind = INPUT_DATA, .width = b->model->x_dim, .last_data = last});
     return add_noise(b, step, x, b->model->noise_real,
                      (Input){.name = "noise_real", .stream = STREAM_NOISE_REAL, .last_data = last});
 }
@@ -103,12 +116,18 @@ static Node *label(Builder *b, Step *step, const char *name, int stream, bool fi
 {
     if (b->model->loss != LOSS_BCE || b->model->label_smoothing <= 0)
         return NULL;
-    return add_input(b->g, step, (Input){.name = name, .kind = INPUT_UNIFORM, .width = 1, .flat = true,
-                                         .stream = stream, .first_only = first,
-                                         .once = b->model->labels_drawn_once});
+    return add_input(b->g, step,
+                     (Input){.name = name,
+                             .kind = INPUT_UNIFORM,
+                             .width = 1,
+                             .flat = true,
+                             .stream = stream,
+                             .first_only = first,
+                             .once = b->model->labels_drawn_once});
 }
 
-/* ---------------------------------------------------------------- optimisers (PyTorch's formulas) */
+/* ---------------------------------------------------------------- optimisers (PyTorch's formulas)
+ */
 typedef struct Rates {
     Node *rate;
     Node *first, *second; /* Adam: what takes the bias out of its moments */
@@ -155,8 +174,7 @@ static Node *rmsprop_direction(Graph *g, Step *step, Tensor *p, Node *d, const O
     Node *square = moving_average(g, step, companion(g, p, "square", ROLE_OPTIMISER), o->alpha,
                                   node_binary(g, OP_MUL, d, d));
     if (o->centered) {
-        Node *mean =
-            moving_average(g, step, companion(g, p, "mean", ROLE_OPTIMISER), o->alpha, d);
+        Node *mean = moving_average(g, step, companion(g, p, "mean", ROLE_OPTIMISER), o->alpha, d);
         square = node_binary(g, OP_SUB, square, node_binary(g, OP_MUL, mean, mean));
     }
     Node *size = node_shift(g, node_unary(g, OP_SQRT, square), o->epsilon);
@@ -164,8 +182,8 @@ static Node *rmsprop_direction(Graph *g, Step *step, Tensor *p, Node *d, const O
     if (o->momentum == 0)
         return direction;
     Tensor *momentum = companion(g, p, "momentum", ROLE_OPTIMISER);
-    Node *next = node_binary(g, OP_ADD, node_scale(g, node_parameter(g, momentum), o->momentum),
-                             direction);
+    Node *next =
+        node_binary(g, OP_ADD, node_scale(g, node_parameter(g, momentum), o->momentum), direction);
     step_assign(step, node_assign(g, momentum, next));
     return next;
 }
@@ -181,8 +199,9 @@ static Node *adam_direction(Graph *g, Step *step, Tensor *p, Node *d, const Opti
     return node_binary(g, OP_DIV, corrected, node_shift(g, root, o->epsilon));
 }
 
-/* The running average of G's weights gives update t the share max(1 - decay, 15 / (16 + t)): it forgets its untrained
- * start. With a constant share a fifth of it would still be there after 1500 updates at decay 0.999 (docs/quality.md). */
+/* The running average of G's weights gives update t the share max(1 - decay, 15 / (16 + t)): it
+ * forgets its untrained start. With a constant share a fifth of it would still be there after 1500
+ * updates at decay 0.999 (docs/quality.md). */
 static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
 {
     Node *old = node_parameter(g, p), *direction = d;
@@ -207,7 +226,8 @@ static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Opt
 void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser *o)
 {
     size_t count = (size_t)m->parameter_count;
-    Node **values = arena_alloc(count * sizeof(Node *)), **gradients = arena_alloc(count * sizeof(Node *));
+    Node **values = arena_alloc(count * sizeof(Node *)),
+         **gradients = arena_alloc(count * sizeof(Node *));
     Rates rates = add_rates(g, step, m, o);
     for (int k = 0; k < m->parameter_count; k++)
         values[k] = node_parameter(g, m->parameters[k]);
@@ -220,20 +240,26 @@ void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser 
 static Node *add_penalty(Builder *b, Step *step, Node *real, Node *fake)
 {
     Graph *g = b->g;
-    Node *alpha = add_input(g, step, (Input){.name = "alpha", .kind = INPUT_UNIFORM, .width = 1,
-                                             .flat = true, .stream = STREAM_ALPHA});
+    Node *alpha = add_input(g, step,
+                            (Input){.name = "alpha",
+                                    .kind = INPUT_UNIFORM,
+                                    .width = 1,
+                                    .flat = true,
+                                    .stream = STREAM_ALPHA});
     Node *a = node_expand_to(g, alpha, real->type); /* a x + (1 - a) xf = xf + a (x - xf) */
     Node *between =
         node_binary(g, OP_ADD, fake, node_binary(g, OP_MUL, a, node_binary(g, OP_SUB, real, fake)));
     node_named(between, "between");
-    return gradient_penalty(g, module_apply(g, b->discriminator, between, "between", true), between);
+    return gradient_penalty(g, module_apply(g, b->discriminator, between, "between", true),
+                            between);
 }
 
 static void build_d_step(Builder *b, Step *step)
 {
     Graph *g = b->g;
     const Model *m = b->model;
-    *step = (Step){.name = "d_step", .title = "one update of the discriminator", .count = m->d_updates};
+    *step =
+        (Step){.name = "d_step", .title = "one update of the discriminator", .count = m->d_updates};
     Node *real = real_rows(b, step, false);
     Node *condition = condition_of(b, real);
     Node *z = latent(b, step, "z_d", STREAM_Z_D, m->z_uniform);
@@ -279,7 +305,9 @@ static void build_g_step(Builder *b, Step *step)
 static void build_clamp(Builder *b, Step *step)
 {
     Graph *g = b->g;
-    *step = (Step){.name = "clamp", .title = "the discriminator's parameters back into their bounds"};
+    *step = (Step){.name = "clamp",
+                   .title = "the discriminator's parameters back into their bounds",
+                   .count = 1};
     for (int k = 0; k < b->discriminator->parameter_count; k++) {
         Node *p = node_parameter(g, b->discriminator->parameters[k]);
         Node *low = node_constant(g, b->model->clamp_lower, p->type);
@@ -296,10 +324,10 @@ static void build_sample(Builder *b, Step *step)
     Node *z = latent(b, step, "z", STREAM_SAMPLE, m->sample_z_uniform);
     Node *condition = NULL;
     if (m->cond_dim)
-        condition = add_input(b->g, step, (Input){.name = "condition", .kind = INPUT_DATA,
-                                                  .width = m->cond_dim});
-    add_output(step, "rows", module_apply(b->g, b->generator, join(b->g, z, condition), "made",
-                                          false));
+        condition = add_input(
+            b->g, step, (Input){.name = "condition", .kind = INPUT_DATA, .width = m->cond_dim});
+    add_output(step, "rows",
+               module_apply(b->g, b->generator, join(b->g, z, condition), "made", false));
 }
 
 Graph *steps_build(const Model *model)

@@ -1,22 +1,18 @@
 /* template.c -- templates: real C files with named holes.
  *
- * A template's text stands between the marks "[" and "]", each alone in a comment; a hole is its name in braces in a comment,
- * the default contents, and a closing brace in a comment. There is no control flow in templates.                        */
+ * A template's text stands between the marks "[" and "]", each alone in a comment; a hole is its
+ * name in braces in a comment, the default contents, and a closing brace in a comment. There is no
+ * control flow in templates.                        */
 #include "emit.h"
 
 #include <string.h>
 
-void text_append(Text *text, const char *more)
-{
-    text_add_bytes(text, more, strlen(more));
-}
+void text_append(Text *text, const char *more) { text_add_bytes(text, more, strlen(more)); }
 
-const char *text_of(const Text *text)
-{
-    return text->bytes ? text->bytes : "";
-}
+const char *text_of(const Text *text) { return text->bytes ? text->bytes : ""; }
 
-static const char *find_hole(const char *name, size_t length, const Hole *holes, int count, bool *used)
+static const char *find_hole(const char *name, size_t length, const Hole *holes, int count,
+                             bool *used)
 {
     for (int k = 0; k < count; k++)
         if (strlen(holes[k].name) == length && memcmp(holes[k].name, name, length) == 0) {

@@ -76,7 +76,8 @@ void generator_draw(const Generator *generator, int thread, uint64_t seed, uint6
     real *rows = generator->scratch + (size_t)thread * generator->scratch_stride;
     real *condition = rows + DRAW_CHUNK * generator->outputs;
     real *latent = condition + DRAW_CHUNK * program->cond_dim;
-    SampleRequest request = {.seed = seed, .first = first, .count = count, .out = rows};
+    SampleRequest request = {
+        .seed = seed, .first = first, .count = count, .out = rows, .thread = thread};
     if (inputs->condition) {
         normalise_conditions(generator, inputs->condition, count, condition);
         request.condition = condition;

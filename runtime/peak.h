@@ -1,4 +1,5 @@
-/* peak.h -- the rate of multiply-adds that this machine's registers allow, in the instruction set of the generated code. */
+/* peak.h -- the rate of multiply-adds that this machine's registers allow, in the instruction set
+ * of the generated code. */
 #ifndef GAGAC_PEAK_H
 #define GAGAC_PEAK_H
 
@@ -8,7 +9,10 @@
 
 enum { PEAK_CHAINS = GAGAC_VECTOR_BYTES == 64 ? 16 : 12, PEAK_ROUNDS = 1000000 };
 
-typedef struct PeakProbe { real seed; volatile real sink; } PeakProbe;
+typedef struct PeakProbe {
+    real seed;
+    volatile real sink;
+} PeakProbe;
 
 static void peak_item(void *context, int index, int thread)
 {
@@ -29,7 +33,8 @@ static void peak_item(void *context, int index, int thread)
     probe->sink = chain[0][0];
 }
 
-/* GFLOP/s of all threads of the pool together, two operations a multiply-add; takes some milliseconds. */
+/* GFLOP/s of all threads of the pool together, two operations a multiply-add; takes some
+ * milliseconds. */
 static inline double peak_measure(Pool *pool)
 {
     PeakProbe probe = {(real)0.5, 0};

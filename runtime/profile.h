@@ -1,4 +1,5 @@
-/* profile.h -- time spent in each numbered kernel, for `train --bench`; nothing unless built with -DGAGAC_PROFILE. */
+/* profile.h -- time spent in each numbered kernel, for `train --bench`; nothing unless built with
+ * -DGAGAC_PROFILE. */
 #ifndef GAGAC_PROFILE_H
 #define GAGAC_PROFILE_H
 
@@ -17,7 +18,8 @@ static inline double profile_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Gives the time since the last call to the kernel that ran meanwhile; `seconds` is [kernels][PROFILE_THREADS][8]. */
+/* Gives the time since the last call to the kernel that ran meanwhile; `seconds` is
+ * [kernels][PROFILE_THREADS][8]. */
 static inline void profile_switch(Profile *p, double (*seconds)[PROFILE_THREADS][8], int next)
 {
     double now = profile_now();

@@ -1,8 +1,9 @@
 /* program.h -- what the generated part of a training program tells the fixed part.
  *
- * The generated file model.c defines `const Program gagac_program`. All state (parameters, optimiser moments, averages) is
- * one block of reals, cache-line aligned; a Tensor says where an array lies in it. Rows are padded to 16 reals with zeros:
- * logical shape [a, b] is stored as a rows of `stride` reals, b of them used.                                              */
+ * The generated file model.c defines `const Program gagac_program`. All state (parameters,
+ * optimiser moments, averages) is one block of reals, cache-line aligned; a Tensor says where an
+ * array lies in it. Rows are padded to 16 reals with zeros: logical shape [a, b] is stored as a
+ * rows of `stride` reals, b of them used.                                              */
 #ifndef GAGAC_PROGRAM_H
 #define GAGAC_PROGRAM_H
 
@@ -12,9 +13,16 @@
 
 enum { MAX_INPUTS = 8, MAX_SCALARS = 8, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
 
-typedef enum TensorRole { ROLE_PARAMETER, ROLE_OPTIMISER, ROLE_AVERAGE, ROLE_VECTOR, ROLE_BOUND } TensorRole;
+typedef enum TensorRole {
+    ROLE_PARAMETER,
+    ROLE_OPTIMISER,
+    ROLE_AVERAGE,
+    ROLE_VECTOR,
+    ROLE_BOUND
+} TensorRole;
 typedef enum InitKind {
-    INIT_ZERO, INIT_ONE,
+    INIT_ZERO,
+    INIT_ONE,
     INIT_UNIFORM, /* U(-scale, scale) */
     INIT_NORMAL,  /* N(0, scale^2) */
     INIT_UNIT,    /* standard normal, then length 1 (spectral norm's vectors) */
@@ -25,33 +33,35 @@ typedef struct ProgramTensor {
     const char *name;  /* as in a checkpoint and a replay file: "D.0.weight" */
     const char *label; /* for people: "discriminator fc0 weight" */
     TensorRole role;
-    int rank, dims[4]; /* logical shape; linear weights [out, in] */
+    int rank, dims[4];     /* logical shape; linear weights [out, in] */
     int rows, row, stride; /* stored shape: rows of stride reals, row of them used */
-    size_t offset;     /* first real in the state block */
+    size_t offset;         /* first real in the state block */
     InitKind init;
     double scale;
-    int source;        /* index of the tensor it belongs to, or -1 */
+    int source; /* index of the tensor it belongs to, or -1 */
 } ProgramTensor;
 
 typedef enum InputKind { INPUT_DATA, INPUT_NORMAL, INPUT_UNIFORM } InputKind;
 
 typedef struct ProgramInput { /* what an update reads for each sample of its batch */
-    const char *name; /* as in a replay file: "real" "z_d" "alpha" "noise_real" ... */
+    const char *name;         /* as in a replay file: "real" "z_d" "alpha" "noise_real" ... */
     InputKind kind;
-    int width;        /* numbers a sample */
-    bool flat;        /* replay shape is [updates, batch], not [updates, batch, width] */
-    int stream;       /* purpose word of the Philox counter */
-    bool once;        /* drawn once for the whole training: the counter does not hold the update */
-    bool first_only;  /* a G update: replay takes the first slice of the iteration's D updates (smoothed labels) */
-    bool last_data;   /* a G update that reads data (or its noise): those of the iteration's last D update */
+    int width;       /* numbers a sample */
+    bool flat;       /* replay shape is [updates, batch], not [updates, batch, width] */
+    int stream;      /* purpose word of the Philox counter */
+    bool once;       /* drawn once for the whole training: the counter does not hold the update */
+    bool first_only; /* a G update: replay takes the first slice of the iteration's D updates
+                        (smoothed labels) */
+    bool last_data;  /* a G update that reads data (or its noise): those of the iteration's last D
+                        update */
 } ProgramInput;
 
 typedef enum ScalarKind {
-    SCALAR_RATE,       /* base * gamma^floor(iteration / schedule_step) */
-    SCALAR_UNBIAS,     /* 1 / (1 - base^t), t = this net's updates so far, from 1: takes the start out of a
-                        * moving average */
-    SCALAR_SHARE,      /* max(1 - base, 15 / (16 + t)): share of the newest value in a moving average that forgets its
-                        * start */
+    SCALAR_RATE,   /* base * gamma^floor(iteration / schedule_step) */
+    SCALAR_UNBIAS, /* 1 / (1 - base^t), t = this net's updates so far, from 1: takes the start out
+                    * of a moving average */
+    SCALAR_SHARE,  /* max(1 - base, 15 / (16 + t)): share of the newest value in a moving average
+                    * that forgets its  start */
     SCALAR_UNBIAS_ROOT /* 1 / sqrt(1 - base^t) */
 } ScalarKind;
 
@@ -61,15 +71,18 @@ typedef struct ProgramScalar {
     double base;
 } ProgramScalar;
 
-/* Where one update's inputs come from. Rows of `given` are samples: given[k][sample * width + column]. */
+/* Where one update's inputs come from. Rows of `given` are samples: given[k][sample * width +
+ * column]. */
 typedef struct Batch {
-    const struct Data *data;       /* the data set, NULL in a replay */
-    uint64_t position;             /* of the batch's first row in the endless shuffled order of rows */
+    const struct Data *data; /* the data set, NULL in a replay */
+    uint64_t position;       /* of the batch's first row in the endless shuffled order of rows */
     uint64_t seed;
-    uint64_t update;               /* counts this kind of update from the start of the training: Philox counter */
-    uint64_t data_update;          /* the D update that the data belongs to: counter of inputs with last_data */
-    uint64_t first_update;         /* the iteration's first D update: counter of inputs with first_only */
-    uint64_t sample_offset;        /* added to the sample's index in the counter (the sampler's first row) */
+    uint64_t update; /* counts this kind of update from the start of the training: Philox counter */
+    uint64_t
+        data_update; /* the D update that the data belongs to: counter of inputs with last_data */
+    uint64_t first_update; /* the iteration's first D update: counter of inputs with first_only */
+    uint64_t
+        sample_offset; /* added to the sample's index in the counter (the sampler's first row) */
     const real *given[MAX_INPUTS]; /* replay: values instead of draws; NULL: draw */
 } Batch;
 
@@ -84,65 +97,76 @@ typedef struct ProgramUpdate {
     ProgramScalar scalars[MAX_SCALARS];
     int output_count;
     const char *outputs[MAX_OUTPUTS]; /* "d_loss", "penalty", "d_real", "d_fake" / "g_loss" */
-    double flops, bytes;              /* of one update */
-    /* Reads the batch, changes the state, writes the outputs. work: work_size + threads * scratch_size
-     * bytes of the program, 64-byte aligned, zeroed once. */
-    void (*run)(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars, double *outputs);
+    double flops;                     /* of one update */
+    /* Reads the batch, changes the state, writes the outputs. work: work_size + threads *
+     * scratch_size bytes of the program, 64-byte aligned, zeroed once. */
+    void (*run)(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,
+                double *outputs);
 } ProgramUpdate;
 
-/* Rows of normalised columns from the generator: rows first .. first+count-1 of the stream of `seed`. */
+/* Rows of normalised columns from the generator: rows first .. first+count-1 of the stream of
+ * `seed`. */
 typedef struct SampleRequest {
     uint64_t seed, first;
-    int count;            /* any number; tiles are cut inside */
-    const real *latent;   /* [count][z_dim] given latents, or NULL: draw */
-    const real *condition;/* [count][cond_dim] normalised conditions, or NULL */
-    real *out;            /* [count][outputs] */
+    int count;             /* any number; tiles are cut inside */
+    const real *latent;    /* [count][z_dim] given latents, or NULL: draw */
+    const real *condition; /* [count][cond_dim] normalised conditions, or NULL */
+    real *out;             /* [count][outputs] */
+    int thread;            /* which of the pool's threads asks, for `train --bench` */
 } SampleRequest;
 
 typedef struct ProgramKernel { /* one numbered kernel of the generated code, for `train --bench` */
-    const char *name;  /* as in the generated code: "k3" */
-    const char *label; /* for people: "discriminator fc1 + leaky_relu" */
-    int update;        /* the update it belongs to; update_count: the sampler */
-    double flops, bytes;    /* of one update (sampler: of one row) */
-    double (*seconds)[8];   /* [MAX_THREADS][0]: time spent in it so far, one cache line a thread; NULL without -DGAGAC_PROFILE */
+    const char *name;          /* as in the generated code: "k3" */
+    const char *label;         /* for people: "discriminator fc1 + leaky_relu" */
+    int update;                /* the update it belongs to; update_count: the sampler */
+    double flops;              /* of one update (sampler: of one row) */
+    double (*seconds)[8]; /* [MAX_THREADS][0]: time spent in it so far, one cache line a thread;
+                             NULL without -DGAGAC_PROFILE */
 } ProgramKernel;
 
 typedef struct Program {
-    const char *version;      /* of gagac */
-    const char *config;       /* the config's text */
-    const char *config_name;  /* its base name */
-    uint64_t config_hash;     /* of what decides nets and training; a checkpoint of another hash is refused */
-    const char *isa;          /* "avx512" "avx2" "generic" */
+    const char *version;     /* of gagac */
+    const char *config;      /* the config's text */
+    const char *config_name; /* its base name */
+    uint64_t config_hash;    /* of what decides nets and training; a checkpoint of another hash is
+                                refused */
+    const char *isa;         /* "avx512" "avx2" "generic" */
     int x_dim, cond_dim, z_dim, batch_size;
-    const char *const *keys;  /* x_dim column names */
-    int normalisation;        /* 0 std, 1 blend, 2 rank */
-    const double *clamp_lower, *clamp_upper; /* x_dim bounds in physical units (constraints), or NULL */
-    size_t lower_offset, upper_offset; /* where the x_dim - cond_dim normalised bounds lie in the state, in reals */
+    const char *const *keys; /* x_dim column names */
+    int normalisation;       /* 0 std, 1 blend, 2 rank */
+    const double *clamp_lower,
+        *clamp_upper; /* x_dim bounds in physical units (constraints), or NULL */
+    size_t lower_offset,
+        upper_offset; /* where the x_dim - cond_dim normalised bounds lie in the state, in reals */
     long long iterations, passes; /* one of them > 0 */
     int schedule_step;
     double schedule_gamma;
     bool shuffle;
     double ema_decay;
     long long store_start, store_every, store_last, log_every;
-    uint64_t seed;            /* of all draws, where the command line gives none */
+    uint64_t seed; /* of all draws, where the command line gives none */
     const char *start_from;
     int tensor_count;
     const ProgramTensor *tensors;
-    size_t state_size;        /* reals */
-    size_t work_size;         /* bytes shared by all threads; after them scratch_size bytes for each thread */
-    size_t scratch_size;      /* bytes, a multiple of 64 */
+    size_t state_size; /* reals */
+    size_t
+        work_size; /* bytes shared by all threads; after them scratch_size bytes for each thread */
+    size_t scratch_size; /* bytes, a multiple of 64 */
     int update_count;
     const ProgramUpdate *updates; /* in the order of an iteration: d_step, g_step */
     void (*before_iteration)(Pool *pool, real *state, void *work); /* weight clamp, or NULL */
-    size_t generator_offset, average_offset; /* of the generator's parameters and their average (same layout), in reals;
-                                                average_offset = (size_t)-1 when there is no average */
-    size_t sample_work_size;  /* bytes */
+    size_t generator_offset,
+        average_offset; /* of the generator's parameters and their average (same layout), in reals;
+                           average_offset = (size_t)-1 when there is no average */
+    size_t sample_work_size; /* bytes */
     double sample_flops;
-    void (*sample)(const real *generator, const real *state, void *work, const SampleRequest *request);
+    void (*sample)(const real *generator, const real *state, void *work,
+                   const SampleRequest *request);
     const char *sampler_source; /* text of sampler.c, its numbers left open: sampler_write.h */
     const char *sampler_header;
-    bool estimates_w1;        /* -(d_real + d_fake) estimates the Wasserstein-1 distance */
-    double (*peak)(Pool *pool); /* measures the FMA peak of the pool's threads, GFLOP/s, in some milliseconds */
+    bool estimates_w1;          /* -(d_real + d_fake) estimates the Wasserstein-1 distance */
+    double (*peak)(Pool *pool); /* measures the FMA peak of the pool's threads, GFLOP/s, in some
+                                   milliseconds */
     int kernel_count;
     const ProgramKernel *kernels;
 } Program;

@@ -23,8 +23,8 @@ void *allocate(uint64_t count, size_t size)
 
 enum { HUGE_PAGE = 2 << 20 };
 
-/* Large blocks lie on huge pages where the system has them: a step streams through megabytes of weights and sums, and 4 kB
- * pages would cost it several per cent in address translation. */
+/* Large blocks lie on huge pages where the system has them: a step streams through megabytes of
+ * weights and sums, and 4 kB pages would cost it several per cent in address translation. */
 void *block_create(size_t bytes)
 {
     size_t slack = bytes >= HUGE_PAGE ? HUGE_PAGE : 0, size = (bytes ? bytes : 1) + slack;

@@ -1,7 +1,8 @@
 /* totals.h -- sums over a batch: 16 partial sums an element, shares of shards, a fixed tree.
  *
- * A batch is cut into a fixed number of shards of consecutive tiles. Each shard adds up its samples in their order; the shares
- * are combined in a fixed binary tree. So a total has the same bits for any number of threads.                          */
+ * A batch is cut into a fixed number of shards of consecutive tiles. Each shard adds up its samples
+ * in their order; the shares are combined in a fixed binary tree. So a total has the same bits for
+ * any number of threads.                          */
 #ifndef GAGAC_TOTALS_H
 #define GAGAC_TOTALS_H
 

@@ -45,10 +45,9 @@ static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(
 static void /*{name*/contract/*}*/(/*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
     real out[restrict 8][BT]/*}*/)
 {
-/*{prepare*//*}*/    for (int o = 0; o < /*{full_rows*/8/*}*/; o += /*{rows_a_block*/8/*}*/)
-        for (int l = 0; l < BT; l += /*{vectors*/48 / VL/*}*/ * VL)
-            /*{block*/contract_block/*}*/(/*{rows_a_block*/8/*}*/, o, l, /*{arguments*/w, x, out/*}*/);
-/*{remainder*//*}*/}
+/*{prepare*//*}*//*{blocks*/    for (int l = 0; l < BT; l += 48)
+        contract_block(8, 0, l, w, x, out);
+/*}*/}
 /*]*/
 void contract_test(real w[8][16], real x[16][BT], real out[8][BT]);
 void contract_test(real w[8][16], real x[16][BT], real out[8][BT])
