@@ -11,7 +11,7 @@
 enum { WIDTH = 64, STEPS = 600, BATCH = 250 }; /* BATCH rows of each kind an update */
 
 static const Optimiser adam = {
-    .kind = OPT_ADAM, .rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+    .kind = OPT_ADAM, .rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 
 typedef struct Classifier {
     Graph *graph;

@@ -266,9 +266,10 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     SamplerTexts sampler = emit_sampler(model, g, options);
     EmittedFiles files = {arena_alloc(8 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));
-    files.files[files.count++] = file_of("src/model.c", emit_training(model, g, plans, options));
     files.files[files.count++] =
-        file_of("src/generator.c", emit_generator(model, g, plans, options));
+        file_of("src/model.c", wrap_lines(emit_training(model, g, plans, options)));
+    files.files[files.count++] =
+        file_of("src/generator.c", wrap_lines(emit_generator(model, g, plans, options)));
     files.files[files.count++] =
         file_of("src/program.c", emit_tables(model, g, plans, options, sampler));
     files.files[files.count++] = file_of("sampler/sampler.c", sampler.source);

@@ -11,6 +11,9 @@
 void text_append(Text *text, const char *more);
 const char *text_of(const Text *text); /* "" when empty */
 
+/* The text with its long lines cut after commas, comments between words. */
+const char *wrap_lines(const char *text);
+
 typedef struct Hole {
     const char *name, *text;
 } Hole;

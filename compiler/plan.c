@@ -47,6 +47,19 @@ static const char *unique_name(const char *wish, const char **taken, int count)
     }
 }
 
+/* The node's name, or what it is made from: "sum_slope", "mul_slope". */
+static const char *describe(const Node *n)
+{
+    if (n->name)
+        return n->name;
+    for (int k = 0; k < op_table[n->op].arity; k++) {
+        const Node *from = n->inputs[k];
+        if (from->name)
+            return arena_printf("%s_%s", op_table[n->op].name, from->name);
+    }
+    return op_table[n->op].name;
+}
+
 static void collect(Plan *p)
 {
     const Schedule *s = p->schedule;
@@ -73,7 +86,7 @@ static void collect(Plan *p)
                 if (!n || !s->stored[n->id] || n->op == OP_ASSIGN || s->sum_of[n->id] >= 0)
                     continue;
                 Buffer b = {.node = n, .section = k, .first = j, .last = j};
-                b.name = names[taken] = unique_name(n->name, names, taken);
+                b.name = names[taken] = unique_name(describe(n), names, taken);
                 taken++;
                 if (n->type.batch) {
                     p->buffer_of[n->id] = p->buffer_count;
@@ -85,8 +98,7 @@ static void collect(Plan *p)
             }
         }
     for (int k = 0; k < s->sum_count; k++) {
-        const char *wish = s->sums[k].name ? s->sums[k].name : s->sums[k].node->name;
-        s->sums[k].name = names[taken] = unique_name(wish ? wish : "sum", names, taken);
+        s->sums[k].name = names[taken] = unique_name(describe(s->sums[k].node), names, taken);
         taken++;
     }
 }

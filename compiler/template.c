@@ -7,9 +7,54 @@
 
 #include <string.h>
 
+enum { MAX_COLUMNS = 100 }; /* of a line of generated code */
+
 void text_append(Text *text, const char *more) { text_add_bytes(text, more, strlen(more)); }
 
 const char *text_of(const Text *text) { return text->bytes ? text->bytes : ""; }
+
+/* Where to end a line of more than `room` bytes: after the last comma, or in a comment the last
+ * word, that fits. */
+static size_t breaking_place(const char *line, size_t length, size_t room, bool comment)
+{
+    for (size_t k = room; k > 40; k--)
+        if (line[k] == ' ' && (comment || line[k - 1] == ','))
+            return k;
+    return length;
+}
+
+static void wrap_line(Text *out, const char *line, size_t length)
+{
+    size_t indent = strspn(line, " "), room = MAX_COLUMNS;
+    bool comment = strncmp(line + indent, "/*", 2) == 0;
+    size_t margin = indent + (comment ? 5 : 4); /* of what goes on in the next line */
+    while (length > room) {
+        size_t part = breaking_place(line, length, room, comment);
+        size_t words = part;
+        while (words > indent && line[words - 1] == ' ')
+            words--;
+        text_add_bytes(out, line, words);
+        if (part == length)
+            return;
+        text_add(out, "\n%*s", (int)margin, "");
+        line += part + 1;
+        length -= part + 1;
+        room = MAX_COLUMNS - margin;
+    }
+    text_add_bytes(out, line, length);
+}
+
+const char *wrap_lines(const char *text)
+{
+    Text out = {0};
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        wrap_line(&out, text, length);
+        text_append(&out, "\n");
+        text += length + (text[length] == '\n');
+    }
+    return text_of(&out);
+}
 
 static const char *find_hole(const char *name, size_t length, const Hole *holes, int count,
                              bool *used)
