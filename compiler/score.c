@@ -4,6 +4,7 @@
  * ranked view turns every column of the real rows into a standard normal; there it does not. */
 #include "score.h"
 
+#include "../runtime/column.h"
 #include "../runtime/normal.h"
 #include "../runtime/order.h"
 #include "gagac.h"
@@ -138,45 +139,11 @@ static Sample sort_columns(const Sample *sample)
 }
 
 /* ---------------------------------------------------------------- one column */
-typedef struct Moments {
-    double mean, std; /* std with the number of rows in its denominator */
-} Moments;
-
-static Moments compute_moments(const float *values, size_t rows)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < rows; i++) {
-        sum += values[i];
-    }
-    double mean = sum / (double)rows;
-    for (size_t i = 0; i < rows; i++) {
-        double deviation = values[i] - mean;
-        squares += deviation * deviation;
-    }
-    return (Moments){mean, sqrt(squares / (double)rows)};
-}
-
 /* What differences in a column are measured in: its std, or 1 where all real rows are equal. The
  * bound is the rounding of the mean of equal values. */
 static double column_scale(Moments reference)
 {
     return reference.std > 1e-12 * fabs(reference.mean) ? reference.std : 1.0;
-}
-
-/* Wasserstein-1 distance of two sorted columns: the area between the two quantile functions, which
- * are stairs with steps at i/m and j/n. */
-static double wasserstein_distance(const float *a, size_t m, const float *b, size_t n)
-{
-    double area = 0, from = 0;
-    for (size_t i = 0, j = 0; i < m && j < n;) {
-        double next_i = (double)(i + 1) / (double)m, next_j = (double)(j + 1) / (double)n;
-        double to = next_i < next_j ? next_i : next_j;
-        area += (to - from) * fabs((double)a[i] - (double)b[j]);
-        from = to;
-        i += next_i <= next_j;
-        j += next_j <= next_i;
-    }
-    return area;
 }
 
 /* Kolmogorov-Smirnov distance of two sorted columns. */
@@ -202,8 +169,8 @@ static void score_columns(const Sample *reference, const Sample *generated, cons
     size_t m = reference->rows, n = generated->rows;
     Sample other = sort_columns(generated);
     for (int c = 0; c < reference->column_count; c++) {
-        Moments r = compute_moments(reference->columns[c], m);
-        Moments g = compute_moments(generated->columns[c], n);
+        Moments r = moments_of(reference->columns[c], m);
+        Moments g = moments_of(generated->columns[c], n);
         double scale = column_scale(r);
         const float *a = sorted->columns[c], *b = other.columns[c];
         scores->columns[c] = (ColumnScore){
@@ -221,7 +188,7 @@ static Sample standardise(const Sample *sample, const Sample *reference)
 {
     Sample view = new_sample(sample->rows, sample->column_count);
     for (int c = 0; c < sample->column_count; c++) {
-        Moments moments = compute_moments(reference->columns[c], reference->rows);
+        Moments moments = moments_of(reference->columns[c], reference->rows);
         double scale = column_scale(moments);
         for (size_t i = 0; i < sample->rows; i++) {
             view.columns[c][i] = (float)((sample->columns[c][i] - moments.mean) / scale);
@@ -317,7 +284,7 @@ static double sliced_distance(const Sample *reference, const Sample *generated)
 /* Correlation coefficient of two columns; 0 when one of them is constant. */
 static double correlate(const float *a, const float *b, size_t rows)
 {
-    Moments p = compute_moments(a, rows), q = compute_moments(b, rows);
+    Moments p = moments_of(a, rows), q = moments_of(b, rows);
     double sum = 0;
     for (size_t i = 0; i < rows; i++) {
         sum += (a[i] - p.mean) * (b[i] - q.mean);

@@ -1,6 +1,8 @@
 /* report.c -- see report.h. */
 #include "report.h"
 
+#include "column.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,36 +31,6 @@ static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
-}
-
-typedef struct Moments {
-    double mean, std;
-} Moments;
-
-static Moments moments_of(const float *values, size_t count)
-{
-    double mean = 0, square = 0;
-    for (size_t i = 0; i < count; i++) {
-        mean += (double)values[i] / (double)count;
-    }
-    for (size_t i = 0; i < count; i++) {
-        square += ((double)values[i] - mean) * ((double)values[i] - mean) / (double)count;
-    }
-    return (Moments){mean, sqrt(square)};
-}
-
-double wasserstein_distance(const float *a, size_t a_count, const float *b, size_t b_count)
-{
-    double distance = 0, place = 0;
-    for (size_t i = 0, j = 0; i < a_count && j < b_count;) {
-        double a_end = (double)(i + 1) / (double)a_count, b_end = (double)(j + 1) / (double)b_count;
-        double end = a_end < b_end ? a_end : b_end;
-        distance += (end - place) * fabs((double)a[i] - (double)b[j]);
-        place = end;
-        i += a_end <= b_end;
-        j += b_end <= a_end;
-    }
-    return distance;
 }
 
 typedef struct Range {

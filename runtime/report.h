@@ -29,7 +29,4 @@ typedef struct Report {
 
 void report_render(const Report *report, Text *out);
 
-/* Wasserstein-1 distance of two sorted samples: the integral of |F^-1 - G^-1| over (0, 1). */
-double wasserstein_distance(const float *a, size_t a_count, const float *b, size_t b_count);
-
 #endif

@@ -2,6 +2,8 @@
  * markup. */
 #include "report.h"
 
+#include "column.h"
+
 #include "toy.h"
 
 #include <math.h>
