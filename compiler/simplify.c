@@ -147,6 +147,21 @@ static Node *simplify_contract(Graph *g, Node *n)
     return simplify_single_row(g, n);
 }
 
+/* Term by term, and without what all samples share: sum of v x_b = v times sum of x_b. Then gradients
+ * that cancel, as of a bias whose unit is active for equally many real and fake rows, are an exact 0
+ * and no rounding noise, which RMSprop and Adam would take for a direction. */
+static Node *simplify_batch_sum(Graph *g, Node *a)
+{
+    if (a->op == OP_ADD || a->op == OP_SUB)
+        return node_binary(g, a->op, node_sum_batch(g, a->inputs[0]),
+                           node_sum_batch(g, a->inputs[1]));
+    for (int k = 0; k < 2 && a->op == OP_MUL; k++)
+        if (a->inputs[k]->op == OP_EXPAND_BATCH)
+            return node_binary(g, OP_MUL, a->inputs[k]->inputs[0],
+                               node_sum_batch(g, a->inputs[1 - k]));
+    return NULL;
+}
+
 static Node *simplify_reduce(Graph *g, Node *n)
 {
     Node *a = n->inputs[0], *rest;
@@ -159,7 +174,7 @@ static Node *simplify_reduce(Graph *g, Node *n)
         return node_scale(g, a->inputs[0], extent);
     if (split_scale(a, &rest, &factor))
         return scaled(g, batch ? node_sum_batch(g, rest) : node_sum(g, rest, n->axis), factor);
-    return NULL;
+    return batch ? simplify_batch_sum(g, a) : NULL;
 }
 
 static Node *simplify_slice(Graph *g, Node *n)

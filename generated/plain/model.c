@@ -10,7 +10,7 @@
  *   seed.json:46             batch_size = 1000   B
  *   seed.json:54             keys = 2   X
  *
- *   d_step   one update of the discriminator: 0.664606 GFLOP
+ *   d_step   one update of the discriminator: 0.665806 GFLOP
  *   g_step   one update of the generator: 0.3038 GFLOP
  */
 #include "model.h"
@@ -82,7 +82,8 @@ static void linear_100x100(real w[restrict 100][112], real x[restrict 100][BT],
 static void linear_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
-    real live[restrict BT], real total[restrict 112][LANES])
+    real live[restrict BT], real total[restrict 112][LANES],
+    real total2[restrict 112][LANES])
 {
     for (int lane = 0; lane < BT; lane++)
         out[0][lane] = 0;
@@ -103,7 +104,8 @@ static void linear_100x100_2(real w[restrict 100][112], real x[restrict 100][BT]
             const real t6 = (real_leaky_slope(t3, (real)0)) * t4;
             const real t7 = (real)-0.001 * t6;
             out2[f][lane] = t7;
-            total[f][lane % LANES] += t3 * live[lane];
+            total[f][lane % LANES] += (real_leaky_slope(t3, (real)0)) * live[lane];
+            total2[f][lane % LANES] += t3 * live[lane];
         }
     }
 }
@@ -163,7 +165,7 @@ static void linear_2x100(real w[restrict 2][112], real x[restrict 100][BT], real
 static void linear_100x100_4(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
-    real c[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES],
+    real live[restrict BT], real total[restrict 112][LANES],
     real total2[restrict 112][LANES])
 {
     for (int lane = 0; lane < BT; lane++)
@@ -185,9 +187,7 @@ static void linear_100x100_4(real w[restrict 100][112], real x[restrict 100][BT]
             const real t6 = (real_leaky_slope(t3, (real)0)) * t4;
             const real t7 = (real)0.001 * t6;
             out2[f][lane] = t7;
-            const real t8 = c[f][lane];
-            const real t9 = t7 + t8;
-            total[f][lane % LANES] += t9 * live[lane];
+            total[f][lane % LANES] += (real_leaky_slope(t3, (real)0)) * live[lane];
             total2[f][lane % LANES] += t3 * live[lane];
         }
     }
@@ -318,8 +318,7 @@ static void weight_gradient_100x2(int first, int live, real y[restrict 100][BT],
 
 static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
-    real out[restrict 100][BT], real b[restrict 100][BT], real live[restrict BT],
-    real total[restrict 112][LANES])
+    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
 {
     for (int o = 0; o < 100; o++) {
         const int f = o, r = 0;
@@ -332,9 +331,7 @@ static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
             const real t1 = a[f][lane];
             const real t2 = (real_leaky_slope(t1, (real)0)) * product;
             out[f][lane] = t2;
-            const real t3 = b[f][lane];
-            const real t4 = t2 + t3;
-            total[f][lane % LANES] += t4 * live[lane];
+            total[f][lane % LANES] += t2 * live[lane];
         }
     }
 }
@@ -482,14 +479,14 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 77328); /* [100][48] written k31,
         last read k40 */
     real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 82128); /* [100][48] written k32,
-        last read k36 */
-    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 86928); /* [100][48] written k34,
+        last read k33 */
+    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 82128); /* [100][48] written k34,
         last read k45 */
-    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 91728); /* [100][48] written k35,
+    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 86928); /* [100][48] written k35,
         last read k41 */
-    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 96528); /* [100][48] written k36,
+    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 91728); /* [100][48] written k36,
         last read k37 */
-    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 82128); /* [100][48] written k38,
+    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 91728); /* [100][48] written k38,
         last read k42 */
     real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k42,
         last read k46 */
@@ -517,7 +514,7 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
           real_fc2[100] -> sum, d_real_fc3_sum[100] */
     KERNEL(4);
     linear_100x100_2(s->state->d.fc3_w, real_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
-        d_real_fc3_sum, live, sums->sum_batch_real_fc3);
+        d_real_fc3_sum, live, sums->sum_batch_4, sums->sum_batch_real_fc3);
     /* k5  sum over the batch */
     KERNEL(5);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
@@ -553,7 +550,7 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
            fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
     KERNEL(15);
     linear_100x100_4(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum_2,
-        d_fake_fc3_sum, d_real_fc3_sum, live, sums->d_fc3_b, sums->sum_batch_fake_fc3);
+        d_fake_fc3_sum, live, sums->sum_batch_5, sums->sum_batch_fake_fc3);
     /* k16  sum over the batch */
     KERNEL(16);
     samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_2);
@@ -602,36 +599,39 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     /* k29  gradient of fc0_w */
     KERNEL(29);
     weight_gradient_100x2(first, live_count, d_between_fc0_sum, dd_between, sums->d_fc0_w);
-    /* k30  back through fc3_w, slope of the activation   d_fake_fc3_sum[100] -> d_fake_fc2_sum[100]
-         */
+    /* k30  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
+         d_fake_fc2_sum[100] */
     KERNEL(30);
-    back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
-    /* k31  back through fc2_w, slope of the activation   d_fake_fc2_sum[100] -> d_fake_fc1_sum[100]
-         */
+    back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live,
+        sums->d_fc2_b);
+    /* k31  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
+         d_fake_fc1_sum[100] */
     KERNEL(31);
-    back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
-    /* k32  back through fc1_w, slope of the activation   d_fake_fc1_sum[100] -> d_fake_fc0_sum[100]
-         */
+    back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live,
+        sums->d_fc1_b);
+    /* k32  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
+         d_fake_fc0_sum[100] */
     KERNEL(32);
-    back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
+    back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live,
+        sums->d_fc0_b);
     /* k33  gradient of fc0_w, added */
     KERNEL(33);
     weight_gradient_100x2(0, live_count, d_fake_fc0_sum, made_fc4, sums->d_fc0_w);
     /* k34  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
          d_real_fc2_sum[100] */
     KERNEL(34);
-    back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, d_fake_fc2_sum,
-        live, sums->d_fc2_b);
+    back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live,
+        sums->d_fc2_b);
     /* k35  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
          d_real_fc1_sum[100] */
     KERNEL(35);
-    back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, d_fake_fc1_sum,
-        live, sums->d_fc1_b);
+    back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live,
+        sums->d_fc1_b);
     /* k36  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
          d_real_fc0_sum[100] */
     KERNEL(36);
-    back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, d_fake_fc0_sum,
-        live, sums->d_fc0_b);
+    back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live,
+        sums->d_fc0_b);
     /* k37  gradient of fc0_w, added */
     KERNEL(37);
     weight_gradient_100x2(0, live_count, d_real_fc0_sum, x, sums->d_fc0_w);
@@ -684,9 +684,10 @@ static void d_step_shard_0(void *context, int shard, int thread)
     struct d_step_sums *sums = &s->work->shards[shard].d_step;
     real *scratch = s->work->scratch + (size_t)thread * THREAD_SCRATCH;
     const int from = shard * TILES / SHARDS, to = (shard + 1) * TILES / SHARDS;
+    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
     memset(sums->sum_batch_real_fc3, 0, sizeof sums->sum_batch_real_fc3);
     memset(sums->sum_batch, 0, sizeof sums->sum_batch);
-    memset(sums->d_fc3_b, 0, sizeof sums->d_fc3_b);
+    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
     memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
     memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
     memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
@@ -749,9 +750,10 @@ static void matrix_100x2(int from, int to, real a[restrict 100][16], real total[
 static void vector_100(real a[restrict 112], real total[restrict 112][LANES], real rate,
     real b[restrict 112], real c[restrict 112], real total2[restrict 112][LANES],
     real d[restrict 112], real e[restrict 112], real total3[restrict 112][LANES],
-    real g[restrict 112], real h[restrict 112], real total4[restrict 112][LANES],
-    real j[restrict 112], real total5[restrict 112][LANES], real out[restrict 112],
-    real total6[restrict 112][LANES], real out2[restrict 112])
+    real g[restrict 112], real h[restrict 112], real j[restrict 1][112],
+    real total4[restrict 112][LANES], real total5[restrict 112][LANES],
+    real k[restrict 112], real total6[restrict 112][LANES], real out[restrict 112],
+    real total7[restrict 112][LANES], real out2[restrict 112])
 {
     for (int o = 0; o < 1; o++) {
         for (int i = 0; i < 112; i++) {
@@ -800,24 +802,31 @@ static void vector_100(real a[restrict 112], real total[restrict 112][LANES], re
             g[i] = t36;
             const real t37 = h[i];
             const real t38 = (real)0.98999999999999999 * t37;
-            const real t39 = total_of_lanes(total4[i]);
-            const real t40 = t39 * t39;
-            const real t41 = (real)0.010000000000000009 * t40;
-            const real t42 = t38 + t41;
-            h[i] = t42;
-            const real t43 = real_sqrt(t42);
-            const real t44 = (real)1e-08 + t43;
-            const real t45 = t39 / t44;
-            const real t46 = t45 * t9;
-            const real t47 = j[i];
-            const real t48 = t47 - t46;
-            j[i] = t48;
-            const real t49 = total_of_lanes(total5[i]);
-            const real t50 = (real)0.001 * t49;
-            out[i] = t50;
-            const real t51 = total_of_lanes(total6[i]);
-            const real t52 = (real)-0.001 * t51;
-            out2[i] = t52;
+            const real t39 = j[0][i];
+            const real t40 = total_of_lanes(total4[i]);
+            const real t41 = t39 * t40;
+            const real t42 = (real)-0.001 * t41;
+            const real t43 = total_of_lanes(total5[i]);
+            const real t44 = t39 * t43;
+            const real t45 = (real)0.001 * t44;
+            const real t46 = t42 + t45;
+            const real t47 = t46 * t46;
+            const real t48 = (real)0.010000000000000009 * t47;
+            const real t49 = t38 + t48;
+            h[i] = t49;
+            const real t50 = real_sqrt(t49);
+            const real t51 = (real)1e-08 + t50;
+            const real t52 = t46 / t51;
+            const real t53 = t52 * t9;
+            const real t54 = k[i];
+            const real t55 = t54 - t53;
+            k[i] = t55;
+            const real t56 = total_of_lanes(total6[i]);
+            const real t57 = (real)0.001 * t56;
+            out[i] = t57;
+            const real t58 = total_of_lanes(total7[i]);
+            const real t59 = (real)-0.001 * t58;
+            out2[i] = t59;
         }
     }
 }
@@ -899,9 +908,9 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
             vector_100(s->state->d_square.fc0_b, s->sums->d_fc0_b, s->scalars[0], s->state->d.fc0_b,
                 s->state->d_square.fc1_b, s->sums->d_fc1_b, s->state->d.fc1_b,
                 s->state->d_square.fc2_b, s->sums->d_fc2_b, s->state->d.fc2_b,
-                s->state->d_square.fc3_b, s->sums->d_fc3_b, s->state->d.fc3_b,
-                s->sums->sum_batch_fake_fc3, s->values->mul_2, s->sums->sum_batch_real_fc3,
-                s->values->mul_3);
+                s->state->d_square.fc3_b, s->state->d.fc4_w, s->sums->sum_batch_4,
+                s->sums->sum_batch_5, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
+                s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
     case 3: /* k54  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
         D.3.weight.square, D.3.weight */
@@ -1078,26 +1087,6 @@ static void back_100x2(real w[restrict 2][112], real x[restrict 2][BT], real a[r
     }
 }
 
-static void back_100x100_3(real w[restrict 100][112], real x[restrict 100][BT],
-    real a[restrict 100][BT],
-    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
-{
-    for (int o = 0; o < 100; o++) {
-        const int f = o, r = 0;
-        real sum[BT] = {0};
-        for (int i = 0; i < 100; i++)
-            for (int lane = 0; lane < BT; lane++)
-                sum[lane] += w[i][o + r] * x[i][lane];
-        for (int lane = 0; lane < BT; lane++) {
-            const real product = sum[lane];
-            const real t1 = a[f][lane];
-            const real t2 = (real_leaky_slope(t1, (real)0)) * product;
-            out[f][lane] = t2;
-            total[f][lane % LANES] += t2 * live[lane];
-        }
-    }
-}
-
 static void weight_gradient_2x100(int first, int live, real y[restrict 2][BT],
     real x[restrict 100][BT], real dw[restrict 2][112])
 {
@@ -1219,17 +1208,17 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     /* k16  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
          d_made_fc2_sum[100] */
     KERNEL(72);
-    back_100x100_3(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
+    back_100x100_2(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
         sums->d_fc2_b);
     /* k17  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
          d_made_fc1_sum[100] */
     KERNEL(73);
-    back_100x100_3(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
+    back_100x100_2(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
         sums->d_fc1_b);
     /* k18  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
          d_made_fc0_sum[100] */
     KERNEL(74);
-    back_100x100_3(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
+    back_100x100_2(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
         sums->d_fc0_b);
     /* k19  gradient of fc0_w */
     KERNEL(75);

@@ -55,8 +55,8 @@ enum { /* of the training steps */
     TILE = 48, /* samples of a tile */
     TILES = 21,
     SHARDS = 4, /* of consecutive tiles; each adds up its own sums */
-    SCRATCH = 101328, /* reals of a tile's values */
-    THREAD_SCRATCH = 106704, /* the same and a transposed operand */
+    SCRATCH = 96528, /* reals of a tile's values */
+    THREAD_SCRATCH = 101904, /* the same and a transposed operand */
     KEPT = 16 /* reals of a tile kept from section to section */
 };
 
@@ -72,7 +72,8 @@ struct d_step_sums {
     real d_fc2_w[100][112] ALIGNED;
     real d_fc2_b[112][LANES] ALIGNED;
     real d_fc3_w[100][112] ALIGNED;
-    real d_fc3_b[112][LANES] ALIGNED;
+    real sum_batch_4[112][LANES] ALIGNED;
+    real sum_batch_5[112][LANES] ALIGNED;
     real sum_batch_dd_between_fc3[112][LANES] ALIGNED;
     real sum_batch_fake_fc3[112][LANES] ALIGNED;
     real sum_batch_real_fc3[112][LANES] ALIGNED;

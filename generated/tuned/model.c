@@ -10,7 +10,7 @@
  *   demo.json:29             batch_size = 1000   B
  *   demo.json:38             keys = 6   X
  *
- *   d_step   one update of the discriminator: 0.672614 GFLOP
+ *   d_step   one update of the discriminator: 0.673814 GFLOP
  *   g_step   one update of the generator: 0.3094 GFLOP
  */
 #include "model.h"
@@ -147,7 +147,8 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
     const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
         real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
-    real live[restrict BT], real total[restrict 112][LANES])
+    real live[restrict BT], real total[restrict 112][LANES],
+    real total2[restrict 112][LANES])
 {
     vec sum[8][3];
     UNROLL
@@ -181,6 +182,10 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
         UNROLL
         for (int k = 0; k < LANES / VL; k++)
             sum_total[k] = vload(&total[f][k * VL]);
+        vec sum_total2[LANES / VL];
+        UNROLL
+        for (int k = 0; k < LANES / VL; k++)
+            sum_total2[k] = vload(&total2[f][k * VL]);
         UNROLL
         for (int v = 0; v < 3; v++) {
             const int lane = l + v * VL;
@@ -194,11 +199,17 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
             const vec t6 = (vleaky_slope(t3, (real)0.01)) * t4;
             const vec t7 = t6 * vsplat((real)-0.001);
             vstore(&out2[f][lane], t7);
-            sum_total[v % (LANES / VL)] = vfma(t3, vload(&live[lane]), sum_total[v % (LANES / VL)]);
+            sum_total[v % (LANES / VL)] = vfma((vleaky_slope(t3, (real)0.01)), vload(&live[lane]),
+                sum_total[v % (LANES / VL)]);
+            sum_total2[v % (LANES / VL)] = vfma(t3, vload(&live[lane]),
+                sum_total2[v % (LANES / VL)]);
         }
         UNROLL
         for (int k = 0; k < LANES / VL; k++)
             vstore(&total[f][k * VL], sum_total[k]);
+        UNROLL
+        for (int k = 0; k < LANES / VL; k++)
+            vstore(&total2[f][k * VL], sum_total2[k]);
     }
     UNROLL
     for (int k = 0; k < 3; k++)
@@ -208,15 +219,16 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
 static void linear_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
-    real live[restrict BT], real total[restrict 112][LANES])
+    real live[restrict BT], real total[restrict 112][LANES],
+    real total2[restrict 112][LANES])
 {
     for (int lane = 0; lane < BT; lane++)
         out[0][lane] = 0;
     for (int o = 0; o < 96; o += 8)
         for (int l = 0; l < BT; l += 3 * VL)
-            linear_100x100_2_block(8, o, l, w, x, a, b, out, out2, live, total);
+            linear_100x100_2_block(8, o, l, w, x, a, b, out, out2, live, total, total2);
     for (int l = 0; l < BT; l += 3 * VL)
-        linear_100x100_2_block(4, 96, l, w, x, a, b, out, out2, live, total);
+        linear_100x100_2_block(4, 96, l, w, x, a, b, out, out2, live, total, total2);
 }
 
 static void samples(real a[restrict 16], real b[restrict 1][BT], real live[restrict BT],
@@ -285,7 +297,7 @@ static inline __attribute__((always_inline)) void linear_100x100_3_block(
     const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
         real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
-    real c[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES],
+    real live[restrict BT], real total[restrict 112][LANES],
     real total2[restrict 112][LANES])
 {
     vec sum[8][3];
@@ -337,9 +349,8 @@ static inline __attribute__((always_inline)) void linear_100x100_3_block(
             const vec t6 = (vleaky_slope(t3, (real)0.01)) * t4;
             const vec t7 = t6 * vsplat((real)0.001);
             vstore(&out2[f][lane], t7);
-            const vec t8 = vload(&c[f][lane]);
-            const vec t9 = t7 + t8;
-            sum_total[v % (LANES / VL)] = vfma(t9, vload(&live[lane]), sum_total[v % (LANES / VL)]);
+            sum_total[v % (LANES / VL)] = vfma((vleaky_slope(t3, (real)0.01)), vload(&live[lane]),
+                sum_total[v % (LANES / VL)]);
             sum_total2[v % (LANES / VL)] = vfma(t3, vload(&live[lane]),
                 sum_total2[v % (LANES / VL)]);
         }
@@ -358,16 +369,16 @@ static inline __attribute__((always_inline)) void linear_100x100_3_block(
 static void linear_100x100_3(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
-    real c[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES],
+    real live[restrict BT], real total[restrict 112][LANES],
     real total2[restrict 112][LANES])
 {
     for (int lane = 0; lane < BT; lane++)
         out[0][lane] = 0;
     for (int o = 0; o < 96; o += 8)
         for (int l = 0; l < BT; l += 3 * VL)
-            linear_100x100_3_block(8, o, l, w, x, a, b, out, out2, c, live, total, total2);
+            linear_100x100_3_block(8, o, l, w, x, a, b, out, out2, live, total, total2);
     for (int l = 0; l < BT; l += 3 * VL)
-        linear_100x100_3_block(4, 96, l, w, x, a, b, out, out2, c, live, total, total2);
+        linear_100x100_3_block(4, 96, l, w, x, a, b, out, out2, live, total, total2);
 }
 
 static void rows_6(real a[restrict 1][BT], real b[restrict 6][BT], real c[restrict 6][BT],
@@ -637,8 +648,7 @@ static void weight_gradient_100x6(int first, int live, real xt[restrict BT][16],
 static inline __attribute__((always_inline)) void back_100x100_2_block(
     const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
         real a[restrict 100][BT],
-    real out[restrict 100][BT], real b[restrict 100][BT], real live[restrict BT],
-    real total[restrict 112][LANES])
+    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
 {
     vec sum[8][3];
     UNROLL
@@ -675,9 +685,7 @@ static inline __attribute__((always_inline)) void back_100x100_2_block(
             const vec t1 = vload(&a[f][lane]);
             const vec t2 = (vleaky_slope(t1, (real)0.01)) * product;
             vstore(&out[f][lane], t2);
-            const vec t3 = vload(&b[f][lane]);
-            const vec t4 = t2 + t3;
-            sum_total[v % (LANES / VL)] = vfma(t4, vload(&live[lane]), sum_total[v % (LANES / VL)]);
+            sum_total[v % (LANES / VL)] = vfma(t2, vload(&live[lane]), sum_total[v % (LANES / VL)]);
         }
         UNROLL
         for (int k = 0; k < LANES / VL; k++)
@@ -687,14 +695,13 @@ static inline __attribute__((always_inline)) void back_100x100_2_block(
 
 static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
-    real out[restrict 100][BT], real b[restrict 100][BT], real live[restrict BT],
-    real total[restrict 112][LANES])
+    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
 {
     for (int o = 0; o < 96; o += 8)
         for (int l = 0; l < BT; l += 3 * VL)
-            back_100x100_2_block(8, o, l, w, x, a, out, b, live, total);
+            back_100x100_2_block(8, o, l, w, x, a, out, live, total);
     for (int l = 0; l < BT; l += 3 * VL)
-        back_100x100_2_block(4, 96, l, w, x, a, out, b, live, total);
+        back_100x100_2_block(4, 96, l, w, x, a, out, live, total);
 }
 
 static inline __attribute__((always_inline)) void linear_100x6_2_block(
@@ -986,14 +993,14 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 78288); /* [100][48] written k31,
         last read k40 */
     real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k32,
-        last read k36 */
-    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 87888); /* [100][48] written k34,
+        last read k33 */
+    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k34,
         last read k45 */
-    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k35,
+    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 87888); /* [100][48] written k35,
         last read k41 */
-    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 97488); /* [100][48] written k36,
+    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k36,
         last read k37 */
-    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k38,
+    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k38,
         last read k42 */
     real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k42,
         last read k46 */
@@ -1021,7 +1028,7 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
           real_fc2[100] -> sum, d_real_fc3_sum[100] */
     KERNEL(4);
     linear_100x100_2(s->state->d.fc3_w, real_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
-        d_real_fc3_sum, live, sums->sum_batch_real_fc3);
+        d_real_fc3_sum, live, sums->sum_batch_4, sums->sum_batch_real_fc3);
     /* k5  sum over the batch */
     KERNEL(5);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
@@ -1057,7 +1064,7 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
            fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
     KERNEL(15);
     linear_100x100_3(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum_2,
-        d_fake_fc3_sum, d_real_fc3_sum, live, sums->d_fc3_b, sums->sum_batch_fake_fc3);
+        d_fake_fc3_sum, live, sums->sum_batch_5, sums->sum_batch_fake_fc3);
     /* k16  sum over the batch */
     KERNEL(16);
     samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_2);
@@ -1107,18 +1114,21 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     KERNEL(29);
     weight_gradient_100x6(first, live_count, (real(*)[16])transposed, d_between_fc0_sum, dd_between,
         sums->d_fc0_w);
-    /* k30  back through fc3_w, slope of the activation   d_fake_fc3_sum[100] -> d_fake_fc2_sum[100]
-         */
+    /* k30  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
+         d_fake_fc2_sum[100] */
     KERNEL(30);
-    back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
-    /* k31  back through fc2_w, slope of the activation   d_fake_fc2_sum[100] -> d_fake_fc1_sum[100]
-         */
+    back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live,
+        sums->d_fc2_b);
+    /* k31  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
+         d_fake_fc1_sum[100] */
     KERNEL(31);
-    back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
-    /* k32  back through fc1_w, slope of the activation   d_fake_fc1_sum[100] -> d_fake_fc0_sum[100]
-         */
+    back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live,
+        sums->d_fc1_b);
+    /* k32  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
+         d_fake_fc0_sum[100] */
     KERNEL(32);
-    back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
+    back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live,
+        sums->d_fc0_b);
     /* k33  gradient of fc0_w, added */
     KERNEL(33);
     weight_gradient_100x6(0, live_count, (real(*)[16])transposed, d_fake_fc0_sum, made_fc4,
@@ -1126,18 +1136,18 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     /* k34  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
          d_real_fc2_sum[100] */
     KERNEL(34);
-    back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, d_fake_fc2_sum,
-        live, sums->d_fc2_b);
+    back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live,
+        sums->d_fc2_b);
     /* k35  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
          d_real_fc1_sum[100] */
     KERNEL(35);
-    back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, d_fake_fc1_sum,
-        live, sums->d_fc1_b);
+    back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live,
+        sums->d_fc1_b);
     /* k36  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
          d_real_fc0_sum[100] */
     KERNEL(36);
-    back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, d_fake_fc0_sum,
-        live, sums->d_fc0_b);
+    back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live,
+        sums->d_fc0_b);
     /* k37  gradient of fc0_w, added */
     KERNEL(37);
     weight_gradient_100x6(0, live_count, (real(*)[16])transposed, d_real_fc0_sum, x, sums->d_fc0_w);
@@ -1199,9 +1209,10 @@ static void d_step_shard_0(void *context, int shard, int thread)
     struct d_step_sums *sums = &s->work->shards[shard].d_step;
     real *scratch = s->work->scratch + (size_t)thread * THREAD_SCRATCH;
     const int from = shard * TILES / SHARDS, to = (shard + 1) * TILES / SHARDS;
+    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
     memset(sums->sum_batch_real_fc3, 0, sizeof sums->sum_batch_real_fc3);
     memset(sums->sum_batch, 0, sizeof sums->sum_batch);
-    memset(sums->d_fc3_b, 0, sizeof sums->d_fc3_b);
+    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
     memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
     memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
     memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
@@ -1264,9 +1275,10 @@ static void matrix_100x6(int from, int to, real a[restrict 100][16], real total[
 static void vector_100(real a[restrict 112], real total[restrict 112][LANES], real rate,
     real b[restrict 112], real c[restrict 112], real total2[restrict 112][LANES],
     real d[restrict 112], real e[restrict 112], real total3[restrict 112][LANES],
-    real g[restrict 112], real h[restrict 112], real total4[restrict 112][LANES],
-    real j[restrict 112], real total5[restrict 112][LANES], real out[restrict 112],
-    real total6[restrict 112][LANES], real out2[restrict 112])
+    real g[restrict 112], real h[restrict 112], real j[restrict 1][112],
+    real total4[restrict 112][LANES], real total5[restrict 112][LANES],
+    real k[restrict 112], real total6[restrict 112][LANES], real out[restrict 112],
+    real total7[restrict 112][LANES], real out2[restrict 112])
 {
     for (int o = 0; o < 1; o++) {
         for (int i = 0; i < 112; i += VL) {
@@ -1315,24 +1327,31 @@ static void vector_100(real a[restrict 112], real total[restrict 112][LANES], re
             vstore(&g[i], t36);
             const vec t37 = vload(&h[i]);
             const vec t38 = t37 * vsplat((real)0.98999999999999999);
-            const vec t39 = vtotal_of_lanes(&total4[i]);
-            const vec t40 = t39 * t39;
-            const vec t41 = t40 * vsplat((real)0.010000000000000009);
-            const vec t42 = t38 + t41;
-            vstore(&h[i], t42);
-            const vec t43 = vsqrt(t42);
-            const vec t44 = t43 + vsplat((real)1e-08);
-            const vec t45 = t39 / t44;
-            const vec t46 = t45 * t9;
-            const vec t47 = vload(&j[i]);
-            const vec t48 = t47 - t46;
-            vstore(&j[i], t48);
-            const vec t49 = vtotal_of_lanes(&total5[i]);
-            const vec t50 = t49 * vsplat((real)0.001);
-            vstore(&out[i], t50);
-            const vec t51 = vtotal_of_lanes(&total6[i]);
-            const vec t52 = t51 * vsplat((real)-0.001);
-            vstore(&out2[i], t52);
+            const vec t39 = vload(&j[0][i]);
+            const vec t40 = vtotal_of_lanes(&total4[i]);
+            const vec t41 = t39 * t40;
+            const vec t42 = t41 * vsplat((real)-0.001);
+            const vec t43 = vtotal_of_lanes(&total5[i]);
+            const vec t44 = t39 * t43;
+            const vec t45 = t44 * vsplat((real)0.001);
+            const vec t46 = t42 + t45;
+            const vec t47 = t46 * t46;
+            const vec t48 = t47 * vsplat((real)0.010000000000000009);
+            const vec t49 = t38 + t48;
+            vstore(&h[i], t49);
+            const vec t50 = vsqrt(t49);
+            const vec t51 = t50 + vsplat((real)1e-08);
+            const vec t52 = t46 / t51;
+            const vec t53 = t52 * t9;
+            const vec t54 = vload(&k[i]);
+            const vec t55 = t54 - t53;
+            vstore(&k[i], t55);
+            const vec t56 = vtotal_of_lanes(&total6[i]);
+            const vec t57 = t56 * vsplat((real)0.001);
+            vstore(&out[i], t57);
+            const vec t58 = vtotal_of_lanes(&total7[i]);
+            const vec t59 = t58 * vsplat((real)-0.001);
+            vstore(&out2[i], t59);
         }
     }
 }
@@ -1414,9 +1433,9 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
             vector_100(s->state->d_square.fc0_b, s->sums->d_fc0_b, s->scalars[0], s->state->d.fc0_b,
                 s->state->d_square.fc1_b, s->sums->d_fc1_b, s->state->d.fc1_b,
                 s->state->d_square.fc2_b, s->sums->d_fc2_b, s->state->d.fc2_b,
-                s->state->d_square.fc3_b, s->sums->d_fc3_b, s->state->d.fc3_b,
-                s->sums->sum_batch_fake_fc3, s->values->mul_2, s->sums->sum_batch_real_fc3,
-                s->values->mul_3);
+                s->state->d_square.fc3_b, s->state->d.fc4_w, s->sums->sum_batch_4,
+                s->sums->sum_batch_5, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
+                s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
     case 3: /* k54  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
         D.3.weight.square, D.3.weight */
@@ -1714,65 +1733,6 @@ static void back_100x6(real w[restrict 6][112], real x[restrict 6][BT], real a[r
         back_100x6_block(4, 96, l, w, x, a, out, live, total);
 }
 
-static inline __attribute__((always_inline)) void back_100x100_3_block(
-    const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
-        real a[restrict 100][BT],
-    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
-{
-    vec sum[8][3];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < 3; v++)
-            sum[r][v] = vsplat(0);
-    }
-    ROLLED
-    for (int i = 0; i < 100; i++) {
-        vec xi[3];
-        UNROLL
-        for (int v = 0; v < 3; v++)
-            xi[v] = vload(&x[i][l + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[i][o + r]);
-            UNROLL
-            for (int v = 0; v < 3; v++)
-                sum[r][v] = vfma(wi, xi[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        const int f = o + r;
-        vec sum_total[LANES / VL];
-        UNROLL
-        for (int k = 0; k < LANES / VL; k++)
-            sum_total[k] = vload(&total[f][k * VL]);
-        UNROLL
-        for (int v = 0; v < 3; v++) {
-            const int lane = l + v * VL;
-            const vec product = sum[r][v];
-            const vec t1 = vload(&a[f][lane]);
-            const vec t2 = (vleaky_slope(t1, (real)0.01)) * product;
-            vstore(&out[f][lane], t2);
-            sum_total[v % (LANES / VL)] = vfma(t2, vload(&live[lane]), sum_total[v % (LANES / VL)]);
-        }
-        UNROLL
-        for (int k = 0; k < LANES / VL; k++)
-            vstore(&total[f][k * VL], sum_total[k]);
-    }
-}
-
-static void back_100x100_3(real w[restrict 100][112], real x[restrict 100][BT],
-    real a[restrict 100][BT],
-    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
-{
-    for (int o = 0; o < 96; o += 8)
-        for (int l = 0; l < BT; l += 3 * VL)
-            back_100x100_3_block(8, o, l, w, x, a, out, live, total);
-    for (int l = 0; l < BT; l += 3 * VL)
-        back_100x100_3_block(4, 96, l, w, x, a, out, live, total);
-}
-
 static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     const int rows, const int vectors, int o, int i, int first, int live,
     real y[restrict 6][BT], real xt[restrict BT][112],
@@ -1938,17 +1898,17 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     /* k16  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
          d_made_fc2_sum[100] */
     KERNEL(72);
-    back_100x100_3(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
+    back_100x100_2(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
         sums->d_fc2_b);
     /* k17  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
          d_made_fc1_sum[100] */
     KERNEL(73);
-    back_100x100_3(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
+    back_100x100_2(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
         sums->d_fc1_b);
     /* k18  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
          d_made_fc0_sum[100] */
     KERNEL(74);
-    back_100x100_3(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
+    back_100x100_2(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
         sums->d_fc0_b);
     /* k19  gradient of fc0_w */
     KERNEL(75);

@@ -38,8 +38,13 @@ if command -v make >/dev/null; then
     mkdir critic.made && mv critic.made.src critic.made/src
     must make -C critic.made/src
     train_as critic.f32 critic.made
-    "$GAGAC" critic.json -o critic.unbuilt --emit-only >/dev/null
-    diff -r critic.f32/src critic.unbuilt/src || note_failure '--emit-only writes other sources'
-    [ -e critic.unbuilt/train ] && note_failure '--emit-only compiles'
 fi
+
+# Sources alone: the same, and no program of other sources stays beside them.
+must "$GAGAC" critic.json -o critic.avx2 --isa avx2
+mkdir critic.avx2/checkpoints
+must "$GAGAC" critic.json -o critic.avx2 --emit-only
+diff -r critic.again/src critic.avx2/src || note_failure '--emit-only writes other sources'
+[ -e critic.avx2/train ] && note_failure 'an old program stays beside new sources'
+[ -d critic.avx2/checkpoints ] || note_failure '--emit-only removes checkpoints'
 finish

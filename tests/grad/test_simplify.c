@@ -75,6 +75,14 @@ static Node *sum_of_expanded(const Leaves *l)
 }
 static Node *sum_of_scaled(const Leaves *l) { return node_sum(l->g, node_scale(l->g, l->a, 3), 0); }
 static Node *batch_sum_of_negative(const Leaves *l) { return node_sum_batch(l->g, neg(l, l->a)); }
+static Node *batch_sum_of_terms(const Leaves *l)
+{
+    return node_sum_batch(l->g, node_binary(l->g, OP_SUB, l->a, l->b));
+}
+static Node *batch_sum_of_shared(const Leaves *l)
+{
+    return node_sum_batch(l->g, mul(l, l->a, node_expand_batch(l->g, l->vector)));
+}
 static Node *first_part(const Leaves *l)
 {
     return node_slice(l->g, node_concat(l->g, l->a, l->column, 0), 0, 0, 3);
@@ -127,6 +135,8 @@ static const Case cases[] = {
     {"sum of copies", sum_of_expanded, OP_MUL, 0},
     {"sum of c x", sum_of_scaled, OP_MUL, 0},
     {"batch sum of -x", batch_sum_of_negative, OP_NEG, 0},
+    {"batch sum of terms", batch_sum_of_terms, OP_SUB, 0},
+    {"batch sum of v x", batch_sum_of_shared, OP_MUL, 0},
     {"slice of the first part", first_part, OP_INPUT, 0},
     {"slice of the last part", last_part, OP_INPUT, 0},
     {"slice across parts", across_parts, OP_SLICE, 0},
