@@ -152,9 +152,10 @@ static Node *simplify_contract(Graph *g, Node *n)
  * and no rounding noise, which RMSprop and Adam would take for a direction. */
 static Node *simplify_batch_sum(Graph *g, Node *a)
 {
-    if (a->op == OP_ADD || a->op == OP_SUB)
-        return node_binary(g, a->op, node_sum_batch(g, a->inputs[0]),
-                           node_sum_batch(g, a->inputs[1]));
+    if (a->op == OP_ADD || a->op == OP_SUB) {
+        Node *first = node_sum_batch(g, a->inputs[0]), *second = node_sum_batch(g, a->inputs[1]);
+        return node_binary(g, a->op, first, second);
+    }
     for (int k = 0; k < 2 && a->op == OP_MUL; k++)
         if (a->inputs[k]->op == OP_EXPAND_BATCH)
             return node_binary(g, OP_MUL, a->inputs[k]->inputs[0],
@@ -195,6 +196,8 @@ static Node *simplify_slice(Graph *g, Node *n)
 static Node *apply_identity(Graph *g, Node *n)
 {
     const OpRow *row = &op_table[n->op];
+    Node *rest;
+    double factor;
     if (row->kind == CLASS_ELEMENT) {
         Node *folded = fold_element(g, n);
         if (folded)
@@ -211,7 +214,7 @@ static Node *apply_identity(Graph *g, Node *n)
             return node_scale(g, n->inputs[0], 1 / n->inputs[1]->value);
         return is_constant(n->inputs[0], 0) ? n->inputs[0] : NULL;
     case OP_NEG:
-        return n->inputs[0]->op == OP_NEG ? n->inputs[0]->inputs[0] : NULL;
+        return split_scale(n->inputs[0], &rest, &factor) ? scaled(g, rest, -factor) : NULL;
     case OP_STOP:
         return n->inputs[0];
     case OP_EXPAND:

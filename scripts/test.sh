@@ -3,4 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh
-exec ctest --test-dir build --output-on-failure --no-tests=error "$@"
+exec ctest --test-dir build --output-on-failure --no-tests=error -j "$(nproc)" "$@"

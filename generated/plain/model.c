@@ -514,7 +514,7 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
           real_fc2[100] -> sum, d_real_fc3_sum[100] */
     KERNEL(4);
     linear_100x100_2(s->state->d.fc3_w, real_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
-        d_real_fc3_sum, live, sums->sum_batch_4, sums->sum_batch_real_fc3);
+        d_real_fc3_sum, live, sums->sum_batch_5, sums->sum_batch_real_fc3);
     /* k5  sum over the batch */
     KERNEL(5);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
@@ -550,7 +550,7 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
            fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
     KERNEL(15);
     linear_100x100_4(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum_2,
-        d_fake_fc3_sum, live, sums->sum_batch_5, sums->sum_batch_fake_fc3);
+        d_fake_fc3_sum, live, sums->sum_batch_4, sums->sum_batch_fake_fc3);
     /* k16  sum over the batch */
     KERNEL(16);
     samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_2);
@@ -684,10 +684,10 @@ static void d_step_shard_0(void *context, int shard, int thread)
     struct d_step_sums *sums = &s->work->shards[shard].d_step;
     real *scratch = s->work->scratch + (size_t)thread * THREAD_SCRATCH;
     const int from = shard * TILES / SHARDS, to = (shard + 1) * TILES / SHARDS;
-    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
+    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
     memset(sums->sum_batch_real_fc3, 0, sizeof sums->sum_batch_real_fc3);
     memset(sums->sum_batch, 0, sizeof sums->sum_batch);
-    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
+    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
     memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
     memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
     memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
@@ -700,26 +700,25 @@ static void d_step_shard_0(void *context, int shard, int thread)
 }
 
 static void numbers(real total[restrict 16][LANES], real out[restrict 16],
-    real total2[restrict 16][LANES], real total3[restrict 16][LANES],
-    real out2[restrict 16], real out3[restrict 16], real out4[restrict 16],
+    real total2[restrict 16][LANES], real out2[restrict 16],
+    real total3[restrict 16][LANES], real out3[restrict 16], real out4[restrict 16],
     real a[restrict 16])
 {
     const real t0 = total_of_lanes(total[0]);
-    const real t1 = (real)0.001 * t0;
+    const real t1 = (real)-0.001 * t0;
     out[0] = t1;
     const real t2 = total_of_lanes(total2[0]);
     const real t3 = (real)0.001 * t2;
-    const real t4 = t1 - t3;
+    out2[0] = t3;
+    const real t4 = t1 + t3;
     const real t5 = total_of_lanes(total3[0]);
     const real t6 = (real)0.001 * t5;
-    out2[0] = t6;
+    out3[0] = t6;
     const real t7 = t4 + t6;
-    out3[0] = t7;
-    const real t8 = -t3;
-    out4[0] = t8;
-    const real t9 = a[0];
-    const real t10 = (real)0.98999999999999999 * t9;
-    a[0] = t10;
+    out4[0] = t7;
+    const real t8 = a[0];
+    const real t9 = (real)0.98999999999999999 * t8;
+    a[0] = t9;
 }
 
 static void matrix_100x2(int from, int to, real a[restrict 100][16], real total[restrict 100][16],
@@ -805,10 +804,10 @@ static void vector_100(real a[restrict 112], real total[restrict 112][LANES], re
             const real t39 = j[0][i];
             const real t40 = total_of_lanes(total4[i]);
             const real t41 = t39 * t40;
-            const real t42 = (real)-0.001 * t41;
+            const real t42 = (real)0.001 * t41;
             const real t43 = total_of_lanes(total5[i]);
             const real t44 = t39 * t43;
-            const real t45 = (real)0.001 * t44;
+            const real t45 = (real)-0.001 * t44;
             const real t46 = t42 + t45;
             const real t47 = t46 * t46;
             const real t48 = (real)0.010000000000000009 * t47;
@@ -894,8 +893,8 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
     switch (item / PARTS) {
     case 0: /* k51  new D.4.bias.square */
         if (part == 0)
-            numbers(s->sums->sum_batch_2, s->values->d_fake, s->sums->sum_batch,
-                s->sums->sum_batch_3, s->values->penalty, s->values->d_loss, s->values->d_real,
+            numbers(s->sums->sum_batch, s->values->d_real, s->sums->sum_batch_2, s->values->d_fake,
+                s->sums->sum_batch_3, s->values->penalty, s->values->d_loss,
                 s->state->d_square.fc4_b);
         break;
     case 1: /* k52  new D.0.weight.square, D.0.weight */
@@ -1257,9 +1256,8 @@ static void g_step_shard_0(void *context, int shard, int thread)
 static void numbers_2(real total[restrict 16][LANES], real out[restrict 16])
 {
     const real t0 = total_of_lanes(total[0]);
-    const real t1 = (real)0.001 * t0;
-    const real t2 = -t1;
-    out[0] = t2;
+    const real t1 = (real)-0.001 * t0;
+    out[0] = t1;
 }
 
 static void matrix_100x2_2(int from, int to, real a[restrict 100][16], real total[restrict 100][16],

@@ -81,10 +81,10 @@ struct d_step_sums {
 
 /* Whole arrays computed in d_step. */
 struct d_step_values {
+    real d_real[16] ALIGNED;
     real d_fake[16] ALIGNED;
     real penalty[16] ALIGNED;
     real d_loss[16] ALIGNED;
-    real d_real[16] ALIGNED;
     real mul_2[112] ALIGNED;
     real mul_3[112] ALIGNED;
 };
