@@ -331,7 +331,8 @@ Type type_scalar(void);
 Type type_vector(bool batch, int n);
 Type type_matrix(int rows, int columns);
 /* Builders: check shapes (internal_error on a mismatch) and give an interned node. Element-wise
- * operands have equal types. */
+ * operands have equal types. Ids follow the order of calls, and what is emitted follows ids: never
+ * make two nodes in one argument list, where the order is the C compiler's. */
 Node *node_parameter(Graph *g, Tensor *tensor);
 Node *node_input(Graph *g, Input *input); /* [batch] or [batch, width] */
 Node *node_scalar(Graph *g, const char *name);

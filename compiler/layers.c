@@ -97,8 +97,8 @@ Module *module_new(Graph *g, const Net *net)
 static Node *unit_length(Graph *g, Node *vector) /* x / max(|x|, 1e-12) */
 {
     Node *squares = node_sum_all(g, node_binary(g, OP_MUL, vector, vector));
-    Node *length = node_binary(g, OP_MAX, node_unary(g, OP_SQRT, squares),
-                               node_constant(g, 1e-12, squares->type));
+    Node *root = node_unary(g, OP_SQRT, squares);
+    Node *length = node_binary(g, OP_MAX, root, node_constant(g, 1e-12, squares->type));
     return node_binary(g, OP_DIV, vector, node_expand_to(g, length, vector->type));
 }
 
@@ -128,8 +128,8 @@ static Node *spectral_weight(Graph *g, Module *m, int k, Node *w, bool advance)
         m->u[k] = node_named(unit_length(g, matrix_times(g, fixed, m->v[k])),
                              arena_printf("%s_u", layer));
     }
-    Node *sigma = node_sum_all(g, node_binary(g, OP_MUL, node_unary(g, OP_STOP, m->u[k]),
-                                              matrix_times(g, w, node_unary(g, OP_STOP, m->v[k]))));
+    Node *u = node_unary(g, OP_STOP, m->u[k]), *v = node_unary(g, OP_STOP, m->v[k]);
+    Node *sigma = node_sum_all(g, node_binary(g, OP_MUL, u, matrix_times(g, w, v)));
     node_named(sigma, arena_printf("%s_sigma", m->net->layers[k].name));
     Node *inverse = node_binary(g, OP_DIV, node_constant(g, 1, sigma->type), sigma);
     return node_binary(g, OP_MUL, w, node_expand_to(g, inverse, w->type));

@@ -12,8 +12,8 @@ static Node *cross_entropy(Graph *g, Node *score, Node *target)
     Node *logit = score->op == OP_SIGMOID ? score->inputs[0] : score;
     Node *decay = node_unary(g, OP_EXP, node_unary(g, OP_NEG, node_unary(g, OP_ABS, logit)));
     Node *tail = node_unary(g, OP_LOG, node_shift(g, decay, 1));
-    Node *linear = node_binary(g, OP_SUB, node_leaky(g, OP_LEAKY, logit, 0),
-                               node_binary(g, OP_MUL, logit, target));
+    Node *above = node_leaky(g, OP_LEAKY, logit, 0);
+    Node *linear = node_binary(g, OP_SUB, above, node_binary(g, OP_MUL, logit, target));
     return node_binary(g, OP_ADD, linear, tail);
 }
 

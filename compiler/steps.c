@@ -163,8 +163,8 @@ static Tensor *companion(Graph *g, Tensor *of, const char *what, TensorRole role
 /* state <- decay * state + (1 - decay) * value */
 static Node *moving_average(Graph *g, Step *step, Tensor *state, double decay, Node *value)
 {
-    Node *next = node_binary(g, OP_ADD, node_scale(g, node_parameter(g, state), decay),
-                             node_scale(g, value, 1 - decay));
+    Node *old = node_scale(g, node_parameter(g, state), decay);
+    Node *next = node_binary(g, OP_ADD, old, node_scale(g, value, 1 - decay));
     step_assign(step, node_assign(g, state, next));
     return next;
 }
@@ -193,8 +193,8 @@ static Node *adam_direction(Graph *g, Step *step, Tensor *p, Node *d, const Opti
     Node *first = moving_average(g, step, companion(g, p, "first", ROLE_OPTIMISER), o->beta1, d);
     Node *second = moving_average(g, step, companion(g, p, "second", ROLE_OPTIMISER), o->beta2,
                                   node_binary(g, OP_MUL, d, d));
-    Node *root = node_binary(g, OP_MUL, node_unary(g, OP_SQRT, second),
-                             node_expand_to(g, r.second, d->type));
+    Node *root = node_unary(g, OP_SQRT, second);
+    root = node_binary(g, OP_MUL, root, node_expand_to(g, r.second, d->type));
     Node *corrected = node_binary(g, OP_MUL, first, node_expand_to(g, r.first, d->type));
     return node_binary(g, OP_DIV, corrected, node_shift(g, root, o->epsilon));
 }

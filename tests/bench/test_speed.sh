@@ -1,6 +1,6 @@
 #!/bin/sh
-# Loose gates on speed: parts of the FMA peak that the same run measures, never times. A busy machine
-# slows the program more than the peak, so the best of several runs counts.
+# Loose gates on speed: parts of the FMA peak that the same run measures, never times. A busy
+# machine slows the program more than the peak, so the best of several runs counts.
 . "$GAGAC_TESTS/helpers.sh"
 cat >network.json <<'END'
 {

@@ -8,7 +8,8 @@ must made/train --run whole --data photons.npy --quiet
 
 stops=0
 for signal in INT TERM HUP INT TERM HUP; do
-    run timeout --foreground --preserve-status -s $signal 0.4 made/train --run parts --data photons.npy --quiet
+    run timeout --foreground --preserve-status -s $signal 0.4 \
+        made/train --run parts --data photons.npy --quiet
     [ "$status" -eq 0 ] && break
     [ "$status" -eq 75 ] || note_failure "status $status after SIG$signal"
     grep -q 'the same command goes on' words || note_failure "no word about going on"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The emitted programs of scripts/regenerate.sh are those in generated/, byte for byte, in any folder
-# and locale, and say nothing of the machine or the time.
+# The emitted programs of scripts/regenerate.sh are those in generated/, byte for byte, in any
+# folder and locale, and say nothing of the machine or the time.
 . "$GAGAC_TESTS/helpers.sh"
 root=$GAGAC_TESTS/..
 must sh "$root/scripts/regenerate.sh" "$PWD/fresh"

@@ -19,7 +19,8 @@
 
 enum { FIELD_BATCH = 4, MAX_LEAVES = 24 };
 
-/* A step that leads beyond rounding (1e-16 / 1e-5) and truncation (1e-10) by orders of magnitude. */
+/* A step that leads beyond rounding (1e-16 / 1e-5) and truncation (1e-10) by orders of magnitude.
+ */
 static const double difference_step = 1e-5, difference_tolerance = 1e-6;
 
 typedef struct Leaf {
@@ -77,10 +78,11 @@ static inline Node *field_leaf(Field *f, Type type, bool fixed)
 {
     const char *name = arena_printf("leaf%d", f->count);
     if (!type.batch)
-        return field_add(f, node_parameter(f->g, graph_tensor(f->g, (Tensor){.name = name,
-                                                                             .field = name,
-                                                                             .type = type})),
-                         fixed);
+        return field_add(
+            f,
+            node_parameter(f->g,
+                           graph_tensor(f->g, (Tensor){.name = name, .field = name, .type = type})),
+            fixed);
     Input *input = arena_alloc(sizeof *input);
     *input = (Input){.name = name, .width = type.rank ? type.dims[0] : 1, .flat = type.rank == 0};
     assert_true(type.rank < 2);

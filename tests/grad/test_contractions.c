@@ -71,7 +71,8 @@ static void mark_reached(const Node *node, bool *reached)
         mark_reached(node->inputs[k], reached);
 }
 
-/* Every weight gradient of the G step has the shape of a weight of G, and nothing of D is assigned. */
+/* Every weight gradient of the G step has the shape of a weight of G, and nothing of D is assigned.
+ */
 static void test_no_gradients_of_d_in_the_g_step(void **state)
 {
     (void)state;
@@ -96,8 +97,8 @@ static void test_no_gradients_of_d_in_the_g_step(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_three_layers), cmocka_unit_test(test_formula),
-        cmocka_unit_test(test_no_gradients_of_d_in_the_g_step)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_three_layers),
+                                       cmocka_unit_test(test_formula),
+                                       cmocka_unit_test(test_no_gradients_of_d_in_the_g_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,12 +4,26 @@
 
 #include "differences.h"
 
-#define LINEAR(name_, size_) {.kind = LAYER_LINEAR, .name = name_, .size = size_}
-#define LEAKY(slope_) \
-    {.kind = LAYER_ACTIVATION, .name = "act", .activation = ACT_LEAKY, .slope = slope_}
-#define SIGMOID {.kind = LAYER_ACTIVATION, .name = "act", .activation = ACT_SIGMOID}
-#define NORM {.kind = LAYER_LAYER_NORM, .name = "norm"}
-#define CLAMP {.kind = LAYER_CLAMP, .name = "clamp"}
+#define LINEAR(name_, size_)                               \
+    {                                                      \
+        .kind = LAYER_LINEAR, .name = name_, .size = size_ \
+    }
+#define LEAKY(slope_)                                                                     \
+    {                                                                                     \
+        .kind = LAYER_ACTIVATION, .name = "act", .activation = ACT_LEAKY, .slope = slope_ \
+    }
+#define SIGMOID                                                            \
+    {                                                                      \
+        .kind = LAYER_ACTIVATION, .name = "act", .activation = ACT_SIGMOID \
+    }
+#define NORM                                     \
+    {                                            \
+        .kind = LAYER_LAYER_NORM, .name = "norm" \
+    }
+#define CLAMP                                \
+    {                                        \
+        .kind = LAYER_CLAMP, .name = "clamp" \
+    }
 
 enum { MAX_LAYERS = 6, INPUTS = 4 };
 
@@ -69,7 +83,10 @@ static void test_case(void **state)
     const Case *c = *state;
     Layer layers[MAX_LAYERS];
     memcpy(layers, c->layers, sizeof layers);
-    Net net = {.name = "discriminator", .tag = "D", .inputs = INPUTS, .layers = layers,
+    Net net = {.name = "discriminator",
+               .tag = "D",
+               .inputs = INPUTS,
+               .layers = layers,
                .layer_count = c->layer_count};
     Field f = field_new(NULL);
     Module *module = module_new(f.g, &net);
@@ -88,7 +105,8 @@ static void test_spectral_norm(void **state)
 {
     (void)state;
     Layer layer = {.kind = LAYER_LINEAR, .name = "fc0", .size = 2, .spectral = true};
-    Net net = {.name = "discriminator", .tag = "D", .inputs = 2, .layers = &layer, .layer_count = 1};
+    Net net = {
+        .name = "discriminator", .tag = "D", .inputs = 2, .layers = &layer, .layer_count = 1};
     Field f = field_new(NULL);
     Module *module = module_new(f.g, &net);
     Node *x = field_leaf(&f, type_vector(true, 2), false);
@@ -100,7 +118,8 @@ static void test_spectral_norm(void **state)
     for (int k = 0; k < f.g->tensor_count; k++) {
         Tensor *tensor = f.g->tensors[k];
         double *values = interpreter_tensor(f.interpreter, tensor);
-        bool weight = strcmp(tensor->field, "fc0_w") == 0, bias = strcmp(tensor->field, "fc0_b") == 0;
+        bool weight = strcmp(tensor->field, "fc0_w") == 0,
+             bias = strcmp(tensor->field, "fc0_b") == 0;
         for (int i = 0; i < type_size(&tensor->type); i++)
             values[i] = weight ? (i == 0 ? -5.0 : i == 3 ? 2.0 : 0) : bias ? 0 : 0.6;
     }

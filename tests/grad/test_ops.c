@@ -6,10 +6,22 @@
 
 #include "differences.h"
 
-#define BATCH(n) {.batch = true, .rank = 1, .dims = {n}}
-#define SAMPLE {.batch = true}
-#define VECTOR(n) {.rank = 1, .dims = {n}}
-#define MATRIX(m, n) {.rank = 2, .dims = {m, n}}
+#define BATCH(n)                                \
+    {                                           \
+        .batch = true, .rank = 1, .dims = { n } \
+    }
+#define SAMPLE        \
+    {                 \
+        .batch = true \
+    }
+#define VECTOR(n)                \
+    {                            \
+        .rank = 1, .dims = { n } \
+    }
+#define MATRIX(m, n)                \
+    {                               \
+        .rank = 2, .dims = { m, n } \
+    }
 
 typedef struct Case {
     Op op;
@@ -119,8 +131,8 @@ static Node *square_sum(Field *f, Node *y)
     if (!type.batch || type.rank < 2)
         return weighted_sum(f, squares);
     type.batch = false;
-    return node_sum_all(
-        g, node_binary(g, OP_MUL, node_sum_batch(g, squares), field_leaf(f, type, true)));
+    return node_sum_all(g, node_binary(g, OP_MUL, node_sum_batch(g, squares),
+                                       field_leaf(f, type, true)));
 }
 
 static void test_case(void **state)
@@ -197,9 +209,10 @@ static void test_independent(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[CASE_COUNT + 4] = {
-        cmocka_unit_test(test_every_op_has_a_case), cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_ties), cmocka_unit_test(test_independent)};
+    struct CMUnitTest tests[CASE_COUNT + 4] = {cmocka_unit_test(test_every_op_has_a_case),
+                                               cmocka_unit_test(test_stop),
+                                               cmocka_unit_test(test_ties),
+                                               cmocka_unit_test(test_independent)};
     for (int k = 0; k < CASE_COUNT; k++)
         tests[4 + k] = (struct CMUnitTest){.name = op_table[cases[k].op].name,
                                            .test_func = test_case,

@@ -6,23 +6,26 @@
 
 typedef struct Leaves {
     Graph *g;
-    Node *a, *b;    /* [batch, 3] */
-    Node *column;   /* [batch, 1] */
-    Node *sample;   /* [batch] */
-    Node *vector;   /* [3] */
-    Node *matrix;   /* [2, 3] */
-    Node *row;      /* [1, 3] */
+    Node *a, *b;  /* [batch, 3] */
+    Node *column; /* [batch, 1] */
+    Node *sample; /* [batch] */
+    Node *vector; /* [3] */
+    Node *matrix; /* [2, 3] */
+    Node *row;    /* [1, 3] */
     Node *scalar;
 } Leaves;
 
 typedef struct Case {
     const char *name;
     Node *(*build)(const Leaves *l);
-    Op op;             /* of the result */
-    int contractions;  /* left in it */
+    Op op;            /* of the result */
+    int contractions; /* left in it */
 } Case;
 
-static Node *constant(const Leaves *l, double value) { return node_constant(l->g, value, l->a->type); }
+static Node *constant(const Leaves *l, double value)
+{
+    return node_constant(l->g, value, l->a->type);
+}
 static Node *mul(const Leaves *l, Node *x, Node *y) { return node_binary(l->g, OP_MUL, x, y); }
 static Node *neg(const Leaves *l, Node *x) { return node_unary(l->g, OP_NEG, x); }
 

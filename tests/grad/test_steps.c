@@ -23,8 +23,7 @@ static const Case networks[] = {
     {"v1, layer norm", "'model': 'v1', 'layer_norm': true"},
     {"v2, layer norm", "'model': 'v2', 'layer_norm': true, 'leaky_relu': true"},
     {"v3", "'model': 'v3', 'activation': 'leaky_relu'"},
-    {"v3, spectral norm",
-     "'model': 'v3', 'activation': 'leaky_relu', 'spectral_norm': true"},
+    {"v3, spectral norm", "'model': 'v3', 'activation': 'leaky_relu', 'spectral_norm': true"},
     {"v4, encoding",
      "'model': 'v4', 'activation': 'leaky_relu', 'positional_encoding': 'b 2',"
      "'positional_encoding_options': {'num_encoding_functions': 2, 'include_input': true}"},
@@ -78,8 +77,7 @@ static void save_state(Trial *t)
     double *to = t->saved;
     for (int k = 0; k < t->g->tensor_count; k++) {
         int64_t size = type_size(&t->g->tensors[k]->type);
-        memcpy(to, interpreter_tensor(t->interpreter, t->g->tensors[k]),
-               (size_t)size * sizeof *to);
+        memcpy(to, interpreter_tensor(t->interpreter, t->g->tensors[k]), (size_t)size * sizeof *to);
         to += size;
         assert_true(to - t->saved <= MAX_NUMBERS);
     }

@@ -148,8 +148,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         fail(EXIT_USAGE, NULL, "compare EXPECTED FOUND TOLERANCE [PATTERN=TOLERANCE]...");
     Bound *bounds = read_bounds(argv + 3, argc - 3);
-    if (!safetensors_open(&expected, argv[1], &error) ||
-        !safetensors_open(&found, argv[2], &error))
+    if (!safetensors_open(&expected, argv[1], &error) || !safetensors_open(&found, argv[2], &error))
         fail_error(&error);
     bool good = has_all(&expected, &found) && has_all(&found, &expected) &&
                 compare(&expected, &found, bounds, argc - 3);

@@ -105,11 +105,21 @@ static void choose_objective(int version)
 {
     static const char *const losses[] = {"wasserstein", "wasserstein", "hinge",
                                          "non-saturating-bce", "non_saturating_bce"};
-    static const char *const penalties[] = {
-        "GP_L2_LS",      "GP_SquareHinge",   "GP_0GP",           "GP_L2_Hinge",
-        "GP_L1_LS",      "GP_L1_Hinge",      "GP_Linf_LS",       "GP_Linf_Hinge",
-        "zero_penalty",  "no_penalty",       "clamp_penalty",    "clamp",
-        "gradient_penalty", "gradient_penalty_max", "gradient_penalty_centered"};
+    static const char *const penalties[] = {"GP_L2_LS",
+                                            "GP_SquareHinge",
+                                            "GP_0GP",
+                                            "GP_L2_Hinge",
+                                            "GP_L1_LS",
+                                            "GP_L1_Hinge",
+                                            "GP_Linf_LS",
+                                            "GP_Linf_Hinge",
+                                            "zero_penalty",
+                                            "no_penalty",
+                                            "clamp_penalty",
+                                            "clamp",
+                                            "gradient_penalty",
+                                            "gradient_penalty_max",
+                                            "gradient_penalty_centered"};
     set(version == 1 ? "loss_type" : "loss", "\"%s\"", PICK(losses));
     set(version == 1 ? "penalty_type" : "penalty", "\"%s\"", PICK(penalties));
     set(chance(0.2) ? "gp_weight" : "penalty_weight", "%g", 0.1 * between(1, 60));
