@@ -15,7 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../runtime/fail.h" /* exit statuses, fail(), warn(), nearest_word(): shared with generated programs */
+/* exit statuses, fail(), warn(), nearest_word(): shared with generated programs */
+#include "../runtime/fail.h"
 #include "../runtime/normalise.h" /* NormalisationKind */
 
 #define GAGAC_VERSION "0.1"
@@ -191,9 +192,9 @@ typedef struct Model {
     bool shuffle;
     double ema_decay; /* average of G's weights; 0 = off */
     NormalisationKind normalisation;
-    int64_t store_start, store_every,
-        store_last;         /* generators kept as checkpoints: iteration e with e > start and
-                               ((e - start) % every == 0 or iterations - e < last); every 0 = never */
+    /* Generators kept as checkpoints: iteration e with e > start and ((e - start) % every == 0 or
+     * iterations - e < last); every 0 = never. */
+    int64_t store_start, store_every, store_last;
     int64_t log_every;      /* iterations between two lines of metrics.jsonl; 0 = default */
     uint64_t seed;          /* of all draws, where the command line gives none */
     const char *start_from; /* checkpoint whose weights to start from, or NULL */

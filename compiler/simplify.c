@@ -147,9 +147,9 @@ static Node *simplify_contract(Graph *g, Node *n)
     return simplify_single_row(g, n);
 }
 
-/* Term by term, and without what all samples share: sum of v x_b = v times sum of x_b. Then gradients
- * that cancel, as of a bias whose unit is active for equally many real and fake rows, are an exact 0
- * and no rounding noise, which RMSprop and Adam would take for a direction. */
+/* Term by term, and without what all samples share: sum of v x_b = v times sum of x_b. Then
+ * gradients that cancel, as of a bias whose unit is active for equally many real and fake rows, are
+ * an exact 0 and no rounding noise, which RMSprop and Adam would take for a direction. */
 static Node *simplify_batch_sum(Graph *g, Node *a)
 {
     if (a->op == OP_ADD || a->op == OP_SUB) {

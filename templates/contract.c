@@ -1,7 +1,8 @@
 /* contract.c -- template: a contraction with a fused epilogue, in register blocks.
  *
- * Blocks of ROWS_A_BLOCK result rows by NV vectors of samples stay in registers while K runs; weights are broadcast
- * scalars. K is never unrolled (it would spill). Compiles on its own with the default contents of its holes.           */
+ * Blocks of ROWS_A_BLOCK result rows by NV vectors of samples stay in registers while K runs;
+ * weights are broadcast scalars. K is never unrolled (it would spill). Compiles on its own with
+ * the default contents of its holes. */
 #include "real.h"
 enum { BT = 48 };
 /*[*/

@@ -1,5 +1,5 @@
-/* contract_plain.c -- template: a contraction with a fused epilogue as simple loops; one row of sums a result row.
- * Compiles on its own with the default contents of its holes.                                                          */
+/* contract_plain.c -- template: a contraction with a fused epilogue as simple loops; one row of
+ * sums a result row. Compiles on its own with the default contents of its holes. */
 #include "scalar.h"
 enum { BT = 48 };
 /*[*/

@@ -1,7 +1,9 @@
-/* weight.c -- template: a tile's share of a weight gradient, dw[o][i] += sum over samples of y[o][s] x[i][s].
+/* weight.c -- template: a tile's share of a weight gradient, dw[o][i] += sum over samples of
+ * y[o][s] x[i][s].
  *
- * x is transposed once, so that vectors run along i; the sum goes over the live samples only, in their order. The first tile of
- * a shard overwrites what an earlier step left. Compiles on its own with the default contents of its holes.              */
+ * x is transposed once, so that vectors run along i; the sum goes over the live samples only, in
+ * their order. The first tile of a shard overwrites what an earlier step left. Compiles on its own
+ * with the default contents of its holes. */
 #include "vectile.h"
 enum { BT = 48 };
 /*[*/

@@ -1,5 +1,5 @@
-/* weight_plain.c -- template: a tile's share of a weight gradient as simple loops, dw[o][i] += sum of y[o][s] x[i][s].
- * Compiles on its own with the default contents of its holes.                                                          */
+/* weight_plain.c -- template: a tile's share of a weight gradient as simple loops, dw[o][i] += sum
+ * of y[o][s] x[i][s]. Compiles on its own with the default contents of its holes. */
 #include "scalar.h"
 enum { BT = 48 };
 /*[*/
