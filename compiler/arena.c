@@ -67,3 +67,14 @@ char *arena_copy(const char *text, size_t length)
     memcpy(copy, text, length);
     return copy;
 }
+
+void *arena_grow(void *array, int count, int *capacity, size_t element)
+{
+    if (count < *capacity)
+        return array;
+    *capacity = *capacity ? 2 * *capacity : 64;
+    void *bigger = arena_alloc((size_t)*capacity * element);
+    if (count)
+        memcpy(bigger, array, (size_t)count * element);
+    return bigger;
+}

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_BINDINGS = 96, MAX_VALUES = 512, LANES = 16 };
+enum { LANES = 16 };
 enum { PACKED_ROWS = 4, PACKED_DEPTH = 4 }; /* block of contract_packed.c; steps of its sum */
 
 typedef struct Binding {
@@ -24,12 +24,12 @@ typedef struct Body { /* a kernel function in the making */
     Emitter *e;
     const Plan *plan;
     const Kernel *kernel;
-    bool vector; /* statements on vec, else on real */
-    Binding bindings[MAX_BINDINGS];
-    int binding_count;
+    bool vector;       /* statements on vec, else on real */
+    Binding *bindings; /* parameters */
+    int binding_count, binding_capacity;
     int reads, writes, rows; /* how many parameters of each kind have a name */
-    Named values[MAX_VALUES];
-    int value_count;
+    Named *values;           /* what is in locals */
+    int value_count, value_capacity;
     Text statements, prepare, row_begin, row_end;
     Text load_sums, load_totals, store_totals,
         store_sums;    /* of a block of a contraction, see keep_in_registers() */
@@ -98,8 +98,7 @@ static Binding *find_binding(Body *b, const void *key)
 static const char *bind(Body *b, const void *key, const char *name, const char *declaration,
                         const char *argument)
 {
-    if (b->binding_count == MAX_BINDINGS)
-        internal_error("emit: too many arrays in one kernel");
+    b->bindings = arena_grow(b->bindings, b->binding_count, &b->binding_capacity, sizeof(Binding));
     b->bindings[b->binding_count++] = (Binding){key, name, declaration, argument};
     return name;
 }
@@ -210,15 +209,19 @@ static const char *named(Body *b, const Node *n, const char *index)
     return NULL;
 }
 
+static void add_value(Body *b, const Node *n, const char *index, const char *name)
+{
+    b->values = arena_grow(b->values, b->value_count, &b->value_capacity, sizeof(Named));
+    b->values[b->value_count++] = (Named){n, index, name};
+}
+
 /* Writes "const vec NAME = expression;" and remembers the name for the node at this index. */
 static const char *define(Body *b, const Node *n, const char *index, const char *expression)
 {
-    if (b->value_count == MAX_VALUES)
-        internal_error("emit: too many values in one kernel");
     const char *name = arena_printf("t%d", b->value_count);
     text_add(&b->statements, "%sconst %s %s = %s;\n", b->indent, b->vector ? "vec" : "real", name,
              expression);
-    b->values[b->value_count++] = (Named){n, index, name};
+    add_value(b, n, index, name);
     return name;
 }
 
@@ -706,7 +709,7 @@ static Call emit_contract(Emitter *e, Body *b)
     b->indent = packed ? "                " : "            ";
     Block block = contract_block(e, b->plan->schedule->lanes);
     b->block_vectors = b->vector ? block.vectors : 0;
-    b->values[b->value_count++] = (Named){n, "f", "product"};
+    add_value(b, n, "f", "product");
     if (b->plan->schedule->stored[n->id]) {
         const char *out = bind_tile(b, n, true);
         text_append(&b->statements, store_to(b, arena_printf("%s[f][lane]", out), "product"));

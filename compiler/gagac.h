@@ -23,6 +23,8 @@
 
 /* ---------------------------------------------------------------- arena.c */
 void *arena_alloc(size_t size); /* zeroed, 16-byte aligned; ends the program when memory is out */
+/* Room for one more element behind `count`: the array, or a larger copy of it. */
+void *arena_grow(void *array, int count, int *capacity, size_t element);
 char *arena_printf(const char *format, ...) PRINTF_LIKE(1, 2);
 char *arena_copy(const char *text, size_t length); /* NUL-terminated copy */
 

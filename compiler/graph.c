@@ -31,17 +31,6 @@ bool type_equal(const Type *a, const Type *b)
     return true;
 }
 
-static void *grow(void *array, int count, int *capacity, size_t element)
-{
-    if (count < *capacity)
-        return array;
-    *capacity = *capacity ? 2 * *capacity : 64;
-    void *bigger = arena_alloc((size_t)*capacity * element);
-    if (count)
-        memcpy(bigger, array, (size_t)count * element);
-    return bigger;
-}
-
 Graph *graph_new(const Model *model, int batch_size)
 {
     Graph *g = arena_alloc(sizeof *g);
@@ -56,7 +45,7 @@ Tensor *graph_tensor(Graph *g, Tensor tensor)
 {
     Tensor *copy = arena_alloc(sizeof *copy);
     *copy = tensor;
-    g->tensors = grow(g->tensors, g->tensor_count, &g->tensor_capacity, sizeof(Tensor *));
+    g->tensors = arena_grow(g->tensors, g->tensor_count, &g->tensor_capacity, sizeof(Tensor *));
     g->tensors[g->tensor_count++] = copy;
     return copy;
 }
@@ -119,7 +108,7 @@ Node *node_intern(Graph *g, Node prototype)
     Node *node = arena_alloc(sizeof *node);
     *node = prototype;
     node->id = g->count;
-    g->nodes = grow(g->nodes, g->count, &g->capacity, sizeof(Node *));
+    g->nodes = arena_grow(g->nodes, g->count, &g->capacity, sizeof(Node *));
     g->nodes[g->count++] = node;
     if (2 * g->count > g->table_size)
         enlarge_table(g);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { SAMPLER_LANES = 48, MAX_SHARDS = 8, TILES_A_SHARD = 5 };
+enum { FULL_NEST = 32 }; /* nodes after which a nest takes no unrelated ones */
 
 typedef struct Order { /* of nodes, operands first */
     Node **nodes;
@@ -299,7 +300,8 @@ static void place_in_nest(Schedule *s, int section, Node *n)
     const Section *at = &s->sections[section];
     Kernel *host = p.latest && p.joinable && hosts(p.latest, &space) ? p.latest : NULL;
     for (int k = p.latest_idx + 1; k < at->count && !host; k++)
-        if (at->kernels[k]->kind == KERNEL_NEST && hosts(at->kernels[k], &space))
+        if (at->kernels[k]->kind == KERNEL_NEST && at->kernels[k]->body_count < FULL_NEST &&
+            hosts(at->kernels[k], &space))
             host = at->kernels[k];
     if (!host)
         host = add_kernel(s, section,
