@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum { SAMPLER_LANES = 48, MAX_SHARDS = 8, TILES_A_SHARD = 5 };
-enum { FULL_NEST = 32 }; /* nodes after which a nest takes no unrelated ones */
 
 typedef struct Order { /* of nodes, operands first */
     Node **nodes;
@@ -300,8 +299,7 @@ static void place_in_nest(Schedule *s, int section, Node *n)
     const Section *at = &s->sections[section];
     Kernel *host = p.latest && p.joinable && hosts(p.latest, &space) ? p.latest : NULL;
     for (int k = p.latest_idx + 1; k < at->count && !host; k++)
-        if (at->kernels[k]->kind == KERNEL_NEST && at->kernels[k]->body_count < FULL_NEST &&
-            hosts(at->kernels[k], &space))
+        if (at->kernels[k]->kind == KERNEL_NEST && hosts(at->kernels[k], &space))
             host = at->kernels[k];
     if (!host)
         host = add_kernel(s, section,
@@ -408,25 +406,44 @@ static bool reads_tensor(const Schedule *s, const Kernel *kernel, const Tensor *
     return old.found;
 }
 
-/* Kernels that assign a tensor run in a level after those that read its old value. */
-static void order_assignments(Schedule *s)
+static bool raise_level(Kernel *kernel, int level)
 {
+    bool higher = level > kernel->level;
+    kernel->level = higher ? level : kernel->level;
+    return higher;
+}
+
+/* One pass over what a section's levels have to meet: after the operands, and the assignment of a
+ * tensor after every reader of its old value. True when a level had to rise. */
+static bool raise_levels(Schedule *s, const Section *section)
+{
+    bool risen = false;
+    for (int j = 0; j < section->count; j++) {
+        Kernel *kernel = section->kernels[j];
+        Reader reader = {s, kernel, 0, section};
+        for (int i = 0; i < kernel->body_count; i++)
+            visit_reads(s, kernel->body[i], mark_read, &reader);
+        risen |= raise_level(kernel, reader.level);
+    }
     for (int k = 0; k < s->step->assign_count; k++) {
         const Node *assign = s->step->assigns[k];
         Kernel *writer = s->kernel_of[assign->id];
-        int section = s->section_of[assign->id];
-        for (int i = section; i < s->section_count; i++)
-            for (int j = 0; j < s->sections[i].count; j++) {
-                const Kernel *kernel = s->sections[i].kernels[j];
-                if (kernel == writer || !reads_tensor(s, kernel, assign->tensor))
-                    continue;
-                if (i > section || kernel->level > writer->level)
-                    internal_error("schedule: %s is read after its assignment",
-                                   assign->tensor->name);
-                if (kernel->level == writer->level)
-                    writer->level++;
-            }
+        for (int j = 0; j < section->count && kernel_index(section, writer) >= 0; j++)
+            if (section->kernels[j] != writer &&
+                reads_tensor(s, section->kernels[j], assign->tensor))
+                risen |= raise_level(writer, section->kernels[j]->level + 1);
     }
+    return risen;
+}
+
+/* Assignments stand in the last section over whole arrays, so only its kernels have to be ordered.
+ */
+static void order_assignments(Schedule *s)
+{
+    const Section *section = &s->sections[s->section_count - 2];
+    for (int round = 0; raise_levels(s, section); round++)
+        if (round > 2 * section->count)
+            internal_error("schedule: a value is needed after its assignment");
 }
 
 /* Two operations a multiply-add, as the network needs them: contractions, and products summed over

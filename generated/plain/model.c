@@ -749,7 +749,10 @@ static void matrix_100x2(int from, int to, real a[restrict 100][16], real total[
 static void vector_100(real a[restrict 112], real total[restrict 112][LANES], real rate,
     real b[restrict 112], real c[restrict 112], real total2[restrict 112][LANES],
     real d[restrict 112], real e[restrict 112], real total3[restrict 112][LANES],
-    real g[restrict 112])
+    real g[restrict 112], real h[restrict 112], real j[restrict 1][112],
+    real total4[restrict 112][LANES], real total5[restrict 112][LANES],
+    real k[restrict 112], real total6[restrict 112][LANES], real out[restrict 112],
+    real total7[restrict 112][LANES], real out2[restrict 112])
 {
     for (int o = 0; o < 1; o++) {
         for (int i = 0; i < 112; i++) {
@@ -796,6 +799,33 @@ static void vector_100(real a[restrict 112], real total[restrict 112][LANES], re
             const real t35 = g[i];
             const real t36 = t35 - t34;
             g[i] = t36;
+            const real t37 = h[i];
+            const real t38 = (real)0.98999999999999999 * t37;
+            const real t39 = j[0][i];
+            const real t40 = total_of_lanes(total4[i]);
+            const real t41 = t39 * t40;
+            const real t42 = (real)0.001 * t41;
+            const real t43 = total_of_lanes(total5[i]);
+            const real t44 = t39 * t43;
+            const real t45 = (real)-0.001 * t44;
+            const real t46 = t42 + t45;
+            const real t47 = t46 * t46;
+            const real t48 = (real)0.010000000000000009 * t47;
+            const real t49 = t38 + t48;
+            h[i] = t49;
+            const real t50 = real_sqrt(t49);
+            const real t51 = (real)1e-08 + t50;
+            const real t52 = t46 / t51;
+            const real t53 = t52 * t9;
+            const real t54 = k[i];
+            const real t55 = t54 - t53;
+            k[i] = t55;
+            const real t56 = total_of_lanes(total6[i]);
+            const real t57 = (real)0.001 * t56;
+            out[i] = t57;
+            const real t58 = total_of_lanes(total7[i]);
+            const real t59 = (real)-0.001 * t58;
+            out2[i] = t59;
         }
     }
 }
@@ -855,46 +885,6 @@ static void matrix_100x100(int from, int to, real a[restrict 100][112],
     }
 }
 
-static void vector_100_2(real a[restrict 112], real b[restrict 1][112],
-    real total[restrict 112][LANES],
-    real total2[restrict 112][LANES], real rate, real c[restrict 112],
-    real total3[restrict 112][LANES], real out[restrict 112],
-    real total4[restrict 112][LANES], real out2[restrict 112])
-{
-    for (int o = 0; o < 1; o++) {
-        for (int i = 0; i < 112; i++) {
-            const real t0 = a[i];
-            const real t1 = (real)0.98999999999999999 * t0;
-            const real t2 = b[0][i];
-            const real t3 = total_of_lanes(total[i]);
-            const real t4 = t2 * t3;
-            const real t5 = (real)0.001 * t4;
-            const real t6 = total_of_lanes(total2[i]);
-            const real t7 = t2 * t6;
-            const real t8 = (real)-0.001 * t7;
-            const real t9 = t5 + t8;
-            const real t10 = t9 * t9;
-            const real t11 = (real)0.010000000000000009 * t10;
-            const real t12 = t1 + t11;
-            a[i] = t12;
-            const real t13 = real_sqrt(t12);
-            const real t14 = (real)1e-08 + t13;
-            const real t15 = t9 / t14;
-            const real t16 = rate;
-            const real t17 = t15 * t16;
-            const real t18 = c[i];
-            const real t19 = t18 - t17;
-            c[i] = t19;
-            const real t20 = total_of_lanes(total3[i]);
-            const real t21 = (real)0.001 * t20;
-            out[i] = t21;
-            const real t22 = total_of_lanes(total4[i]);
-            const real t23 = (real)-0.001 * t22;
-            out2[i] = t23;
-        }
-    }
-}
-
 static void d_step_arrays_1_0(void *context, int item, int thread)
 {
     struct d_step *s = context;
@@ -912,11 +902,14 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
             s->sums->d_fc0_w, s->scalars[0], s->state->d.fc0_w);
         break;
     case 2: /* k53  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
-        D.2.bias */
+        D.2.bias, D.3.bias.square, D.3.bias */
         if (part == 0)
             vector_100(s->state->d_square.fc0_b, s->sums->d_fc0_b, s->scalars[0], s->state->d.fc0_b,
                 s->state->d_square.fc1_b, s->sums->d_fc1_b, s->state->d.fc1_b,
-                s->state->d_square.fc2_b, s->sums->d_fc2_b, s->state->d.fc2_b);
+                s->state->d_square.fc2_b, s->sums->d_fc2_b, s->state->d.fc2_b,
+                s->state->d_square.fc3_b, s->state->d.fc4_w, s->sums->sum_batch_4,
+                s->sums->sum_batch_5, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
+                s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
     case 3: /* k54  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
         D.3.weight.square, D.3.weight */
@@ -924,12 +917,6 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
             s->sums->d_fc1_w, s->scalars[0], s->state->d.fc1_w, s->state->d_square.fc2_w,
             s->sums->d_fc2_w, s->state->d.fc2_w, s->state->d_square.fc3_w, s->sums->d_fc3_w,
             s->state->d.fc3_w);
-        break;
-    case 4: /* k55  new D.3.bias.square, D.3.bias */
-        if (part == 0)
-            vector_100_2(s->state->d_square.fc3_b, s->state->d.fc4_w, s->sums->sum_batch_4,
-                s->sums->sum_batch_5, s->scalars[0], s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
-                s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
     }
 }
@@ -973,8 +960,8 @@ void d_step(Pool *pool, real *state, void *work, const Batch *batch, const real 
     struct d_step *const s = &run;
     (void)pool, (void)outputs;
     pool_run(pool, d_step_shard_0, s, SHARDS);
-    pool_run(pool, d_step_arrays_1_0, s, 5 * PARTS);
-    /* k56  new D.4.weight.square, D.4.weight */
+    pool_run(pool, d_step_arrays_1_0, s, 4 * PARTS);
+    /* k55  new D.4.weight.square, D.4.weight */
     matrix_1x100(0, 1, s->state->d_square.fc4_w, s->sums->sum_batch_dd_between_fc3,
         s->values->mul_2, s->values->mul_3, s->scalars[0], s->state->d.fc4_w);
     outputs[0] = s->values->d_loss[0]; /* d_loss */
@@ -1164,88 +1151,88 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     for (int lane = 0; lane < BT; lane++)
         live[lane] = lane < live_count;
     /* k0  input z_g[2] */
-    KERNEL(57);
+    KERNEL(56);
     fill_input(s->batch, 0, &g_step_inputs[0], &z_g[0][0], BT, first_sample,
         live_count);
     /* k1  fc0_w + bias, activation   z_g[2] -> made_fc0[100] */
-    KERNEL(58);
+    KERNEL(57);
     linear_100x2(s->state->g.fc0_w, z_g, s->state->g.fc0_b, made_fc0);
     /* k2  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(59);
+    KERNEL(58);
     linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
     /* k3  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(60);
+    KERNEL(59);
     linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
     /* k4  fc3_w + bias, sigmoid   made_fc2[100] -> made_fc3[100], mul_made_fc3[100] */
-    KERNEL(61);
+    KERNEL(60);
     linear_100x100_8(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3, mul_made_fc3);
     /* k5  fc4_w + bias   made_fc3[100] -> made_fc4[2] */
-    KERNEL(62);
+    KERNEL(61);
     linear_2x100_2(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4);
     /* k6  fc0_w + bias, activation   made_fc4[2] -> fake_fc0[100] */
-    KERNEL(63);
+    KERNEL(62);
     linear_100x2(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
     /* k7  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
-    KERNEL(64);
+    KERNEL(63);
     linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
     /* k8  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
-    KERNEL(65);
+    KERNEL(64);
     linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
     /* k9  fc3_w + bias, activation, slope of the activation, sum over features   fake_fc2[100] ->
          sum, d_fake_fc3_sum[100] */
-    KERNEL(66);
+    KERNEL(65);
     linear_100x100_9(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
         d_fake_fc3_sum);
     /* k10  sum over the batch */
-    KERNEL(67);
+    KERNEL(66);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
     /* k11  back through fc3_w, slope of the activation   d_fake_fc3_sum[100] -> d_fake_fc2_sum[100]
          */
-    KERNEL(68);
+    KERNEL(67);
     back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
     /* k12  back through fc2_w, slope of the activation   d_fake_fc2_sum[100] -> d_fake_fc1_sum[100]
          */
-    KERNEL(69);
+    KERNEL(68);
     back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
     /* k13  back through fc1_w, slope of the activation   d_fake_fc1_sum[100] -> d_fake_fc0_sum[100]
          */
-    KERNEL(70);
+    KERNEL(69);
     back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
     /* k14  back through fc0_w, sum over the batch   d_fake_fc0_sum[100] -> d_made_fc4[2] */
-    KERNEL(71);
+    KERNEL(70);
     back_2x100_2(s->state->d.fc0_w, d_fake_fc0_sum, d_made_fc4, live, sums->d_fc4_b);
     /* k15  back through fc4_w, sum over the batch   d_made_fc4[2] -> d_made_fc3_sum[100] */
-    KERNEL(72);
+    KERNEL(71);
     back_100x2(s->state->g.fc4_w, d_made_fc4, mul_made_fc3, d_made_fc3_sum, live, sums->d_fc3_b);
     /* k16  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
          d_made_fc2_sum[100] */
-    KERNEL(73);
+    KERNEL(72);
     back_100x100_2(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
         sums->d_fc2_b);
     /* k17  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
          d_made_fc1_sum[100] */
-    KERNEL(74);
+    KERNEL(73);
     back_100x100_2(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
         sums->d_fc1_b);
     /* k18  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
          d_made_fc0_sum[100] */
-    KERNEL(75);
+    KERNEL(74);
     back_100x100_2(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
         sums->d_fc0_b);
     /* k19  gradient of fc0_w */
-    KERNEL(76);
+    KERNEL(75);
     weight_gradient_100x2(first, live_count, d_made_fc0_sum, z_g, sums->d_fc0_w);
     /* k20  gradient of fc1_w */
-    KERNEL(77);
+    KERNEL(76);
     weight_gradient_100x100(first, live_count, d_made_fc1_sum, made_fc0, sums->d_fc1_w);
     /* k21  gradient of fc2_w */
-    KERNEL(78);
+    KERNEL(77);
     weight_gradient_100x100(first, live_count, d_made_fc2_sum, made_fc1, sums->d_fc2_w);
     /* k22  gradient of fc3_w */
-    KERNEL(79);
+    KERNEL(78);
     weight_gradient_100x100(first, live_count, d_made_fc3_sum, made_fc2, sums->d_fc3_w);
     /* k23  gradient of fc4_w */
-    KERNEL(80);
+    KERNEL(79);
     weight_gradient_2x100(first, live_count, d_made_fc4, made_fc3, sums->d_fc4_w);
     KERNEL(-1);
 }
@@ -1304,11 +1291,12 @@ static void matrix_100x2_2(int from, int to, real a[restrict 100][16], real tota
     }
 }
 
-static void vector_100_3(real a[restrict 112], real total[restrict 112][LANES], real rate,
+static void vector_100_2(real a[restrict 112], real total[restrict 112][LANES], real rate,
     real b[restrict 112], real c[restrict 112], real share, real d[restrict 112],
     real total2[restrict 112][LANES], real e[restrict 112], real g[restrict 112],
     real h[restrict 112], real total3[restrict 112][LANES], real j[restrict 112],
-    real k[restrict 112])
+    real k[restrict 112], real m[restrict 112], real total4[restrict 112][LANES],
+    real n[restrict 112], real p[restrict 112])
 {
     for (int o = 0; o < 1; o++) {
         for (int i = 0; i < 112; i++) {
@@ -1371,6 +1359,25 @@ static void vector_100_3(real a[restrict 112], real total[restrict 112][LANES], 
             const real t48 = t15 * t47;
             const real t49 = t46 + t48;
             k[i] = t49;
+            const real t50 = m[i];
+            const real t51 = (real)0.98999999999999999 * t50;
+            const real t52 = total_of_lanes(total4[i]);
+            const real t53 = t52 * t52;
+            const real t54 = (real)0.010000000000000009 * t53;
+            const real t55 = t51 + t54;
+            m[i] = t55;
+            const real t56 = real_sqrt(t55);
+            const real t57 = (real)1e-08 + t56;
+            const real t58 = t52 / t57;
+            const real t59 = t58 * t9;
+            const real t60 = n[i];
+            const real t61 = t60 - t59;
+            n[i] = t61;
+            const real t62 = p[i];
+            const real t63 = t61 - t62;
+            const real t64 = t15 * t63;
+            const real t65 = t62 + t64;
+            p[i] = t65;
         }
     }
 }
@@ -1443,36 +1450,6 @@ static void matrix_100x100_2(int from, int to, real a[restrict 100][112],
             const real t48 = t15 * t47;
             const real t49 = t46 + t48;
             k[o][i] = t49;
-        }
-    }
-}
-
-static void vector_100_4(real a[restrict 112], real total[restrict 112][LANES], real rate,
-    real b[restrict 112], real c[restrict 112], real share)
-{
-    for (int o = 0; o < 1; o++) {
-        for (int i = 0; i < 112; i++) {
-            const real t0 = a[i];
-            const real t1 = (real)0.98999999999999999 * t0;
-            const real t2 = total_of_lanes(total[i]);
-            const real t3 = t2 * t2;
-            const real t4 = (real)0.010000000000000009 * t3;
-            const real t5 = t1 + t4;
-            a[i] = t5;
-            const real t6 = real_sqrt(t5);
-            const real t7 = (real)1e-08 + t6;
-            const real t8 = t2 / t7;
-            const real t9 = rate;
-            const real t10 = t8 * t9;
-            const real t11 = b[i];
-            const real t12 = t11 - t10;
-            b[i] = t12;
-            const real t13 = c[i];
-            const real t14 = t12 - t13;
-            const real t15 = share;
-            const real t16 = t14 * t15;
-            const real t17 = t13 + t16;
-            c[i] = t17;
         }
     }
 }
@@ -1555,13 +1532,15 @@ static void g_step_arrays_1_0(void *context, int item, int thread)
             s->scalars[1]);
         break;
     case 2: /* k26  new G.0.bias.square, G.0.bias, G.0.bias.average, G.1.bias.square, G.1.bias,
-        G.1.bias.average, G.2.bias.square, G.2.bias, G.2.bias.average */
+        G.1.bias.average, G.2.bias.square, G.2.bias, G.2.bias.average, G.3.bias.square, G.3.bias,
+        G.3.bias.average */
         if (part == 0)
-            vector_100_3(s->state->g_square.fc0_b, s->sums->d_fc0_b, s->scalars[0],
+            vector_100_2(s->state->g_square.fc0_b, s->sums->d_fc0_b, s->scalars[0],
                 s->state->g.fc0_b, s->state->g_average.fc0_b, s->scalars[1],
                 s->state->g_square.fc1_b, s->sums->d_fc1_b, s->state->g.fc1_b,
                 s->state->g_average.fc1_b, s->state->g_square.fc2_b, s->sums->d_fc2_b,
-                s->state->g.fc2_b, s->state->g_average.fc2_b);
+                s->state->g.fc2_b, s->state->g_average.fc2_b, s->state->g_square.fc3_b,
+                s->sums->d_fc3_b, s->state->g.fc3_b, s->state->g_average.fc3_b);
         break;
     case 3: /* k27  new G.1.weight.square, G.1.weight, G.1.weight.average, G.2.weight.square,
         G.2.weight, G.2.weight.average, G.3.weight.square, G.3.weight, G.3.weight.average */
@@ -1571,17 +1550,12 @@ static void g_step_arrays_1_0(void *context, int item, int thread)
             s->state->g_average.fc2_w, s->state->g_square.fc3_w, s->sums->d_fc3_w,
             s->state->g.fc3_w, s->state->g_average.fc3_w);
         break;
-    case 4: /* k28  new G.3.bias.square, G.3.bias, G.3.bias.average */
-        if (part == 0)
-            vector_100_4(s->state->g_square.fc3_b, s->sums->d_fc3_b, s->scalars[0],
-                s->state->g.fc3_b, s->state->g_average.fc3_b, s->scalars[1]);
-        break;
-    case 5: /* k29  new G.4.weight.square, G.4.weight, G.4.weight.average */
+    case 4: /* k28  new G.4.weight.square, G.4.weight, G.4.weight.average */
         matrix_2x100(2 * part / PARTS, 2 * (part + 1) / PARTS, s->state->g_square.fc4_w,
             s->sums->d_fc4_w, s->scalars[0], s->state->g.fc4_w, s->state->g_average.fc4_w,
             s->scalars[1]);
         break;
-    case 6: /* k30  new G.4.bias.square, G.4.bias, G.4.bias.average */
+    case 5: /* k29  new G.4.bias.square, G.4.bias, G.4.bias.average */
         if (part == 0)
             vector_2(s->state->g_square.fc4_b, s->sums->d_fc4_b, s->scalars[0], s->state->g.fc4_b,
                 s->state->g_average.fc4_b, s->scalars[1]);
@@ -1599,7 +1573,7 @@ void g_step(Pool *pool, real *state, void *work, const Batch *batch, const real 
     struct g_step *const s = &run;
     (void)pool, (void)outputs;
     pool_run(pool, g_step_shard_0, s, SHARDS);
-    pool_run(pool, g_step_arrays_1_0, s, 7 * PARTS);
+    pool_run(pool, g_step_arrays_1_0, s, 6 * PARTS);
     outputs[0] = s->values->g_loss[0]; /* g_loss */
 }
 
