@@ -220,7 +220,7 @@ int64_t layer_parameters(const Layer *layer, int inputs); /* numbers it owns */
 int64_t net_parameters(const Net *net);
 
 /* ---------------------------------------------------------------- graph.c */
-enum { MAX_RANK = 4, MAX_NODE_INPUTS = 2 };
+enum { MAX_RANK = 6, MAX_NODE_INPUTS = 2, BATCH_AXIS = -1 };
 
 typedef enum Op {
 #define OP(name) OP_##name,
@@ -239,17 +239,32 @@ typedef struct Type { /* a dense array of reals */
 typedef struct Tensor Tensor;
 typedef struct Input Input;
 
+/* A fixed linear map along one axis, a sparse matrix by rows: element j of the result is the sum of
+ * weight[e] * in[index[e]] over first[j] <= e < first[j + 1]. Pooling, resizing, strided picks and
+ * reversals are such maps; the gradient is the transposed one. */
+typedef struct Resample {
+    int from, to; /* length of the axis before and after */
+    int *first;   /* [to + 1] */
+    int *index;
+    double *weight;
+    const struct Resample *transpose;
+    int number; /* in graph->maps */
+} Resample;
+
 typedef struct Node { /* one value; immutable and interned: built twice, the same pointer */
     int id;           /* order of creation; inputs have smaller ids */
     Op op;
     Type type;
     struct Node *inputs[MAX_NODE_INPUTS];
-    double value;       /* CONSTANT: the number; LEAKY, LEAKY_SLOPE: slope below zero */
-    int axis;           /* EXPAND SLICE PAD CONCAT SUM MAXIMUM_OF: the axis */
-    int start;          /* SLICE, PAD: first index */
-    Tensor *tensor;     /* PARAMETER, ASSIGN */
-    Input *input;       /* INPUT */
-    const char *symbol; /* SCALAR: its name */
+    double value;        /* CONSTANT: the number; LEAKY, LEAKY_SLOPE: slope below zero */
+    int axis;            /* EXPAND SLICE PAD CONCAT RESAMPLE SUM MAXIMUM_OF: the axis */
+    int start;           /* SLICE, PAD: first index */
+    int order[MAX_RANK]; /* PERMUTE: axis k of the result is axis order[k] of the operand */
+    int stride[2];       /* CONV_*: rows and columns between two windows */
+    const Resample *map; /* RESAMPLE */
+    Tensor *tensor;      /* PARAMETER, ASSIGN */
+    Input *input;        /* INPUT */
+    const char *symbol;  /* SCALAR: its name */
     const char *name; /* for people: "real_fc1", "d_real_fc1" (its adjoint), "fc1_w"; may be NULL */
 } Node;
 
@@ -319,6 +334,8 @@ typedef struct Graph { /* everything that is built for one model */
     int count, capacity;
     Node **table; /* interning: open addressing */
     int table_size;
+    const Resample **maps;
+    int map_count, map_capacity;
     Tensor **tensors;
     int tensor_count, tensor_capacity;
     Step *steps; /* clamp (if any), d_step, g_step, sample */
@@ -354,6 +371,9 @@ Node *node_slice(Graph *g, Node *a, int axis, int start, int extent);
 Node *node_pad(Graph *g, Node *a, int axis, int start,
                int extent); /* zeros around; extent of the result */
 Node *node_concat(Graph *g, Node *a, Node *b, int axis);
+Node *node_permute(Graph *g, Node *a, const int order[]); /* axis k is axis order[k] of a */
+/* The map along an axis, or with BATCH_AXIS over the samples of the batch. */
+Node *node_resample(Graph *g, Node *a, int axis, const Resample *map);
 Node *node_sum(Graph *g, Node *a, int axis);
 Node *node_maximum_of(Graph *g, Node *a, int axis);
 Node *node_sum_batch(Graph *g, Node *a);
@@ -363,11 +383,34 @@ Node *node_mean_batch(Graph *g, Node *a);
 Node *node_contract_y(Graph *g, Node *x, Node *w); /* [batch,i] [o,i] -> [batch,o] */
 Node *node_contract_x(Graph *g, Node *y, Node *w); /* [batch,o] [o,i] -> [batch,i] */
 Node *node_contract_w(Graph *g, Node *y, Node *x); /* [batch,o] [batch,i] -> [o,i] */
+/* The trilinear form of a convolution without padding (cross-correlation, stride s):
+ * T = sum x[b,i,s_h p + k, s_w q + l] w[k,l,i,o] y[b,o,p,q], its three partial contractions.
+ * x [batch, in, height, width], w [rows, columns, in, out], y [batch, out, floor((height - rows) /
+ * s_h) + 1, ...]. Padding is node_pad() before, the gradient's node_slice() after. */
+Node *node_conv_y(Graph *g, Node *x, Node *w, const int stride[2]);
+Node *node_conv_x(Graph *g, Node *y, Node *w, const int stride[2], int height, int width);
+Node *node_conv_w(Graph *g, Node *y, Node *x, const int stride[2], int rows, int columns);
 Node *node_assign(Graph *g, Tensor *tensor, Node *value);
 Node *node_named(Node *node,
                  const char *name); /* gives the name to a node that has none; returns the node */
 Node *node_with_inputs(Graph *g, const Node *node,
                        Node *const inputs[]); /* the same operation on other inputs */
+
+/* ---------------------------------------------------------------- resample.c: maps along an axis.
+ * Equal maps are one pointer, so that equal nodes are one node. Coordinates as in TensorFlow 1
+ * (docs/hypergan.md): source = index * from / to, no half-pixel shift. */
+const Resample *resample_nearest(Graph *g, int from, int to);
+const Resample *resample_bilinear(Graph *g, int from, int to);
+const Resample *resample_bicubic(Graph *g, int from, int to); /* Keys, a = -0.75 */
+const Resample *resample_area(Graph *g, int from, int to);    /* box average, fractional ends */
+/* Average of windows of `size`, SAME: ceil(from / size) windows, cells outside do not count. */
+const Resample *resample_pool(Graph *g, int from, int size);
+/* count elements from `start`, `step` apart (negative: backwards). */
+const Resample *resample_pick(Graph *g, int from, int start, int step, int count);
+/* Any map: matrix[to][from]. */
+const Resample *resample_matrix(Graph *g, int from, int to, const double *matrix);
+/* Every row is one element with weight 1: the map only moves. */
+bool resample_moves(const Resample *map);
 
 /* ---------------------------------------------------------------- ops.c: THE op table */
 typedef enum OpClass {

@@ -67,6 +67,10 @@ static uint64_t hash_node(const Node *n)
         hash = mix(hash, (uint64_t)n->type.dims[k]);
     hash = mix(hash, (uint64_t)n->type.rank * 2 + n->type.batch);
     hash = mix(hash, (uint64_t)n->axis * 65536 + (uint64_t)n->start);
+    for (int k = 0; k < MAX_RANK; k++)
+        hash = mix(hash, (uint64_t)n->order[k]);
+    hash = mix(hash, (uint64_t)n->stride[0] * 65536 + (uint64_t)n->stride[1]);
+    hash = mix(hash, n->map ? (uint64_t)n->map->number + 1 : 0);
     hash = mix(hash, bits);
     hash = mix(hash, (uint64_t)(uintptr_t)n->tensor);
     hash = mix(hash, (uint64_t)(uintptr_t)n->input);
@@ -78,7 +82,9 @@ static bool same_node(const Node *a, const Node *b)
     return a->op == b->op && type_equal(&a->type, &b->type) && a->inputs[0] == b->inputs[0] &&
            a->inputs[1] == b->inputs[1] && memcmp(&a->value, &b->value, sizeof a->value) == 0 &&
            a->axis == b->axis && a->start == b->start && a->tensor == b->tensor &&
-           a->input == b->input &&
+           a->input == b->input && a->map == b->map &&
+           memcmp(a->order, b->order, sizeof a->order) == 0 &&
+           memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
            (a->symbol == b->symbol ||
             (a->symbol && b->symbol && strcmp(a->symbol, b->symbol) == 0));
 }
@@ -274,6 +280,33 @@ Node *node_concat(Graph *g, Node *a, Node *b, int axis)
     return node_intern(g, (Node){.op = OP_CONCAT, .type = type, .inputs = {a, b}, .axis = axis});
 }
 
+Node *node_permute(Graph *g, Node *a, const int order[])
+{
+    Node copy = {.op = OP_PERMUTE, .type = a->type, .inputs = {a}};
+    bool moves = false;
+    for (int k = 0; k < a->type.rank; k++) {
+        expect(order[k] >= 0 && order[k] < a->type.rank, "bad permutation");
+        copy.order[k] = order[k];
+        copy.type.dims[k] = a->type.dims[order[k]];
+        moves |= order[k] != k;
+    }
+    return moves ? node_intern(g, copy) : a;
+}
+
+Node *node_resample(Graph *g, Node *a, int axis, const Resample *map)
+{
+    Type type = a->type;
+    if (axis == BATCH_AXIS) {
+        expect(type.batch && map->from == g->batch_size && map->to == g->batch_size,
+               "map of another batch");
+    } else {
+        expect(axis < type.rank && map->from == type.dims[axis], "map of another length");
+        type.dims[axis] = map->to;
+    }
+    return node_intern(
+        g, (Node){.op = OP_RESAMPLE, .type = type, .inputs = {a}, .axis = axis, .map = map});
+}
+
 /* ---------------------------------------------------------------- reduce */
 static Node *reduce(Graph *g, Op op, Node *a, int axis)
 {
@@ -333,6 +366,59 @@ Node *node_contract_w(Graph *g, Node *y, Node *x)
     return node_intern(g, (Node){.op = OP_CONTRACT_W,
                                  .type = type_matrix(y->type.dims[0], x->type.dims[0]),
                                  .inputs = {y, x}});
+}
+
+static void expect_maps(const Node *a, const char *what)
+{
+    expect(a->type.batch && a->type.rank == 3, what);
+}
+
+Node *node_conv_y(Graph *g, Node *x, Node *w, const int stride[2])
+{
+    expect_maps(x, "conv_y of something else than maps");
+    expect(w->type.rank == 4 && !w->type.batch && w->type.dims[2] == x->type.dims[0],
+           "conv_y of different channels");
+    Type type = {.batch = true, .rank = 3, .dims = {w->type.dims[3]}};
+    for (int k = 0; k < 2; k++) {
+        expect(stride[k] > 0 && x->type.dims[k + 1] >= w->type.dims[k], "filter without place");
+        type.dims[k + 1] = (x->type.dims[k + 1] - w->type.dims[k]) / stride[k] + 1;
+    }
+    return node_intern(
+        g,
+        (Node){.op = OP_CONV_Y, .type = type, .inputs = {x, w}, .stride = {stride[0], stride[1]}});
+}
+
+static void expect_windows(const Type *y, const int stride[2], const int filter[2],
+                           const int size[2])
+{
+    for (int k = 0; k < 2; k++)
+        expect(size[k] >= filter[k] && (size[k] - filter[k]) / stride[k] + 1 == y->dims[k + 1],
+               "windows of a convolution that do not fit");
+}
+
+Node *node_conv_x(Graph *g, Node *y, Node *w, const int stride[2], int height, int width)
+{
+    expect_maps(y, "conv_x of something else than maps");
+    expect(w->type.rank == 4 && !w->type.batch && w->type.dims[3] == y->type.dims[0],
+           "conv_x of different channels");
+    expect_windows(&y->type, stride, w->type.dims, (int[]){height, width});
+    return node_intern(
+        g, (Node){.op = OP_CONV_X,
+                  .type = {.batch = true, .rank = 3, .dims = {w->type.dims[2], height, width}},
+                  .inputs = {y, w},
+                  .stride = {stride[0], stride[1]}});
+}
+
+Node *node_conv_w(Graph *g, Node *y, Node *x, const int stride[2], int rows, int columns)
+{
+    expect_maps(y, "conv_w of something else than maps");
+    expect_maps(x, "conv_w of something else than maps");
+    expect_windows(&y->type, stride, (int[]){rows, columns}, x->type.dims + 1);
+    return node_intern(
+        g, (Node){.op = OP_CONV_W,
+                  .type = {.rank = 4, .dims = {rows, columns, x->type.dims[0], y->type.dims[0]}},
+                  .inputs = {y, x},
+                  .stride = {stride[0], stride[1]}});
 }
 
 Node *node_assign(Graph *g, Tensor *tensor, Node *value)

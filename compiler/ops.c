@@ -94,6 +94,18 @@ static double eval_sigmoid(double a, double b, double c)
     (void)c;
     return 1 / (1 + exp(-a));
 }
+static double eval_tanh(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return tanh(a);
+}
+static double eval_rint(double a, double b, double c)
+{
+    (void)b;
+    (void)c;
+    return rint(a); /* halves to even */
+}
 static double eval_leaky(double a, double b, double c)
 {
     (void)b;
@@ -264,6 +276,116 @@ static void run_contract_w(const Graph *g, const Node *n, const Value *in, Value
         }
 }
 
+static void run_permute(const Graph *g, const Node *n, const Value *in, Value *out)
+{
+    const Type *from = &n->inputs[0]->type;
+    int64_t step[MAX_RANK], size = type_size(from), at = 1;
+    int64_t stride_of[MAX_RANK];
+    for (int k = from->rank - 1; k >= 0; k--) {
+        stride_of[k] = at;
+        at *= from->dims[k];
+    }
+    for (int k = 0; k < n->type.rank; k++)
+        step[k] = stride_of[n->order[k]];
+    for (int64_t b = 0; b < (n->type.batch ? g->batch_size : 1); b++)
+        for (int64_t i = 0; i < size; i++) {
+            int64_t rest = i, source = 0;
+            for (int k = n->type.rank - 1; k >= 0; k--) {
+                source += rest % n->type.dims[k] * step[k];
+                rest /= n->type.dims[k];
+            }
+            out->data[b * size + i] = in->data[b * size + source];
+        }
+}
+
+static void run_resample(const Graph *g, const Node *n, const Value *in, Value *out)
+{
+    const Resample *map = n->map;
+    Split s = {1, map->to, type_size(&n->type)};
+    if (n->axis != BATCH_AXIS)
+        s = split_at(g, &n->type, n->axis);
+    for (int64_t o = 0; o < s.outer; o++)
+        for (int j = 0; j < map->to; j++)
+            for (int64_t i = 0; i < s.inner; i++) {
+                double sum = 0;
+                for (int e = map->first[j]; e < map->first[j + 1]; e++)
+                    sum += map->weight[e] * in->data[(o * map->from + map->index[e]) * s.inner + i];
+                out->data[(o * s.length + j) * s.inner + i] = sum;
+            }
+}
+
+/* Calls visit for every term of the form T of a convolution (node_conv_y()): places in x, w, y. */
+typedef struct ConvShape {
+    const Type *x, *w, *y;
+    const int *stride;
+} ConvShape;
+
+typedef void ConvVisit(void *context, int64_t x, int64_t w, int64_t y);
+
+static void visit_conv(const Graph *g, ConvShape c, ConvVisit *visit, void *context)
+{
+    int in = c.w->dims[2], out = c.w->dims[3], height = c.x->dims[1], width = c.x->dims[2];
+    for (int64_t b = 0; b < g->batch_size; b++)
+        for (int o = 0; o < out; o++)
+            for (int p = 0; p < c.y->dims[1]; p++)
+                for (int q = 0; q < c.y->dims[2]; q++)
+                    for (int k = 0; k < c.w->dims[0]; k++)
+                        for (int l = 0; l < c.w->dims[1]; l++)
+                            for (int i = 0; i < in; i++) {
+                                int64_t row = p * c.stride[0] + k, column = q * c.stride[1] + l;
+                                visit(context, ((b * in + i) * height + row) * width + column,
+                                      ((int64_t)(k * c.w->dims[1] + l) * in + i) * out + o,
+                                      ((b * out + o) * c.y->dims[1] + p) * c.y->dims[2] + q);
+                            }
+}
+
+typedef struct ConvValues {
+    const double *x, *w, *y;
+    double *out;
+} ConvValues;
+
+static void add_to_y(void *context, int64_t x, int64_t w, int64_t y)
+{
+    const ConvValues *v = context;
+    v->out[y] += v->x[x] * v->w[w];
+}
+
+static void add_to_x(void *context, int64_t x, int64_t w, int64_t y)
+{
+    const ConvValues *v = context;
+    v->out[x] += v->y[y] * v->w[w];
+}
+
+static void add_to_w(void *context, int64_t x, int64_t w, int64_t y)
+{
+    const ConvValues *v = context;
+    v->out[w] += v->x[x] * v->y[y];
+}
+
+static void run_conv_y(const Graph *g, const Node *n, const Value *in, Value *out)
+{
+    ConvValues v = {.x = in[0].data, .w = in[1].data, .out = out->data};
+    memset(out->data, 0, (size_t)out->size * sizeof(double));
+    visit_conv(g, (ConvShape){&n->inputs[0]->type, &n->inputs[1]->type, &n->type, n->stride},
+               add_to_y, &v);
+}
+
+static void run_conv_x(const Graph *g, const Node *n, const Value *in, Value *out)
+{
+    ConvValues v = {.y = in[0].data, .w = in[1].data, .out = out->data};
+    memset(out->data, 0, (size_t)out->size * sizeof(double));
+    visit_conv(g, (ConvShape){&n->type, &n->inputs[1]->type, &n->inputs[0]->type, n->stride},
+               add_to_x, &v);
+}
+
+static void run_conv_w(const Graph *g, const Node *n, const Value *in, Value *out)
+{
+    ConvValues v = {.y = in[0].data, .x = in[1].data, .out = out->data};
+    memset(out->data, 0, (size_t)out->size * sizeof(double));
+    visit_conv(g, (ConvShape){&n->inputs[1]->type, &n->type, &n->inputs[0]->type, n->stride},
+               add_to_w, &v);
+}
+
 /* ---------------------------------------------------------------- gradient rules: d is the adjoint
  * of node n */
 static void give(Graph *g, Node *grads[], int k, Node *value)
@@ -358,6 +480,12 @@ static void grad_sigmoid(Graph *g, Node *n, Node *d, Node *grads[])
     give(g, grads, 0, mul(g, d, mul(g, n, rest)));
 }
 
+static void grad_tanh(Graph *g, Node *n, Node *d, Node *grads[])
+{
+    Node *rest = node_binary(g, OP_SUB, node_constant(g, 1, n->type), mul(g, n, n));
+    give(g, grads, 0, mul(g, d, rest));
+}
+
 /* The slope is read off the sign of the result, which has the sign of the argument: no
  * pre-activation is kept. The second derivative is an exact zero: LEAKY_SLOPE has no rule, so no
  * pass through the forward chain is built. */
@@ -397,6 +525,19 @@ static void grad_concat(Graph *g, Node *n, Node *d, Node *grads[])
     int first = n->inputs[0]->type.dims[n->axis], second = n->inputs[1]->type.dims[n->axis];
     give(g, grads, 0, node_slice(g, d, n->axis, 0, first));
     give(g, grads, 1, node_slice(g, d, n->axis, first, second));
+}
+
+static void grad_permute(Graph *g, Node *n, Node *d, Node *grads[])
+{
+    int inverse[MAX_RANK] = {0};
+    for (int k = 0; k < n->type.rank; k++)
+        inverse[n->order[k]] = k;
+    give(g, grads, 0, node_permute(g, d, inverse));
+}
+
+static void grad_resample(Graph *g, Node *n, Node *d, Node *grads[])
+{
+    give(g, grads, 0, node_resample(g, d, n->axis, n->map->transpose));
 }
 
 static void grad_sum(Graph *g, Node *n, Node *d, Node *grads[])
@@ -439,6 +580,27 @@ static void grad_contract_w(Graph *g, Node *n, Node *d, Node *grads[])
     give(g, grads, 1, node_contract_x(g, n->inputs[0], d));
 }
 
+static void grad_conv_y(Graph *g, Node *n, Node *d, Node *grads[])
+{
+    const int *size = n->inputs[0]->type.dims + 1, *filter = n->inputs[1]->type.dims;
+    give(g, grads, 0, node_conv_x(g, d, n->inputs[1], n->stride, size[0], size[1]));
+    give(g, grads, 1, node_conv_w(g, d, n->inputs[0], n->stride, filter[0], filter[1]));
+}
+
+static void grad_conv_x(Graph *g, Node *n, Node *d, Node *grads[])
+{
+    const int *filter = n->inputs[1]->type.dims;
+    give(g, grads, 0, node_conv_y(g, d, n->inputs[1], n->stride));
+    give(g, grads, 1, node_conv_w(g, n->inputs[0], d, n->stride, filter[0], filter[1]));
+}
+
+static void grad_conv_w(Graph *g, Node *n, Node *d, Node *grads[])
+{
+    const int *size = n->inputs[1]->type.dims + 1;
+    give(g, grads, 0, node_conv_y(g, n->inputs[1], d, n->stride));
+    give(g, grads, 1, node_conv_x(g, n->inputs[0], d, n->stride, size[0], size[1]));
+}
+
 /* ---------------------------------------------------------------- the table */
 #define SOURCE(op_, name_) [op_] = {.name = name_, .kind = CLASS_SOURCE}
 #define ELEMENT(op_, name_, arity_, text_, eval_, grad_, ...) \
@@ -478,6 +640,8 @@ const OpRow op_table[OP_COUNT] = {
     ELEMENT(OP_SIN, "sin", 1, "@sin(%a)", eval_sin, grad_sin, .cheap = false),
     ELEMENT(OP_COS, "cos", 1, "@cos(%a)", eval_cos, grad_cos, .cheap = false),
     ELEMENT(OP_SIGMOID, "sigmoid", 1, "@sigmoid(%a)", eval_sigmoid, grad_sigmoid, .cheap = false),
+    ELEMENT(OP_TANH, "tanh", 1, "@tanh(%a)", eval_tanh, grad_tanh, .cheap = false),
+    ELEMENT(OP_RINT, "rint", 1, "@rint(%a)", eval_rint, NULL, .cheap = false),
     ELEMENT(OP_LEAKY, "leaky", 1, "@leaky(%a, %c)", eval_leaky, grad_leaky, .cheap = false),
     ELEMENT(OP_LEAKY_SLOPE, "leaky_slope", 1, "@leaky_slope(%a, %c)", eval_leaky_slope, NULL,
             .cheap = true),
@@ -492,6 +656,8 @@ const OpRow op_table[OP_COUNT] = {
     ARRAY(OP_SLICE, "slice", CLASS_MOVE, 1, run_slice, grad_slice, .cheap = true),
     ARRAY(OP_PAD, "pad", CLASS_MOVE, 1, run_pad, grad_pad, .cheap = false),
     ARRAY(OP_CONCAT, "concat", CLASS_MOVE, 2, run_concat, grad_concat, .cheap = false),
+    ARRAY(OP_PERMUTE, "permute", CLASS_MOVE, 1, run_permute, grad_permute, .cheap = true),
+    ARRAY(OP_RESAMPLE, "resample", CLASS_MOVE, 1, run_resample, grad_resample, .cheap = false),
     ARRAY(OP_SUM, "sum", CLASS_REDUCE, 1, run_sum, grad_sum, .cheap = false),
     ARRAY(OP_SUM_BATCH, "sum_batch", CLASS_REDUCE, 1, run_sum_batch, grad_sum_batch,
           .cheap = false),
@@ -503,5 +669,8 @@ const OpRow op_table[OP_COUNT] = {
           .cheap = false),
     ARRAY(OP_CONTRACT_W, "contract_w", CLASS_CONTRACT, 2, run_contract_w, grad_contract_w,
           .cheap = false),
+    ARRAY(OP_CONV_Y, "conv_y", CLASS_CONTRACT, 2, run_conv_y, grad_conv_y, .cheap = false),
+    ARRAY(OP_CONV_X, "conv_x", CLASS_CONTRACT, 2, run_conv_x, grad_conv_x, .cheap = false),
+    ARRAY(OP_CONV_W, "conv_w", CLASS_CONTRACT, 2, run_conv_w, grad_conv_w, .cheap = false),
     [OP_ASSIGN] = {.name = "assign", .kind = CLASS_EFFECT, .arity = 1},
 };

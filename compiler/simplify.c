@@ -182,6 +182,9 @@ static Node *simplify_slice(Graph *g, Node *n)
 {
     Node *a = n->inputs[0];
     int extent = n->type.dims[n->axis];
+    if (a->op == OP_PAD && a->axis == n->axis && n->start >= a->start &&
+        n->start + extent <= a->start + a->inputs[0]->type.dims[n->axis])
+        return node_slice(g, a->inputs[0], n->axis, n->start - a->start, extent);
     if (a->op != OP_CONCAT || a->axis != n->axis)
         return NULL;
     int first = a->inputs[0]->type.dims[n->axis];
@@ -190,6 +193,31 @@ static Node *simplify_slice(Graph *g, Node *n)
     if (n->start >= first)
         return node_slice(g, a->inputs[1], n->axis, n->start - first, extent);
     return NULL;
+}
+
+static Node *simplify_permute(Graph *g, Node *n)
+{
+    Node *a = n->inputs[0];
+    int order[MAX_RANK];
+    if (a->op == OP_CONSTANT)
+        return node_constant(g, a->value, n->type);
+    if (a->op != OP_PERMUTE)
+        return NULL;
+    for (int k = 0; k < n->type.rank; k++)
+        order[k] = a->order[n->order[k]];
+    return node_permute(g, a->inputs[0], order);
+}
+
+/* Convolutions of zeros are zeros; a filter's scalar factor (spectral norm) moves to the result. */
+static Node *simplify_conv(Graph *g, Node *n)
+{
+    Node *array, *scalar;
+    if (is_constant(n->inputs[0], 0) || is_constant(n->inputs[1], 0))
+        return node_constant(g, 0, n->type);
+    if (n->op == OP_CONV_W || !split_scalar_factor(n->inputs[1], &array, &scalar))
+        return NULL;
+    Node *plain = node_with_inputs(g, n, (Node *[]){n->inputs[0], array});
+    return node_binary(g, OP_MUL, plain, node_expand_to(g, scalar, plain->type));
 }
 
 /* One identity at this node, or NULL when none applies. */
@@ -229,6 +257,10 @@ static Node *apply_identity(Graph *g, Node *n)
         if (n->inputs[0]->op == OP_CONSTANT)
             return node_constant(g, n->inputs[0]->value, n->type);
         return simplify_slice(g, n);
+    case OP_PERMUTE:
+        return simplify_permute(g, n);
+    case OP_RESAMPLE:
+        return is_constant(n->inputs[0], 0) ? node_constant(g, 0, n->type) : NULL;
     case OP_PAD:
         return is_constant(n->inputs[0], 0) ? node_constant(g, 0, n->type) : NULL;
     case OP_SUM:
@@ -238,6 +270,10 @@ static Node *apply_identity(Graph *g, Node *n)
     case OP_CONTRACT_X:
     case OP_CONTRACT_W:
         return simplify_contract(g, n);
+    case OP_CONV_Y:
+    case OP_CONV_X:
+    case OP_CONV_W:
+        return simplify_conv(g, n);
     default:
         return NULL;
     }

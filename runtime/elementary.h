@@ -12,6 +12,16 @@ static inline NUMBER FN(max)(NUMBER a, NUMBER b) { return FN(if_less)(b, a, a, b
 static inline NUMBER FN(min)(NUMBER a, NUMBER b) { return FN(if_less)(a, b, a, b); } /* NaN: b */
 static inline NUMBER FN(abs)(NUMBER a) { return FN(from_bits)(FN(bits)(a) & ~SIGN_BIT); }
 
+/* The nearest integer, halves to even. */
+static inline NUMBER FN(rint)(NUMBER a)
+{
+    NUMBER size = FN(abs)(a);
+    NUMBER rounded = size + ROUNDER;
+    rounded = rounded - ROUNDER;
+    rounded = FN(from_bits)(FN(bits)(rounded) | (FN(bits)(a) & SIGN_BIT));
+    return FN(if_less)(size, FN(splat)(ROUNDER / 3), rounded, a);
+}
+
 /* a > b: 1 or 0 */
 static inline NUMBER FN(greater)(NUMBER a, NUMBER b)
 {

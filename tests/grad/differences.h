@@ -84,9 +84,8 @@ static inline Node *field_leaf(Field *f, Type type, bool fixed)
                            graph_tensor(f->g, (Tensor){.name = name, .field = name, .type = type})),
             fixed);
     Input *input = arena_alloc(sizeof *input);
-    *input = (Input){.name = name, .width = type.rank ? type.dims[0] : 1, .flat = type.rank == 0};
-    assert_true(type.rank < 2);
-    return field_add(f, node_input(f->g, input), fixed);
+    *input = (Input){.name = name, .width = (int)type_size(&type), .flat = type.rank == 0};
+    return node_reshape(f->g, field_add(f, node_input(f->g, input), fixed), type);
 }
 
 /* Fills the leaves; no leaf can be added from here on. */

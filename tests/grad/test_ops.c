@@ -18,6 +18,14 @@
     {                            \
         .rank = 1, .dims = { n } \
     }
+#define MAPS(c, h, w)                                 \
+    {                                                 \
+        .batch = true, .rank = 3, .dims = { c, h, w } \
+    }
+#define FILTER(h, w, i, o)                \
+    {                                     \
+        .rank = 4, .dims = { h, w, i, o } \
+    }
 #define MATRIX(m, n)                \
     {                               \
         .rank = 2, .dims = { m, n } \
@@ -51,6 +59,8 @@ static const Case cases[] = {
     {OP_SIN, BATCH(3), SAMPLE, -3, 3, 0, 0, 0},
     {OP_COS, BATCH(3), SAMPLE, -3, 3, 0, 0, 0},
     {OP_SIGMOID, BATCH(3), SAMPLE, -3, 3, 0, 0, 0},
+    {OP_TANH, BATCH(3), SAMPLE, -2, 2, 0, 0, 0},
+    {OP_RINT, BATCH(3), SAMPLE, -3, 3, 0, 0, 0},
     {OP_LEAKY, BATCH(3), SAMPLE, -1, 1, 0, 0, 0},
     {OP_LEAKY_SLOPE, BATCH(3), SAMPLE, -1, 1, 0, 0, 0},
     {OP_GREATER, BATCH(3), BATCH(3), -1, 1, 0, 0, 0},
@@ -70,6 +80,11 @@ static const Case cases[] = {
     {OP_PAD, MATRIX(2, 3), SAMPLE, -1, 1, 1, 0, 5},
     {OP_CONCAT, BATCH(2), BATCH(3), -1, 1, 0, 0, 0},
     {OP_CONCAT, MATRIX(2, 3), MATRIX(2, 1), -1, 1, 1, 0, 0},
+    {OP_PERMUTE, MATRIX(2, 3), SAMPLE, -1, 1, 0, 0, 0},
+    {OP_PERMUTE, MAPS(2, 3, 4), SAMPLE, -1, 1, 0, 0, 0},
+    {OP_RESAMPLE, MAPS(2, 5, 3), SAMPLE, -1, 1, 1, 0, 2},
+    {OP_RESAMPLE, MATRIX(3, 5), SAMPLE, -1, 1, 1, 0, 2},
+    {OP_RESAMPLE, MAPS(1, 2, 2), SAMPLE, -1, 1, BATCH_AXIS, 0, 0},
     {OP_SUM, BATCH(4), SAMPLE, -1, 1, 0, 0, 0},
     {OP_SUM, MATRIX(2, 3), SAMPLE, -1, 1, 0, 0, 0},
     {OP_SUM, MATRIX(2, 3), SAMPLE, -1, 1, 1, 0, 0},
@@ -83,12 +98,26 @@ static const Case cases[] = {
     {OP_CONTRACT_X, BATCH(1), MATRIX(1, 4), -1, 1, 0, 0, 0},
     {OP_CONTRACT_W, BATCH(3), BATCH(2), -1, 1, 0, 0, 0},
     {OP_CONTRACT_W, BATCH(1), BATCH(3), -1, 1, 0, 0, 0},
+    {OP_CONV_Y, MAPS(2, 4, 5), FILTER(3, 2, 2, 3), -1, 1, 0, 0, 1},
+    {OP_CONV_Y, MAPS(2, 6, 5), FILTER(3, 3, 2, 1), -1, 1, 0, 0, 2},
+    {OP_CONV_X, MAPS(3, 2, 3), FILTER(2, 3, 2, 3), -1, 1, 0, 0, 1},
+    {OP_CONV_X, MAPS(1, 2, 3), FILTER(3, 3, 2, 1), -1, 1, 0, 1, 2},
+    {OP_CONV_W, MAPS(2, 2, 3), MAPS(3, 4, 5), -1, 1, 0, 3, 1},
+    {OP_CONV_W, MAPS(2, 2, 3), MAPS(1, 4, 6), -1, 1, 0, 2, 2},
 };
 
 enum { CASE_COUNT = sizeof cases / sizeof cases[0] };
 
+static const Resample *build_map(Graph *g, const Case *c)
+{
+    static const double mixed[FIELD_BATCH * FIELD_BATCH] = {0.5, -1, 0, 2, 0, 0.25};
+    return c->axis == BATCH_AXIS ? resample_matrix(g, FIELD_BATCH, FIELD_BATCH, mixed)
+                                 : resample_pool(g, c->a.dims[c->axis], c->extent);
+}
+
 static Node *build(Graph *g, const Case *c, Node *a, Node *b)
 {
+    const int stride[] = {c->extent, c->extent};
     switch (c->op) {
     case OP_LEAKY:
     case OP_LEAKY_SLOPE:
@@ -111,6 +140,19 @@ static Node *build(Graph *g, const Case *c, Node *a, Node *b)
         return node_sum_batch(g, a);
     case OP_MAXIMUM_OF:
         return node_maximum_of(g, a, c->axis);
+    case OP_PERMUTE:
+        return node_permute(g, a, c->a.rank == 3 ? (const int[]){2, 0, 1} : (const int[]){1, 0});
+    case OP_RESAMPLE:
+        return node_resample(g, a, c->axis, build_map(g, c));
+    case OP_CONV_Y:
+        return node_conv_y(g, a, b, stride);
+    case OP_CONV_X: /* start: rows and columns that no window reaches */
+        return node_conv_x(g, a, b, stride,
+                           (c->a.dims[1] - 1) * c->extent + c->b.dims[0] + c->start,
+                           (c->a.dims[2] - 1) * c->extent + c->b.dims[1] + c->start);
+    case OP_CONV_W: /* start: rows of the filter */
+        return node_conv_w(g, a, b, stride, c->start,
+                           c->b.dims[2] - (c->a.dims[2] - 1) * c->extent);
     case OP_CONTRACT_Y:
         return node_contract_y(g, a, b);
     case OP_CONTRACT_X:

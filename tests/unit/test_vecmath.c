@@ -38,6 +38,7 @@ static const Function functions[] = {
     {"cos", real_cos, vcos, cosl, -1e5, 1e5, EITHER(3.6, 1.7)},
     {"sigmoid", real_sigmoid, vsigmoid, exact_sigmoid, EITHER(-103, -744), 50, 2.5},
     {"tanh", real_tanh, vtanh, tanhl, -30, 30, 2.6},
+    {"rint", real_rint, vrint, rintl, -1e6, 1e6, 0},
     {"sqrt", real_sqrt, vsqrt, sqrtl, 0, INFINITY, 0.5001},
     {"portable sqrt", real_sqrt_portable, vsqrt, sqrtl, 0, INFINITY, 0.5001},
 };
