@@ -251,6 +251,11 @@ typedef struct Resample {
     int number; /* in graph->maps */
 } Resample;
 
+typedef struct Window { /* how a convolution's filter walks over x: rows, columns */
+    int stride[2];
+    int before[2]; /* rows and columns of zeros before x */
+} Window;
+
 typedef struct Node { /* one value; immutable and interned: built twice, the same pointer */
     int id;           /* order of creation; inputs have smaller ids */
     Op op;
@@ -260,7 +265,7 @@ typedef struct Node { /* one value; immutable and interned: built twice, the sam
     int axis;            /* EXPAND SLICE PAD CONCAT RESAMPLE SUM MAXIMUM_OF: the axis */
     int start;           /* SLICE, PAD: first index */
     int order[MAX_RANK]; /* PERMUTE: axis k of the result is axis order[k] of the operand */
-    int stride[2];       /* CONV_*: rows and columns between two windows */
+    Window window;       /* CONV_* */
     const Resample *map; /* RESAMPLE */
     Tensor *tensor;      /* PARAMETER, ASSIGN */
     Input *input;        /* INPUT */
@@ -383,13 +388,13 @@ Node *node_mean_batch(Graph *g, Node *a);
 Node *node_contract_y(Graph *g, Node *x, Node *w); /* [batch,i] [o,i] -> [batch,o] */
 Node *node_contract_x(Graph *g, Node *y, Node *w); /* [batch,o] [o,i] -> [batch,i] */
 Node *node_contract_w(Graph *g, Node *y, Node *x); /* [batch,o] [batch,i] -> [o,i] */
-/* The trilinear form of a convolution without padding (cross-correlation, stride s):
- * T = sum x[b,i,s_h p + k, s_w q + l] w[k,l,i,o] y[b,o,p,q], its three partial contractions.
- * x [batch, in, height, width], w [rows, columns, in, out], y [batch, out, floor((height - rows) /
- * s_h) + 1, ...]. Padding is node_pad() before, the gradient's node_slice() after. */
-Node *node_conv_y(Graph *g, Node *x, Node *w, const int stride[2]);
-Node *node_conv_x(Graph *g, Node *y, Node *w, const int stride[2], int height, int width);
-Node *node_conv_w(Graph *g, Node *y, Node *x, const int stride[2], int rows, int columns);
+/* The trilinear form of a convolution (cross-correlation) with stride s and padding `before`:
+ * T = sum x[b,i,s_h p + k - before_h, s_w q + l - before_w] w[k,l,i,o] y[b,o,p,q], zero outside of
+ * x; its three partial contractions. x [batch, in, height, width], w [rows, columns, in, out],
+ * y [batch, out, height, width]. Padding behind x follows from the sizes. */
+Node *node_conv_y(Graph *g, Node *x, Node *w, Window window, int height, int width); /* y's size */
+Node *node_conv_x(Graph *g, Node *y, Node *w, Window window, int height, int width); /* x's size */
+Node *node_conv_w(Graph *g, Node *y, Node *x, Window window, int rows, int columns); /* w's size */
 Node *node_assign(Graph *g, Tensor *tensor, Node *value);
 Node *node_named(Node *node,
                  const char *name); /* gives the name to a node that has none; returns the node */

@@ -69,7 +69,8 @@ static uint64_t hash_node(const Node *n)
     hash = mix(hash, (uint64_t)n->axis * 65536 + (uint64_t)n->start);
     for (int k = 0; k < MAX_RANK; k++)
         hash = mix(hash, (uint64_t)n->order[k]);
-    hash = mix(hash, (uint64_t)n->stride[0] * 65536 + (uint64_t)n->stride[1]);
+    for (int k = 0; k < 2; k++)
+        hash = mix(hash, (uint64_t)n->window.stride[k] * 65536 + (uint64_t)n->window.before[k]);
     hash = mix(hash, n->map ? (uint64_t)n->map->number + 1 : 0);
     hash = mix(hash, bits);
     hash = mix(hash, (uint64_t)(uintptr_t)n->tensor);
@@ -84,7 +85,7 @@ static bool same_node(const Node *a, const Node *b)
            a->axis == b->axis && a->start == b->start && a->tensor == b->tensor &&
            a->input == b->input && a->map == b->map &&
            memcmp(a->order, b->order, sizeof a->order) == 0 &&
-           memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
+           memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
            (a->symbol == b->symbol ||
             (a->symbol && b->symbol && strcmp(a->symbol, b->symbol) == 0));
 }
@@ -368,57 +369,47 @@ Node *node_contract_w(Graph *g, Node *y, Node *x)
                                  .inputs = {y, x}});
 }
 
-static void expect_maps(const Node *a, const char *what)
+static Type maps_type(int channels, int height, int width)
 {
-    expect(a->type.batch && a->type.rank == 3, what);
+    expect(channels > 0 && height > 0 && width > 0, "maps of no size");
+    return (Type){.batch = true, .rank = 3, .dims = {channels, height, width}};
 }
 
-Node *node_conv_y(Graph *g, Node *x, Node *w, const int stride[2])
+static void expect_conv(const Node *maps, const Node *w, int axis, Window window)
 {
-    expect_maps(x, "conv_y of something else than maps");
-    expect(w->type.rank == 4 && !w->type.batch && w->type.dims[2] == x->type.dims[0],
-           "conv_y of different channels");
-    Type type = {.batch = true, .rank = 3, .dims = {w->type.dims[3]}};
-    for (int k = 0; k < 2; k++) {
-        expect(stride[k] > 0 && x->type.dims[k + 1] >= w->type.dims[k], "filter without place");
-        type.dims[k + 1] = (x->type.dims[k + 1] - w->type.dims[k]) / stride[k] + 1;
-    }
-    return node_intern(
-        g,
-        (Node){.op = OP_CONV_Y, .type = type, .inputs = {x, w}, .stride = {stride[0], stride[1]}});
+    expect(maps->type.batch && maps->type.rank == 3, "convolution of something else than maps");
+    expect(!w->type.batch && w->type.rank == 4 && w->type.dims[axis] == maps->type.dims[0],
+           "convolution of different channels");
+    expect(window.stride[0] > 0 && window.stride[1] > 0, "convolution that does not move");
 }
 
-static void expect_windows(const Type *y, const int stride[2], const int filter[2],
-                           const int size[2])
+Node *node_conv_y(Graph *g, Node *x, Node *w, Window window, int height, int width)
 {
-    for (int k = 0; k < 2; k++)
-        expect(size[k] >= filter[k] && (size[k] - filter[k]) / stride[k] + 1 == y->dims[k + 1],
-               "windows of a convolution that do not fit");
+    expect_conv(x, w, 2, window);
+    return node_intern(g, (Node){.op = OP_CONV_Y,
+                                 .type = maps_type(w->type.dims[3], height, width),
+                                 .inputs = {x, w},
+                                 .window = window});
 }
 
-Node *node_conv_x(Graph *g, Node *y, Node *w, const int stride[2], int height, int width)
+Node *node_conv_x(Graph *g, Node *y, Node *w, Window window, int height, int width)
 {
-    expect_maps(y, "conv_x of something else than maps");
-    expect(w->type.rank == 4 && !w->type.batch && w->type.dims[3] == y->type.dims[0],
-           "conv_x of different channels");
-    expect_windows(&y->type, stride, w->type.dims, (int[]){height, width});
-    return node_intern(
-        g, (Node){.op = OP_CONV_X,
-                  .type = {.batch = true, .rank = 3, .dims = {w->type.dims[2], height, width}},
-                  .inputs = {y, w},
-                  .stride = {stride[0], stride[1]}});
+    expect_conv(y, w, 3, window);
+    return node_intern(g, (Node){.op = OP_CONV_X,
+                                 .type = maps_type(w->type.dims[2], height, width),
+                                 .inputs = {y, w},
+                                 .window = window});
 }
 
-Node *node_conv_w(Graph *g, Node *y, Node *x, const int stride[2], int rows, int columns)
+Node *node_conv_w(Graph *g, Node *y, Node *x, Window window, int rows, int columns)
 {
-    expect_maps(y, "conv_w of something else than maps");
-    expect_maps(x, "conv_w of something else than maps");
-    expect_windows(&y->type, stride, (int[]){rows, columns}, x->type.dims + 1);
+    expect(y->type.batch && y->type.rank == 3 && x->type.batch && x->type.rank == 3,
+           "conv_w of something else than maps");
     return node_intern(
         g, (Node){.op = OP_CONV_W,
                   .type = {.rank = 4, .dims = {rows, columns, x->type.dims[0], y->type.dims[0]}},
                   .inputs = {y, x},
-                  .stride = {stride[0], stride[1]}});
+                  .window = window});
 }
 
 Node *node_assign(Graph *g, Tensor *tensor, Node *value)

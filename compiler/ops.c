@@ -317,7 +317,7 @@ static void run_resample(const Graph *g, const Node *n, const Value *in, Value *
 /* Calls visit for every term of the form T of a convolution (node_conv_y()): places in x, w, y. */
 typedef struct ConvShape {
     const Type *x, *w, *y;
-    const int *stride;
+    Window window;
 } ConvShape;
 
 typedef void ConvVisit(void *context, int64_t x, int64_t w, int64_t y);
@@ -332,7 +332,10 @@ static void visit_conv(const Graph *g, ConvShape c, ConvVisit *visit, void *cont
                     for (int k = 0; k < c.w->dims[0]; k++)
                         for (int l = 0; l < c.w->dims[1]; l++)
                             for (int i = 0; i < in; i++) {
-                                int64_t row = p * c.stride[0] + k, column = q * c.stride[1] + l;
+                                int row = p * c.window.stride[0] + k - c.window.before[0];
+                                int column = q * c.window.stride[1] + l - c.window.before[1];
+                                if (row < 0 || row >= height || column < 0 || column >= width)
+                                    continue;
                                 visit(context, ((b * in + i) * height + row) * width + column,
                                       ((int64_t)(k * c.w->dims[1] + l) * in + i) * out + o,
                                       ((b * out + o) * c.y->dims[1] + p) * c.y->dims[2] + q);
@@ -366,7 +369,7 @@ static void run_conv_y(const Graph *g, const Node *n, const Value *in, Value *ou
 {
     ConvValues v = {.x = in[0].data, .w = in[1].data, .out = out->data};
     memset(out->data, 0, (size_t)out->size * sizeof(double));
-    visit_conv(g, (ConvShape){&n->inputs[0]->type, &n->inputs[1]->type, &n->type, n->stride},
+    visit_conv(g, (ConvShape){&n->inputs[0]->type, &n->inputs[1]->type, &n->type, n->window},
                add_to_y, &v);
 }
 
@@ -374,7 +377,7 @@ static void run_conv_x(const Graph *g, const Node *n, const Value *in, Value *ou
 {
     ConvValues v = {.y = in[0].data, .w = in[1].data, .out = out->data};
     memset(out->data, 0, (size_t)out->size * sizeof(double));
-    visit_conv(g, (ConvShape){&n->type, &n->inputs[1]->type, &n->inputs[0]->type, n->stride},
+    visit_conv(g, (ConvShape){&n->type, &n->inputs[1]->type, &n->inputs[0]->type, n->window},
                add_to_x, &v);
 }
 
@@ -382,7 +385,7 @@ static void run_conv_w(const Graph *g, const Node *n, const Value *in, Value *ou
 {
     ConvValues v = {.y = in[0].data, .x = in[1].data, .out = out->data};
     memset(out->data, 0, (size_t)out->size * sizeof(double));
-    visit_conv(g, (ConvShape){&n->inputs[1]->type, &n->type, &n->inputs[0]->type, n->stride},
+    visit_conv(g, (ConvShape){&n->inputs[1]->type, &n->type, &n->inputs[0]->type, n->window},
                add_to_w, &v);
 }
 
@@ -583,22 +586,22 @@ static void grad_contract_w(Graph *g, Node *n, Node *d, Node *grads[])
 static void grad_conv_y(Graph *g, Node *n, Node *d, Node *grads[])
 {
     const int *size = n->inputs[0]->type.dims + 1, *filter = n->inputs[1]->type.dims;
-    give(g, grads, 0, node_conv_x(g, d, n->inputs[1], n->stride, size[0], size[1]));
-    give(g, grads, 1, node_conv_w(g, d, n->inputs[0], n->stride, filter[0], filter[1]));
+    give(g, grads, 0, node_conv_x(g, d, n->inputs[1], n->window, size[0], size[1]));
+    give(g, grads, 1, node_conv_w(g, d, n->inputs[0], n->window, filter[0], filter[1]));
 }
 
 static void grad_conv_x(Graph *g, Node *n, Node *d, Node *grads[])
 {
-    const int *filter = n->inputs[1]->type.dims;
-    give(g, grads, 0, node_conv_y(g, d, n->inputs[1], n->stride));
-    give(g, grads, 1, node_conv_w(g, n->inputs[0], d, n->stride, filter[0], filter[1]));
+    const int *size = n->inputs[0]->type.dims + 1, *filter = n->inputs[1]->type.dims;
+    give(g, grads, 0, node_conv_y(g, d, n->inputs[1], n->window, size[0], size[1]));
+    give(g, grads, 1, node_conv_w(g, n->inputs[0], d, n->window, filter[0], filter[1]));
 }
 
 static void grad_conv_w(Graph *g, Node *n, Node *d, Node *grads[])
 {
-    const int *size = n->inputs[1]->type.dims + 1;
-    give(g, grads, 0, node_conv_y(g, n->inputs[1], d, n->stride));
-    give(g, grads, 1, node_conv_x(g, n->inputs[0], d, n->stride, size[0], size[1]));
+    const int *y = n->inputs[0]->type.dims + 1, *x = n->inputs[1]->type.dims + 1;
+    give(g, grads, 0, node_conv_y(g, n->inputs[1], d, n->window, y[0], y[1]));
+    give(g, grads, 1, node_conv_x(g, n->inputs[0], d, n->window, x[0], x[1]));
 }
 
 /* ---------------------------------------------------------------- the table */

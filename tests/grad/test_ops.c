@@ -98,11 +98,12 @@ static const Case cases[] = {
     {OP_CONTRACT_X, BATCH(1), MATRIX(1, 4), -1, 1, 0, 0, 0},
     {OP_CONTRACT_W, BATCH(3), BATCH(2), -1, 1, 0, 0, 0},
     {OP_CONTRACT_W, BATCH(1), BATCH(3), -1, 1, 0, 0, 0},
-    {OP_CONV_Y, MAPS(2, 4, 5), FILTER(3, 2, 2, 3), -1, 1, 0, 0, 1},
-    {OP_CONV_Y, MAPS(2, 6, 5), FILTER(3, 3, 2, 1), -1, 1, 0, 0, 2},
-    {OP_CONV_X, MAPS(3, 2, 3), FILTER(2, 3, 2, 3), -1, 1, 0, 0, 1},
-    {OP_CONV_X, MAPS(1, 2, 3), FILTER(3, 3, 2, 1), -1, 1, 0, 1, 2},
-    {OP_CONV_W, MAPS(2, 2, 3), MAPS(3, 4, 5), -1, 1, 0, 3, 1},
+    /* axis: zeros before; start: size of the result, rows and columns one more; extent: stride */
+    {OP_CONV_Y, MAPS(2, 4, 5), FILTER(3, 2, 2, 3), -1, 1, 0, 2, 1},
+    {OP_CONV_Y, MAPS(2, 6, 5), FILTER(3, 3, 2, 1), -1, 1, 1, 3, 2},
+    {OP_CONV_X, MAPS(3, 2, 3), FILTER(2, 3, 2, 3), -1, 1, 0, 3, 1},
+    {OP_CONV_X, MAPS(1, 2, 3), FILTER(3, 3, 2, 1), -1, 1, 1, 5, 2},
+    {OP_CONV_W, MAPS(2, 2, 3), MAPS(3, 4, 5), -1, 1, 1, 3, 1},
     {OP_CONV_W, MAPS(2, 2, 3), MAPS(1, 4, 6), -1, 1, 0, 2, 2},
 };
 
@@ -117,7 +118,7 @@ static const Resample *build_map(Graph *g, const Case *c)
 
 static Node *build(Graph *g, const Case *c, Node *a, Node *b)
 {
-    const int stride[] = {c->extent, c->extent};
+    const Window window = {{c->extent, c->extent}, {c->axis, c->axis}};
     switch (c->op) {
     case OP_LEAKY:
     case OP_LEAKY_SLOPE:
@@ -145,14 +146,11 @@ static Node *build(Graph *g, const Case *c, Node *a, Node *b)
     case OP_RESAMPLE:
         return node_resample(g, a, c->axis, build_map(g, c));
     case OP_CONV_Y:
-        return node_conv_y(g, a, b, stride);
-    case OP_CONV_X: /* start: rows and columns that no window reaches */
-        return node_conv_x(g, a, b, stride,
-                           (c->a.dims[1] - 1) * c->extent + c->b.dims[0] + c->start,
-                           (c->a.dims[2] - 1) * c->extent + c->b.dims[1] + c->start);
-    case OP_CONV_W: /* start: rows of the filter */
-        return node_conv_w(g, a, b, stride, c->start,
-                           c->b.dims[2] - (c->a.dims[2] - 1) * c->extent);
+        return node_conv_y(g, a, b, window, c->start, c->start + 1);
+    case OP_CONV_X:
+        return node_conv_x(g, a, b, window, c->start, c->start + 1);
+    case OP_CONV_W:
+        return node_conv_w(g, a, b, window, c->start, c->start + 1);
     case OP_CONTRACT_Y:
         return node_contract_y(g, a, b);
     case OP_CONTRACT_X:
