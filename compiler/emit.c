@@ -262,7 +262,7 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     Graph *g = steps_build(model);
     Plan **plans = arena_alloc((size_t)g->step_count * sizeof(Plan *));
     for (int k = 0; k < g->step_count; k++)
-        plans[k] = plan_buffers(schedule_step(g, &g->steps[k]));
+        plans[k] = plan_buffers(schedule_step(g, &g->steps[k], ORDER_TILES), false);
     SamplerTexts sampler = emit_sampler(model, g, options);
     EmittedFiles files = {arena_alloc(8 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));

@@ -15,9 +15,9 @@ static size_t number_size(const EmitOptions *options) { return options->f64 ? 8 
 /* A plan for tiles that are made on the stack: smaller ones for the widest nets. */
 static const Plan *plan_sampler(Graph *g, const EmitOptions *options)
 {
-    Schedule *s = schedule_step(g, &g->steps[g->step_count - 1]);
+    Schedule *s = schedule_step(g, &g->steps[g->step_count - 1], ORDER_TILES);
     for (s->lanes = TILE;; s->lanes /= 2) {
-        const Plan *p = plan_buffers(s);
+        const Plan *p = plan_buffers(s, false);
         if (s->lanes == 1 || p->scratch_size * number_size(options) <= STACK_WISH)
             return p;
     }

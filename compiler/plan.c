@@ -5,9 +5,19 @@
  * unique in a step.                           */
 #include "gagac.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int padded(int n) { return (n + 15) / 16 * 16; }
+
+enum { SLACK = 64 }; /* reals behind a wide array: vectors may be loaded across its end */
+
+Buffer *plan_buffer(const Plan *p, const Node *n)
+{
+    if (p->buffer_of[n->id] >= 0)
+        return &p->buffers[p->buffer_of[n->id]];
+    return p->global_of[n->id] >= 0 ? &p->globals[p->global_of[n->id]] : NULL;
+}
 
 static int features(const Type *type) /* rows of a tile buffer */ { return (int)type_size(type); }
 
@@ -20,10 +30,9 @@ static void extend_life(void *context, Node *read, bool direct)
 {
     const Reads *r = context;
     (void)direct;
-    int idx = r->plan->buffer_of[read->id];
-    if (idx < 0)
+    Buffer *b = plan_buffer(r->plan, read);
+    if (!b)
         return;
-    Buffer *b = &r->plan->buffers[idx];
     if (b->section != r->section)
         b->across = true;
     else if (r->kernel > b->last)
@@ -116,9 +125,9 @@ static void find_lives(Plan *p)
                 visit_reads(s, kernel->body[i], extend_life, &reads);
         }
     for (int k = 0; k < s->step->output_count; k++) {
-        int idx = p->buffer_of[s->step->outputs[k]->id];
-        if (idx >= 0)
-            p->buffers[idx].last = s->sections[p->buffers[idx].section].count;
+        Buffer *b = plan_buffer(p, s->step->outputs[k]);
+        if (b)
+            b->last = s->sections[b->section].count;
     }
 }
 
@@ -173,12 +182,123 @@ static void find_first_adders(Plan *p)
         }
 }
 
-Plan *plan_buffers(const Schedule *s)
+/* ---------------------------------------------------------------- wide */
+/* Along one axis: the first and last place of the operand that the filter reaches. */
+static void reach(Halo *halo, int axis, int low, int high, int size)
+{
+    halo->before[axis] = low < 0 ? -low : 0;
+    halo->after[axis] = high > size - 1 ? high - (size - 1) : 0;
+}
+
+static int floor_division(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+Halo conv_halo(const Node *n, int k)
+{
+    Halo halo = {{0}, {0}};
+    const Type *w = n->op == OP_CONV_W ? &n->type : &n->inputs[1]->type;
+    for (int axis = 0; axis < 2; axis++) {
+        int stride = n->window.stride[axis], before = n->window.before[axis];
+        int size = n->inputs[k]->type.dims[axis + 1], filter = w->dims[axis];
+        if ((n->op == OP_CONV_Y && k == 0) || (n->op == OP_CONV_W && k == 1)) {
+            int windows = (n->op == OP_CONV_Y ? &n->type : &n->inputs[0]->type)->dims[axis + 1];
+            reach(&halo, axis, -before, stride * (windows - 1) + filter - 1 - before, size);
+        } else if (n->op == OP_CONV_X && k == 0) { /* p = (i + before - l) / stride */
+            int last = n->type.dims[axis + 1] - 1;
+            reach(&halo, axis, floor_division(before - (filter - 1), stride),
+                  floor_division(last + before, stride), size);
+        }
+    }
+    return halo;
+}
+
+static void widen(Halo *halo, Halo need)
+{
+    for (int k = 0; k < 2; k++) {
+        halo->before[k] = need.before[k] > halo->before[k] ? need.before[k] : halo->before[k];
+        halo->after[k] = need.after[k] > halo->after[k] ? need.after[k] : halo->after[k];
+    }
+}
+
+static void find_halos(Plan *p)
+{
+    const Section *section = &p->schedule->sections[0];
+    for (int j = 0; j < section->count; j++) {
+        const Node *n = section->kernels[j]->root;
+        bool conv = n && (n->op == OP_CONV_Y || n->op == OP_CONV_X || n->op == OP_CONV_W);
+        for (int k = 0; conv && k < 2; k++) {
+            Buffer *b = plan_buffer(p, n->inputs[k]);
+            if (b)
+                widen(&b->halo, conv_halo(n, k));
+        }
+    }
+}
+
+int64_t buffer_reals(const Plan *p, const Buffer *b)
+{
+    const Type *t = &b->node->type;
+    int64_t size = 1;
+    for (int k = 0; k < t->rank; k++) {
+        int halo =
+            t->batch && t->rank == 3 && k > 0 ? b->halo.before[k - 1] + b->halo.after[k - 1] : 0;
+        int extent = t->dims[k] + halo;
+        size *= !t->batch && k == t->rank - 1 ? padded(extent) : extent;
+    }
+    if (t->batch)
+        size *= p->schedule->graph->batch_size;
+    return (size + SLACK + 15) / 16 * 16;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const Buffer *x = *(Buffer *const *)a, *y = *(Buffer *const *)b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* The lowest gap between the buffers that are alive at the same time. */
+static void place_wide(Plan *p, Buffer *b, Buffer **placed, int count)
+{
+    Buffer **alive = arena_alloc((size_t)(count + 1) * sizeof *alive);
+    int alive_count = 0;
+    for (int k = 0; k < count; k++)
+        if (placed[k]->first <= b->last && b->first <= placed[k]->last)
+            alive[alive_count++] = placed[k];
+    qsort(alive, (size_t)alive_count, sizeof *alive, by_offset);
+    size_t size = (size_t)buffer_reals(p, b);
+    b->offset = 0;
+    for (int k = 0; k < alive_count && alive[k]->offset < b->offset + size; k++) {
+        size_t end = alive[k]->offset + (size_t)buffer_reals(p, alive[k]);
+        b->offset = end > b->offset ? end : b->offset;
+    }
+    if (b->offset + size > p->wide_size)
+        p->wide_size = b->offset + size;
+}
+
+static void assign_wide_places(Plan *p)
+{
+    int total = p->buffer_count + p->global_count, count = 0;
+    Buffer **placed = arena_alloc((size_t)(total + 1) * sizeof *placed);
+    for (int j = 0; j <= p->schedule->sections[0].count; j++)
+        for (int k = 0; k < total; k++) {
+            Buffer *b = k < p->buffer_count ? &p->buffers[k] : &p->globals[k - p->buffer_count];
+            if (b->first != j)
+                continue;
+            place_wide(p, b, placed, count);
+            placed[count++] = b;
+        }
+}
+
+Plan *plan_buffers(const Schedule *s, bool halos)
 {
     Plan *p = arena_alloc(sizeof *p);
     p->schedule = s;
     collect(p);
     find_lives(p);
+    if (halos)
+        find_halos(p);
+    if (s->order == ORDER_WIDE) {
+        assign_wide_places(p);
+        return p;
+    }
     assign_places(p);
     find_first_adders(p);
     return p;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { SAMPLER_LANES = 48, MAX_SHARDS = 8, TILES_A_SHARD = 5 };
+enum { MAX_BODY = 40 }; /* nodes of a wide nest */
 
 typedef struct Order { /* of nodes, operands first */
     Node **nodes;
@@ -22,7 +23,26 @@ static bool is_source(const Node *n)
     return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT;
 }
 
-static bool reduces_batch(const Node *n) { return n->op == OP_SUM_BATCH || n->op == OP_CONTRACT_W; }
+static bool is_weight_gradient(const Node *n)
+{
+    return n->op == OP_CONTRACT_W || n->op == OP_CONV_W;
+}
+
+static bool reduces_batch(const Node *n) { return n->op == OP_SUM_BATCH || is_weight_gradient(n); }
+
+/* Recomputed at its uses unless something needs its buffer: what is quick, or only moves. */
+static bool is_cheap(const Node *n)
+{
+    if (n->op == OP_RESAMPLE)
+        return n->axis != BATCH_AXIS && resample_moves(n->map);
+    return op_table[n->op].cheap;
+}
+
+/* The value at an index is its operand's at another one. */
+static bool shifts_index(const Node *n)
+{
+    return op_table[n->op].kind == CLASS_MOVE && (n->op != OP_RESHAPE || type_size(&n->type) > 1);
+}
 
 bool is_recomputed(const Schedule *s, const Node *n)
 {
@@ -38,16 +58,14 @@ void visit_reads(const Schedule *s, const Node *node,
     } stack[64];
     int depth = 0;
     for (int k = op_table[node->op].arity - 1; k >= 0; k--)
-        stack[depth++] = (struct Frame){node->inputs[k], true};
+        stack[depth++] = (struct Frame){node->inputs[k], !shifts_index(node)};
     while (depth > 0) {
         struct Frame f = stack[--depth];
         if (!is_recomputed(s, f.node)) {
             visit(context, f.node, f.direct);
             continue;
         }
-        bool shifts = f.node->op == OP_EXPAND || f.node->op == OP_SLICE ||
-                      f.node->op == OP_EXPAND_BATCH || f.node->op == OP_CONCAT ||
-                      (f.node->op == OP_RESHAPE && type_size(&f.node->type) > 1);
+        bool shifts = shifts_index(f.node);
         if (depth + 2 > 64)
             internal_error("schedule: expression too deep");
         for (int k = 0; k < op_table[f.node->op].arity; k++)
@@ -106,8 +124,11 @@ static bool *find_forced(const Graph *g, const Order *order, const Step *step)
     bool *forced = arena_alloc((size_t)g->count * sizeof(bool));
     for (int k = 0; k < order->count; k++) {
         const Node *n = order->nodes[k];
+        bool whole = n->op == OP_RESAMPLE && !is_cheap(n);
+        if (op_table[n->op].kind == CLASS_CONTRACT || whole)
+            forced[n->inputs[0]->id] = true;
         if (op_table[n->op].kind == CLASS_CONTRACT)
-            forced[n->inputs[0]->id] = forced[n->inputs[1]->id] = true;
+            forced[n->inputs[1]->id] = true;
     }
     for (int k = 0; k < step->output_count; k++)
         forced[step->outputs[k]->id] = true;
@@ -278,15 +299,68 @@ static void add_to_body(Kernel *kernel, Node *n)
     kernel->body[kernel->body_count++] = n;
 }
 
+static int reduced_axis(const Node *n) { return n->op == OP_SUM_BATCH ? BATCH_AXIS : n->axis; }
+
+/* The leaf under EXPANDs is one number a row of the space, whatever the place in the row: a
+ * constant, a number, one a channel; for vectors also one a sample. */
+static bool is_row_constant(const Schedule *s, const Node *n)
+{
+    bool vector = n->type.rank == 1;
+    while (is_recomputed(s, n) && (n->op == OP_EXPAND || n->op == OP_EXPAND_BATCH)) {
+        if (n->op == OP_EXPAND && n->axis == 0 && n->inputs[0]->type.rank > 0)
+            return false;
+        n = n->inputs[0];
+    }
+    if (n->op == OP_CONSTANT)
+        return true;
+    return !is_recomputed(s, n) && n->type.rank <= 1 &&
+           (!n->type.batch || (vector && !n->type.rank));
+}
+
+/* May ride on a contraction, whose loops run over rows of lanes: reads of maps at its own index
+ * (not where results are interleaved) and row constants. */
+static bool is_flat(const Schedule *s, const Node *n, const Kernel *kernel)
+{
+    bool spread = kernel->root->op == OP_CONV_X &&
+                  (kernel->root->window.stride[0] > 1 || kernel->root->window.stride[1] > 1);
+    for (int k = 0; k < op_table[n->op].arity; k++) {
+        const Node *a = n->inputs[k];
+        if (!is_recomputed(s, a)) {
+            bool own = s->kernel_of[a->id] == kernel;
+            bool constant = a->op == OP_CONSTANT || is_row_constant(s, a);
+            if (!own && !constant && (spread || !type_equal(&a->type, &kernel->space)))
+                return false;
+        } else if (op_table[a->op].kind == CLASS_ELEMENT) {
+            if (!is_flat(s, a, kernel))
+                return false;
+        } else if (!is_row_constant(s, a)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool hosts_wide(const Schedule *s, const Kernel *kernel, const Node *n)
+{
+    bool reduction = op_table[n->op].kind == CLASS_REDUCE;
+    if (kernel->late != s->late[n->id] || kernel->body_count >= MAX_BODY)
+        return false;
+    if (kernel->kind == KERNEL_CONTRACT)
+        return op_table[n->op].kind == CLASS_ELEMENT && is_flat(s, n, kernel);
+    return !reduction || kernel->reduced == NO_REDUCTION || kernel->reduced == reduced_axis(n);
+}
+
 static bool same_space(const Type *a, const Type *b) /* [1] and [] are one space */
 {
     return type_equal(a, b) || (a->batch == b->batch && type_size(a) == 1 && type_size(b) == 1);
 }
 
-static bool hosts(const Kernel *kernel, const Type *space)
+static bool hosts(const Schedule *s, const Kernel *kernel, const Node *n, const Type *space)
 {
-    return (kernel->kind == KERNEL_NEST || kernel->kind == KERNEL_CONTRACT) &&
-           same_space(&kernel->space, space);
+    if ((kernel->kind != KERNEL_NEST && kernel->kind != KERNEL_CONTRACT) ||
+        !same_space(&kernel->space, space))
+        return false;
+    return s->order == ORDER_TILES || hosts_wide(s, kernel, n);
 }
 
 /* Element-wise nodes and reductions: into the kernel of the latest operand, into a later nest, or
@@ -297,13 +371,19 @@ static void place_in_nest(Schedule *s, int section, Node *n)
     Placement p = {.s = s, .section = section, .latest_idx = -1};
     visit_reads(s, n, note_operand, &p);
     const Section *at = &s->sections[section];
-    Kernel *host = p.latest && p.joinable && hosts(p.latest, &space) ? p.latest : NULL;
+    Kernel *host = p.latest && p.joinable && hosts(s, p.latest, n, &space) ? p.latest : NULL;
     for (int k = p.latest_idx + 1; k < at->count && !host; k++)
-        if (at->kernels[k]->kind == KERNEL_NEST && hosts(at->kernels[k], &space))
+        if (at->kernels[k]->kind == KERNEL_NEST && hosts(s, at->kernels[k], n, &space))
             host = at->kernels[k];
     if (!host)
         host = add_kernel(s, section,
-                          (Kernel){.kind = KERNEL_NEST, .batch = space.batch, .space = space});
+                          (Kernel){.kind = KERNEL_NEST,
+                                   .batch = space.batch,
+                                   .space = space,
+                                   .reduced = NO_REDUCTION,
+                                   .late = s->late && s->late[n->id]});
+    if (op_table[n->op].kind == CLASS_REDUCE)
+        host->reduced = reduced_axis(n);
     add_to_body(host, n);
     s->kernel_of[n->id] = host;
 }
@@ -322,9 +402,12 @@ static void place(Schedule *s, Node *n, int section)
         break;
     case OP_CONTRACT_Y:
     case OP_CONTRACT_X:
+    case OP_CONV_Y:
+    case OP_CONV_X:
         kind = KERNEL_CONTRACT;
         break;
     case OP_CONTRACT_W:
+    case OP_CONV_W:
         kind = KERNEL_WEIGHT;
         break;
     default:
@@ -335,6 +418,7 @@ static void place(Schedule *s, Node *n, int section)
                                      (Kernel){.kind = kind,
                                               .batch = n->type.batch || kind == KERNEL_WEIGHT,
                                               .space = n->type,
+                                              .reduced = NO_REDUCTION,
                                               .root = n});
 }
 
@@ -446,15 +530,25 @@ static void order_assignments(Schedule *s)
             internal_error("schedule: a value is needed after its assignment");
 }
 
+/* Places of a convolution's filter, those over the padding included; 1 for dense layers. */
+static int64_t window_count(const Node *n)
+{
+    const Type *y = n->op == OP_CONV_Y ? &n->type : &n->inputs[0]->type;
+    bool maps = n->op == OP_CONV_Y || n->op == OP_CONV_X || n->op == OP_CONV_W;
+    return maps ? (int64_t)y->dims[1] * y->dims[2] : 1;
+}
+
 /* Two operations a multiply-add, as the network needs them: contractions, and products summed over
  * features or the batch. */
 double kernel_flops(const Schedule *s, const Kernel *kernel)
 {
     double batch = s->graph->batch_size, flops = 0;
     if (kernel->kind == KERNEL_CONTRACT)
-        flops += 2 * batch * (double)type_size(&kernel->root->inputs[1]->type);
+        flops += 2 * batch * (double)type_size(&kernel->root->inputs[1]->type) *
+                 (double)window_count(kernel->root);
     if (kernel->kind == KERNEL_WEIGHT)
-        flops += 2 * batch * (double)type_size(&kernel->root->type);
+        flops +=
+            2 * batch * (double)type_size(&kernel->root->type) * (double)window_count(kernel->root);
     for (int k = 0; k < kernel->body_count && kernel->batch; k++) {
         const Node *n = kernel->body[k];
         if (op_table[n->op].kind == CLASS_REDUCE && n->inputs[0]->op == OP_MUL)
@@ -501,6 +595,11 @@ static int choose_lanes(int batch)
 static void choose_tiles(Schedule *s)
 {
     int batch = s->graph->batch_size;
+    if (s->order == ORDER_WIDE) {
+        s->lanes = batch;
+        s->tiles = s->shards = 1;
+        return;
+    }
     bool sampler = strcmp(s->step->name, "sample") == 0; /* its requests have any length */
     s->lanes = sampler ? SAMPLER_LANES : choose_lanes(batch);
     s->tiles = (batch + s->lanes - 1) / s->lanes;
@@ -508,13 +607,78 @@ static void choose_tiles(Schedule *s)
     s->shards = s->shards < 1 ? 1 : s->shards > MAX_SHARDS ? MAX_SHARDS : s->shards;
 }
 
-Schedule *schedule_step(Graph *g, Step *step)
+/* ---------------------------------------------------------------- wide */
+/* Weight gradients as soon as their operands are there, so that these die early. */
+static void hurry_reductions(const Graph *g, Order *order)
+{
+    int *place_of = arena_alloc((size_t)g->count * sizeof(int)), count = 0;
+    int *after = arena_alloc((size_t)order->count * sizeof(int));
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k];
+        place_of[n->id] = after[k] = k;
+        for (int j = 0; j < 2 && is_weight_gradient(n); j++) {
+            int operand = place_of[n->inputs[j]->id];
+            after[k] = j == 0 || operand > after[k] ? operand : after[k];
+        }
+        place_of[n->id] = after[k];
+    }
+    Node **nodes = arena_alloc((size_t)order->count * sizeof(Node *));
+    for (int k = 0; k < order->count; k++) {
+        if (after[k] == k)
+            nodes[count++] = order->nodes[k];
+        for (int j = k + 1; j < order->count && after[k] == k; j++)
+            if (after[j] == k)
+                nodes[count++] = order->nodes[j];
+    }
+    order->nodes = nodes;
+}
+
+/* Element-wise values that only assignments need. */
+static bool *find_late(const Graph *g, const Order *order, const Step *step)
+{
+    bool *late = arena_alloc((size_t)g->count * sizeof(bool));
+    for (int k = 0; k < order->count; k++)
+        late[order->nodes[k]->id] = true;
+    for (int k = 0; k < step->output_count; k++)
+        late[step->outputs[k]->id] = false;
+    for (int k = order->count - 1; k >= 0; k--) {
+        const Node *n = order->nodes[k];
+        bool moves = op_table[n->op].kind == CLASS_MOVE && is_cheap(n);
+        late[n->id] &= moves || op_table[n->op].kind == CLASS_ELEMENT || n->op == OP_ASSIGN;
+        for (int j = 0; j < op_table[n->op].arity; j++)
+            late[n->inputs[j]->id] &= late[n->id];
+    }
+    return late;
+}
+
+/* An assignment must not come before a kernel that reads the old value. */
+static void check_assignments(const Schedule *s)
+{
+    const Section *section = &s->sections[0];
+    for (int k = 0; k < s->step->assign_count; k++) {
+        const Node *assign = s->step->assigns[k];
+        int writer = kernel_index(section, s->kernel_of[assign->id]);
+        for (int j = writer + 1; j < section->count; j++)
+            if (reads_tensor(s, section->kernels[j], assign->tensor))
+                internal_error("schedule: %s is needed after its assignment", assign->tensor->name);
+    }
+}
+
+LoopOrder host_order(const Model *model)
+{
+    return model && model->channels ? ORDER_WIDE : ORDER_TILES;
+}
+
+Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
 {
     Schedule *s = arena_alloc(sizeof *s);
+    bool wide = loop_order == ORDER_WIDE;
     s->graph = g;
     s->step = step;
+    s->order = loop_order;
     Order order = order_nodes(g, step);
-    int *uses = count_uses(g, &order, step), *phase = find_phases(g, &order), last = 0;
+    int *uses = count_uses(g, &order, step), last = 0;
+    int *phase = arena_alloc((size_t)g->count * sizeof(int));
     bool *forced = find_forced(g, &order, step), *inner = find_inner_concats(g, &order, uses);
     s->section_of = arena_alloc((size_t)g->count * sizeof(int));
     s->sum_of = arena_alloc((size_t)g->count * sizeof(int));
@@ -522,26 +686,37 @@ Schedule *schedule_step(Graph *g, Step *step)
     s->stored = arena_alloc((size_t)g->count * sizeof(bool));
     for (int id = 0; id < g->count; id++)
         s->section_of[id] = s->sum_of[id] = -1;
-    find_sums(s, &order, uses, phase);
-    pack_sums(s);
-    for (int k = 0; k < order.count; k++)
-        last = phase[order.nodes[k]->id] > last ? phase[order.nodes[k]->id] : last;
-    delay_arrays(g, &order, phase, last);
-    s->section_count = 2 * (last + 1);
+    if (wide) {
+        hurry_reductions(g, &order);
+        s->late = find_late(g, &order, step);
+    } else {
+        phase = find_phases(g, &order);
+        find_sums(s, &order, uses, phase);
+        pack_sums(s);
+        for (int k = 0; k < order.count; k++)
+            last = phase[order.nodes[k]->id] > last ? phase[order.nodes[k]->id] : last;
+        delay_arrays(g, &order, phase, last);
+    }
+    s->section_count = wide ? 1 : 2 * (last + 1);
     s->sections = arena_alloc((size_t)s->section_count * sizeof(Section));
     for (int k = 0; k < s->section_count; k++)
         s->sections[k].batch = k % 2;
-    for (int k = 0; k < order.count; k++) {
-        Node *n = order.nodes[k];
-        bool per_sample = n->type.batch || reduces_batch(n);
-        bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
-        bool recomputed = (op_table[n->op].cheap && !forced[n->id]) || inner[n->id];
-        if (!is_source(n) && !total && !recomputed)
-            place(s, n, 2 * phase[n->id] + per_sample);
-    }
+    for (int turn = 0; turn < 1 + wide; turn++)
+        for (int k = 0; k < order.count; k++) {
+            Node *n = order.nodes[k];
+            bool per_sample = n->type.batch || reduces_batch(n);
+            bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
+            bool recomputed = (is_cheap(n) && !forced[n->id]) || inner[n->id];
+            bool now = !wide || s->late[n->id] == (turn == 1);
+            if (now && !is_source(n) && !total && !recomputed)
+                place(s, n, wide ? 0 : 2 * phase[n->id] + per_sample);
+        }
     choose_tiles(s);
     find_stored(s);
-    order_assignments(s);
+    if (wide)
+        check_assignments(s);
+    else
+        order_assignments(s);
     for (int k = 0; k < s->section_count; k++)
         for (int j = 0; j < s->sections[k].count; j++)
             s->flops += kernel_flops(s, s->sections[k].kernels[j]);
@@ -552,7 +727,7 @@ int steps_cost(const Model *model, StepCost costs[MAX_STEPS])
 {
     Graph *g = steps_build(model);
     for (int k = 0; k < g->step_count; k++) {
-        const Schedule *s = schedule_step(g, &g->steps[k]);
+        const Schedule *s = schedule_step(g, &g->steps[k], host_order(model));
         costs[k] = (StepCost){g->steps[k].name, g->steps[k].count, s->flops, step_bytes(s)};
     }
     return g->step_count;
