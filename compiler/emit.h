@@ -21,7 +21,6 @@ typedef struct Hole {
  * text, or a text without a hole, is an internal error. */
 const char *template_fill(const char *name, const Hole *holes, int count);
 
-/* ---------------------------------------------------------------- emit_kernel.c */
 typedef struct Function {
     const char *name, *text;
 } Function; /* text with the name left open: equal texts are one function */
@@ -46,6 +45,61 @@ typedef struct Call { /* how a step runs one kernel */
     int row_count;
 } Call;
 
+/* ---------------------------------------------------------------- emit_body.c */
+typedef struct Binding {
+    const void *key;
+    const char *name, *declaration, *argument;
+} Binding;
+typedef struct Named {
+    const Node *node;
+    const char *index, *name;
+} Named; /* a value in a local */
+
+typedef struct Body { /* a kernel function in the making */
+    Emitter *e;
+    const Plan *plan;
+    const Kernel *kernel;
+    bool vector;       /* statements on vec, else on real */
+    Binding *bindings; /* parameters */
+    int binding_count, binding_capacity;
+    int reads, writes, rows; /* how many parameters of each kind have a name */
+    Named *values;           /* what is in locals */
+    int value_count, value_capacity;
+    Text statements, prepare, row_begin, row_end;
+    Text load_sums, load_totals, store_totals,
+        store_sums;    /* of a block of a contraction, see keep_in_registers() */
+    int block_vectors; /* vectors of samples of such a block, 0 elsewhere */
+    const char *indent;
+} Body;
+
+extern const char PLACE_OF_NAME[]; /* stands for the function's name in its text */
+/* The parameter that stands for `key` (a node, a tensor, a sum), or NULL; and a new one. */
+Binding *find_binding(Body *b, const void *key);
+const char *body_bind(Body *b, const void *key, const char *name, const char *declaration,
+                      const char *argument);
+const char *read_name(Body *b); /* for an array that is read, or written */
+const char *write_name(Body *b);
+const char *bind_tensor(Body *b, const Tensor *tensor);
+const char *bind_scalar(Body *b, const Node *n);
+const char *tensor_field(const Emitter *e, const Tensor *tensor);
+const char *array_declaration(const Emitter *e, const char *name, const Type *type);
+const char *splat(const Body *b, const char *number); /* a number in every lane */
+const char *number_text(double value);
+const char *int_text(long long n);
+/* The local that holds a node's value at an index, or NULL; a new one. */
+const char *named(Body *b, const Node *n, const char *index);
+void add_value(Body *b, const Node *n, const char *index, const char *name);
+/* Writes "const vec NAME = expression;" and remembers the name for the node at this index. */
+const char *define(Body *b, const Node *n, const char *index, const char *expression);
+/* The op table's text with its operands. */
+const char *spell(Body *b, const Node *n, const char *a, const char *second);
+const char *parameter_list(const Body *b);
+const char *name_list(const Body *b);
+const char *argument_list(const Body *b);
+/* Adds a function unless one of equal text is known; gives its name. */
+const char *add_function(Emitter *e, const char *wish, const char *text);
+
+/* ---------------------------------------------------------------- emit_kernel.c */
 Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel);
 const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it does, for people */
 const char *type_text(const Type *type); /* "[400][48]" without the batch axis */

@@ -107,8 +107,6 @@ static const char *emit_network(const Graph *g, const Plan *p, const EmitOptions
 }
 
 /* ---------------------------------------------------------------- files */
-static const char *int_text(long long n) { return arena_printf("%lld", n); }
-
 static const Input *latent_input(const Graph *g) { return g->steps[g->step_count - 1].inputs[0]; }
 
 static const char *emit_inputs(const Graph *g)
