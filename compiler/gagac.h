@@ -638,6 +638,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
+    bool wide; /* --order wide */
     int64_t threads;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;           /* -p key=value, in order */
@@ -653,6 +654,7 @@ Options *command_parse(int argc, char **argv);
 typedef struct EmitOptions {
     Isa isa;
     bool f64, plain;
+    LoopOrder order;
 } EmitOptions;
 typedef struct EmittedFile { /* one text; every "src/NAME.c" is a unit of both programs */
     const char *name;        /* path below RUN/: "src/model.c", "sampler/sampler.h" */

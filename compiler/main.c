@@ -18,7 +18,8 @@ static Model *read_model(const Options *options)
 
 static EmittedFiles emit(const Model *model, const Options *options)
 {
-    EmitOptions emit_options = {options->isa, options->f64, options->plain};
+    EmitOptions emit_options = {options->isa, options->f64, options->plain,
+                                options->wide ? ORDER_WIDE : host_order(model)};
     return emit_program(model, &emit_options);
 }
 

@@ -69,6 +69,8 @@ static const Row rows[] = {
      "f32 (default) or f64"},
     {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
      "native (default), avx512, avx2 or generic"},
+    {ON_PROGRAMS, OPTION_FLAG, "--wide", NULL, NULL, OPTION(wide),
+     "kernel by kernel over the whole batch, as images are compiled; else tile by tile"},
     {ON_PROGRAMS, OPTION_FLAG, "--plain", NULL, NULL, OPTION(plain),
      "simple portable loops, to read and compare"},
     {ON_PROGRAMS, OPTION_NUMBER, "--threads", NULL, "N", OPTION(threads),
