@@ -73,6 +73,7 @@ void image_set_close(ImageSet *set)
         free(set->class_names[i]);
     }
     free(set->class_names);
+    free(set->labels);
     free(set->memory);
     map_close(&set->map);
     *set = (ImageSet){0};

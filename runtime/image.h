@@ -24,8 +24,7 @@ typedef struct ImageSet { /* images of one size, mapped */
     uint64_t count;
     bool reals;           /* float32 in [-1, 1] (4 bytes a number); else bytes 0 ... 255 */
     size_t start, stride; /* bytes: of image 0 in the map, from image to image */
-    size_t label_start;   /* of image 0's class in label_map, 4 bytes each; with a stride */
-    size_t label_stride;  /* 0: the images have no classes */
+    int32_t *labels;      /* [count] classes, owned; NULL: the images have none */
     int class_count;      /* classes are 0 .. class_count - 1 */
     char **class_names;   /* [class_count], or NULL */
     uint64_t skipped;     /* files that could not be read */
@@ -48,13 +47,7 @@ static inline const unsigned char *image_bytes(const ImageSet *set, uint64_t ind
 /* The class of an image, or -1. */
 static inline int image_label(const ImageSet *set, uint64_t index)
 {
-    if (!set->label_stride) {
-        return -1;
-    }
-    const unsigned char *base = set->memory ? set->memory : set->map.bytes;
-    int32_t label;
-    __builtin_memcpy(&label, base + set->label_start + index * set->label_stride, sizeof label);
-    return label;
+    return set->labels ? set->labels[index] : -1;
 }
 
 /* A byte of a picture as the networks see it: -1 .. 1. */
@@ -76,7 +69,6 @@ typedef struct ImageRequest { /* a data set that is asked for */
     ImageFit fit;
     const char *format; /* of a folder's files: "png", "jpg"; NULL: both */
     const char *labels; /* a file with the classes (.npy or IDX); NULL: looked for */
-    uint64_t least;     /* fewer images are an error */
     int threads;
     bool quiet; /* no word on the way; broken files are named in any case */
 } ImageRequest;

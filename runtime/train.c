@@ -308,7 +308,6 @@ static bool open_images(Session *session, const TrainOptions *options, Error *er
                                       : FIT_EXACT,
         .format = options->format,
         .labels = options->labels,
-        .least = (uint64_t)program->batch_size,
         .threads = (int)options->threads,
         .quiet = options->quiet,
     };
