@@ -222,7 +222,7 @@ typedef struct Places { /* in the order in which they are tried */
 static void add_place(Places *places, const char *root, const char *inner)
 {
     if (root && root[0]) {
-        places->folders[places->count++] = path_join(root, inner);
+        places->folders[places->count++] = inner ? path_join(root, inner) : strdup(root);
     }
 }
 
@@ -259,7 +259,7 @@ static void find_places(Places *places, const ImageSource *source, const ImageRe
     const char *named = getenv("GAGAC_CACHE_DIR"), *user = getenv("XDG_CACHE_HOME");
     *places = (Places){.count = 0};
     add_place(places, named, "images");
-    add_place(places, beside, "");
+    add_place(places, beside, NULL);
     if (user && user[0] == '/') {
         add_place(places, user, "gagac/images");
     } else {
@@ -442,10 +442,10 @@ static bool create_packed(NpyWriter *writer, const Packed *packed, const Places 
 {
     for (int i = 0; i < places->count; i++) {
         make_folders(places->folders[i]);
+        output_clean(places->folders[i]);
         *path = path_join(places->folders[i], places->name);
         if (npy_create_form(writer, *path, &packed->form, count, error)) {
             remove_stale(places, places->folders[i]);
-            output_clean(places->folders[i]);
             return true;
         }
         free(*path);

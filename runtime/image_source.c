@@ -80,7 +80,8 @@ static bool check_stack(const Npy *npy, const ImageRequest *request, Error *erro
         }
     }
     uint64_t wanted = (uint64_t)request->shape.channels;
-    if (npy->axes == 4 && npy->shape[3] > 4 && npy->shape[3] != wanted && npy->shape[1] <= 4) {
+    if (npy->axes == 4 && npy->shape[3] > 4 && npy->shape[3] != wanted &&
+        (npy->shape[1] == 1 || npy->shape[1] == 3 || npy->shape[1] == 4)) {
         return bad_stack(path, "save images.transpose(0, 2, 3, 1).",
                          "its channels seem to be the second axis, they belong last", error);
     }
