@@ -119,6 +119,8 @@ typedef struct Words {
 void words_add(Words *words, const char *word);
 /* Flags of a unit that hold for every compiler, without names of files. */
 void compile_flags(Words *words, UnitKind kind, const BuildOptions *options);
+/* What a program is linked with, behind its objects. */
+void link_libraries(Words *words, const BuildOptions *options);
 /* Flags of this compiler (clang and gcc differ in how a multiply-add is asked for), then the words
  * of $GAGAC_CFLAGS. */
 void compiler_flags(Words *words);

@@ -687,6 +687,8 @@ typedef struct BuildOptions {
     bool profile;      /* kernels count their time */
     bool sources_only; /* RUN/src and RUN/sampler without programs: no compiler is needed */
     bool no_cache;
+    bool images;      /* the program reads and writes images: with runtime/image_*.c and the
+                         libraries they need */
     const char *data; /* default of RUN/train --data, NULL: none */
     int threads;      /* default of RUN/train --threads, 0: none */
 } BuildOptions;
