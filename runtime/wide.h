@@ -12,6 +12,40 @@ typedef real vec_anywhere __attribute__((vector_size(GAGAC_VECTOR_BYTES), aligne
 
 static inline vec vget(const real *p) { return *(const vec_anywhere *)p; }
 static inline void vput(real *p, vec a) { *(vec_anywhere *)p = a; }
+
+/* dst[lane][features, zeros up to a multiple of LANES] of src[feature][lane], `lanes` of them. dst
+ * and its stride are aligned to LANES reals, src is not. */
+static inline void transpose_lanes(real *dst, long dst_stride, const real *src, long src_stride,
+                                   int features, int lanes)
+{
+    for (int s = 0; s < lanes; s += LANES) {
+        const int count = lanes - s < LANES ? lanes - s : LANES;
+        for (int f = 0; f < features; f += VL) {
+            const int rows = features - f < VL ? features - f : VL;
+            ALIGNED real from[VL * LANES] = {0}, to[LANES * VL];
+            for (int i = 0; i < rows; i++)
+                memcpy(from + i * LANES, src + (f + i) * src_stride + s,
+                       (size_t)count * sizeof *from);
+            transpose_strip(to, VL, from, LANES);
+            for (int i = 0; i < count; i++)
+                vstore(dst + (s + i) * dst_stride + f, vload(to + i * VL));
+        }
+        for (int f = (features + VL - 1) / VL * VL; f < dst_stride; f += VL)
+            for (int i = 0; i < count; i++)
+                vstore(dst + (s + i) * dst_stride + f, vsplat(0));
+    }
+}
+
+/* The columns of a row of maps by phases: out[phase][column / stride][sample]; `pitch` reals a
+ * phase. */
+static inline void split_columns(real *out, const real *row, int columns, int stride, int batch,
+                                 int pitch)
+{
+    for (int column = 0; column < columns; column++)
+        memcpy(out + (size_t)(column % stride) * (size_t)pitch +
+                   (size_t)(column / stride) * (size_t)batch,
+               row + (size_t)column * (size_t)batch, (size_t)batch * sizeof *row);
+}
 #endif
 
 /* Zeros around `channels` maps of [height][width * batch] reals: rows and columns before and after.
