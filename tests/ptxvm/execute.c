@@ -449,6 +449,7 @@ static void start_warp(Warp *warp, const Kernel *kernel)
     warp->copy_count = 0;
     memset(warp->pc, 0, sizeof warp->pc);
     memset(warp->seen, 0, sizeof warp->seen);
+    memset(warp->fenced, 0, sizeof warp->fenced);
     memset(warp->committed, 0, sizeof warp->committed);
     free(warp->lane_seen);
     warp->lane_seen = NULL;

@@ -315,6 +315,8 @@ typedef struct {
     uint32_t arrived; // threads
     uint32_t waiting; // warps
     uint32_t joined[MAX_WARPS];
+    uint32_t fenced[MAX_WARPS]; // of those that arrived, together
+    bool has_fenced;
     uint32_t pc; // of the first that came
     uint32_t expected; // threads, if the instruction says
     bool in_use;

@@ -268,6 +268,9 @@ void shadow_barrier_arrive(Warp *warp, Barrier *barrier)
     for (int v = 0; v < MAX_WARPS; v++)
         barrier->joined[v] = later(barrier->joined[v], warp->seen[v]);
     barrier->joined[warp->index] = warp->block->clock;
+    for (int v = 0; warp->has_fenced && v < MAX_WARPS; v++)
+        barrier->fenced[v] = later(barrier->fenced[v], warp->fenced[v]);
+    barrier->has_fenced |= warp->has_fenced;
 }
 
 /** The waiting warps go on: each knows what all that arrived knew. */
@@ -285,6 +288,10 @@ void shadow_barrier_leave(Block *block, Barrier *barrier)
         }
         warp->seen_by_all = all;
         warp->synchronised = later(warp->synchronised, warp->seen[w]);
+        // A fence of one thread and, behind a barrier, an atomic of another release as well.
+        for (int v = 0; barrier->has_fenced && v < MAX_WARPS; v++)
+            warp->fenced[v] = later(warp->fenced[v], barrier->fenced[v]);
+        warp->has_fenced |= barrier->has_fenced;
     }
     memset(barrier->joined, 0, sizeof barrier->joined);
     block->clock++;
@@ -317,7 +324,8 @@ void shadow_warp_barrier(Warp *warp, uint32_t lanes)
 void shadow_fence(Warp *warp, uint32_t lanes)
 {
     (void)lanes;
-    memcpy(warp->fenced, warp->seen, sizeof warp->fenced);
+    for (int v = 0; v < MAX_WARPS; v++)
+        warp->fenced[v] = warp->has_fenced ? later(warp->fenced[v], warp->seen[v]) : warp->seen[v];
     warp->fenced[warp->index] = warp->block->clock++;
     warp->has_fenced = true;
 }
