@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -221,12 +222,12 @@ static char *vm_compile_for(const char *source, int arch, const char *option)
     return ptx;
 }
 
-// A kernel of CUDA text, or of PTX text if it begins with ".version".
+// A kernel of CUDA text, or of PTX text, which has ".version" in it.
 static void *vm_kernel(const char *text, const char *name)
 {
     void *module = NULL, *function = NULL;
     char *ptx = NULL;
-    if (strncmp(text, ".version", 8))
+    if (!strstr(text, ".version"))
         text = ptx = vm_compile_for(text, vm_arch, NULL);
     int error = cu.cuModuleLoadData(&module, text);
     if (error || cu.cuModuleGetFunction(&function, module, name)) {

@@ -205,8 +205,7 @@ API CUresult cuInit(unsigned flags)
         tell("cannot reserve addresses for device memory");
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    if (!initialised && settings.check)
-        watch_host_accesses();
+    watch_host_accesses();
     initialised = true;
     return CUDA_SUCCESS;
 }
@@ -475,6 +474,7 @@ API CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes)
     if (!found)
         return CUDA_ERROR_OUT_OF_MEMORY;
     *address = found;
+    watch_host_accesses();
     return CUDA_SUCCESS;
 }
 

@@ -419,7 +419,7 @@ static uint32_t special_value(const Warp *warp, int which, uint32_t l)
     case SPECIAL_LANEMASK_GT: return ~(bit | (bit - 1));
     case SPECIAL_LANEMASK_GE: return ~(bit - 1);
     case SPECIAL_DYNAMIC_SMEM: return launch->dynamic_shared;
-    case SPECIAL_TOTAL_SMEM: return block->shared_bytes;
+    case SPECIAL_TOTAL_SMEM: return launch->kernel->static_shared + launch->dynamic_shared;
     default: return 0;
     }
 }
@@ -509,7 +509,7 @@ static void make_block(Block *block, Launch *launch)
     *block = (Block){.launch = launch};
     block->thread_count = launch->size[0] * launch->size[1] * launch->size[2];
     block->warp_count = (block->thread_count + LANES - 1) / LANES;
-    block->shared_bytes = kernel->static_shared + launch->dynamic_shared;
+    block->shared_bytes = kernel->shared_room + launch->dynamic_shared;
     block->shared = aligned_memory(block->shared_bytes + 64);
     if (settings.check)
         block->cells = need(calloc(block->shared_bytes / 4 + 1, sizeof *block->cells));

@@ -86,6 +86,7 @@ void pinned_pend(void *start, size_t bytes)
     memset(start, 0xff, bytes);
     if (!settings.check || pending_count == MAX_PENDING)
         return;
+    watch_host_accesses();
     pending[pending_count] = (Pending){start, bytes};
     protect(memory, &pending[pending_count++], PROT_NONE);
 }
@@ -135,13 +136,21 @@ static void on_fault(int number, siginfo_t *info, void *context)
         previous.sa_sigaction(number, info, context);
         return;
     }
+    if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+        previous.sa_handler(number);
+        return;
+    }
     signal(SIGSEGV, SIG_DFL); // the repeated access ends the process
 }
 
-/** Reports accesses of the host to device memory and to pinned memory that a copy has not filled. */
+/** Reports accesses of the host to device memory and to pinned memory that a copy has not filled.
+ * Called often: the program may have set a handler of its own, which then is asked second. */
 void watch_host_accesses(void)
 {
-    struct sigaction action;
+    struct sigaction action, now;
+    if (!settings.check || sigaction(SIGSEGV, NULL, &now) ||
+        ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault))
+        return;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;

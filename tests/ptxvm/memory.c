@@ -22,18 +22,57 @@ void unlock_atomics(void)
 
 // ---------------------------------------------------------------- addresses
 
+// The variable in shared memory that the address lies in: into *range. False if in none.
+static bool find_shared(const Block *block, uint64_t address, Range *range)
+{
+    const Kernel *kernel = block->launch->kernel;
+    for (size_t i = 0; i < kernel->shared_count; i++)
+        if (address >= kernel->shared_ranges[i].start && address < kernel->shared_ranges[i].end) {
+            *range = kernel->shared_ranges[i];
+            return true;
+        }
+    *range = (Range){kernel->dynamic_start, block->shared_bytes};
+    return address >= range->start && address < range->end;
+}
+
+static void explain_shared(Warp *warp, int l, uint64_t address, uint32_t bytes)
+{
+    const Block *block = warp->block;
+    const Kernel *kernel = block->launch->kernel;
+    for (size_t i = 0; i < kernel->shared_count; i++) {
+        Range range = kernel->shared_ranges[i];
+        if (address + bytes > range.start && address < range.end + 128) {
+            report_lane(warp, l, REPORT_BOUNDS,
+                        "%u bytes at offset %lld of a shared variable of %llu", bytes,
+                        (long long)(address - range.start),
+                        (unsigned long long)(range.end - range.start));
+            return;
+        }
+    }
+    report_lane(warp, l, REPORT_BOUNDS, "%u bytes at offset %llu of shared memory, which has %u",
+                bytes, (unsigned long long)address, block->shared_bytes);
+}
+
 static unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
 {
     const Block *block = warp->block;
     address &= 0xffffffffu;
-    if (address + bytes > block->shared_bytes) {
-        report_lane(warp, l, REPORT_BOUNDS,
-                    "%u bytes at offset %llu of shared memory, which has %u", bytes,
-                    (unsigned long long)address, block->shared_bytes);
+    if (!settings.check) {
+        if (address + bytes <= block->shared_bytes)
+            return block->shared + address;
+        explain_shared(warp, l, address, bytes);
         return NULL;
     }
-    if (settings.check)
-        shadow_access(warp, l, block->cells, address, bytes, kind);
+    Range *range = &block->launch->kernel->ranges[warp->now_pc];
+    if (address < range->start || address + bytes > range->end) {
+        Range found;
+        if (!find_shared(block, address, &found) || address + bytes > found.end) {
+            explain_shared(warp, l, address, bytes);
+            return NULL;
+        }
+        *range = found;
+    }
+    shadow_access(warp, l, block->cells, address, bytes, kind);
     return block->shared + address;
 }
 

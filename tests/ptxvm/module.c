@@ -124,32 +124,49 @@ static bool collect(Link *link, Function *function, Function **path, size_t dept
     return true;
 }
 
-// Static shared memory of all functions of the kernel, each variable once. Dynamic comes after it.
-static uint64_t place_shared(Link *link)
+static bool shared_is_used(const Link *link, size_t v)
 {
-    Module *module = link->module;
-    uint64_t end = 0;
+    for (size_t f = 0; f < link->count; f++)
+        if (link->functions[f]->shared_used[v])
+            return true;
+    return false;
+}
 
+// Static shared memory of all functions of the kernel, each variable once; dynamic comes after it.
+// With checks there are gaps, so that the end of a variable is seen; whole turns of the banks, so
+// that conflicts stay what they are.
+static void place_shared(Link *link, Kernel *kernel)
+{
+    enum { GAP = 128 };
+    Module *module = link->module;
+    uint64_t end = 0, gaps = 0;
+    bool uses_dynamic = false;
+
+    kernel->shared_ranges =
+        module_alloc(module, (module->shared.count + 1) * sizeof *kernel->shared_ranges);
     for (size_t v = 0; v < module->shared.count; v++) {
         const Symbol *symbol = module->shared.items[v];
-        bool used = false;
-        for (size_t f = 0; f < link->count; f++)
-            used |= link->functions[f]->shared_used[v];
-        if (!used || symbol->dynamic)
+        if (!shared_is_used(link, v))
             continue;
-        end = (end + symbol->align - 1) / symbol->align * symbol->align;
-        link->shared_offset[v] = end;
-        end += symbol->bytes;
-    }
-    uint64_t dynamic = (end + 15) & ~15ull;
-    bool uses_dynamic = false;
-    for (size_t v = 0; v < module->shared.count; v++)
-        if (module->shared.items[v]->dynamic) {
-            link->shared_offset[v] = dynamic;
-            for (size_t f = 0; f < link->count; f++)
-                uses_dynamic |= link->functions[f]->shared_used[v];
+        if (symbol->dynamic) {
+            uses_dynamic = true;
+            continue;
         }
-    return uses_dynamic ? dynamic : end;
+        end = (end + symbol->align - 1) / symbol->align * symbol->align;
+        link->shared_offset[v] = end + gaps;
+        kernel->shared_ranges[kernel->shared_count++] =
+            (Range){end + gaps, end + gaps + symbol->bytes};
+        end += symbol->bytes;
+        gaps += settings.check ? GAP : 0;
+    }
+    if (uses_dynamic)
+        end = (end + 15) & ~15ull;
+    for (size_t v = 0; v < module->shared.count; v++)
+        if (module->shared.items[v]->dynamic)
+            link->shared_offset[v] = end + gaps;
+    kernel->static_shared = (uint32_t)end;
+    kernel->dynamic_start = (uint32_t)(end + gaps);
+    kernel->shared_room = (uint32_t)(end + gaps);
 }
 
 static uint64_t symbol_address(const Link *link, const Symbol *symbol)
@@ -247,13 +264,14 @@ bool link_kernel(Module *module, Function *entry, char *message, size_t len)
     if (!collect(&link, entry, path, 0, message, len))
         return false;
     link.shared_offset = module_alloc(module, (module->shared.count + 1) * sizeof(uint64_t));
-    uint64_t shared = place_shared(&link);
-    if (shared > 49152) {
-        snprintf(message, len, "kernel '%s' has %llu bytes of static shared memory, 49152 at most",
-                 entry->name, (unsigned long long)shared);
+    Kernel *kernel = module_alloc(module, sizeof *kernel);
+    kernel->module = module;
+    place_shared(&link, kernel);
+    if (kernel->static_shared > 49152) {
+        snprintf(message, len, "kernel '%s' has %u bytes of static shared memory, 49152 at most",
+                 entry->name, kernel->static_shared);
         return false;
     }
-    Kernel *kernel = module_alloc(module, sizeof *kernel);
     size_t constants = 0, specials = 0;
     uint64_t local = 0;
     for (size_t i = 0; i < link.count; i++) {
@@ -268,9 +286,7 @@ bool link_kernel(Module *module, Function *entry, char *message, size_t len)
         specials += function->specials.count;
     }
     kernel->name = entry->name;
-    kernel->module = module;
     kernel->function = entry;
-    kernel->static_shared = (uint32_t)shared;
     kernel->local_bytes = (uint32_t)local;
     kernel->code = module_alloc(module, kernel->code_count * sizeof(Inst));
     kernel->sites = module_alloc(module, kernel->code_count * sizeof(Site));

@@ -240,6 +240,10 @@ struct Function {
     Kernel *kernel;
 };
 
+typedef struct Range {
+    uint64_t start, end;
+} Range;
+
 // An entry with all it calls: what a launch needs.
 struct Kernel {
     const char *name;
@@ -254,10 +258,14 @@ struct Kernel {
     size_t special_count;
     uint32_t register_bytes; // of a warp
     uint32_t static_shared, param_bytes, local_bytes;
+    uint32_t shared_room;        // with gaps between the variables
+    uint32_t dynamic_start;      // of dynamic shared memory, in what a block has
+    Range *shared_ranges; // of the variables
+    size_t shared_count;
     uint32_t *param_offsets, *param_sizes;
     size_t param_count;
     int max_dynamic_shared; // opted in
-    struct Range *ranges;   // by instruction: the allocation that it used last
+    Range *ranges;   // by instruction: the allocation that it used last
     uint8_t *reported;      // kinds of reports already made for an instruction
     struct KernelStat *stat;
     Kernel *next;
@@ -545,9 +553,6 @@ void resolve(Warp *warp, const Inst *inst, uint32_t mask, uint32_t bytes, int ki
              unsigned char *where[LANES]);
 // Copies of the lanes arrive; all, or all but those of the `newest` last groups.
 void finish_copies(Warp *warp, uint32_t lanes, uint32_t newest, bool all);
-typedef struct Range {
-    uint64_t start, end;
-} Range;
 void lock_atomics(void);
 void unlock_atomics(void);
 
