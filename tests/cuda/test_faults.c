@@ -181,7 +181,7 @@ static void planted_faults(void **state)
     } faults[] = {{1, "race"},         {2, "race"},          {3, "race"},        {5, "divergence"},
                   {6, "uninitialised"}, {7, "bounds"},        {9, "uninitialised"}, {10, "race"},
                   {11, "race"},        {12, "bounds"},       {13, "race"},       {14, "deadlock"},
-                  {15, "race"},        {16, "divergence"},   {17, "divergence"}};
+                  {15, "race"},        {16, "divergence"},   {17, "deadlock"}};
     (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         print_message("fault %d\n", faults[i].fault);

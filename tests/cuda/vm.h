@@ -32,6 +32,8 @@ static struct {
     int (*cuMemGetInfo_v2)(size_t *, size_t *);
     int (*cuMemAllocHost_v2)(void **, size_t);
     int (*cuMemFreeHost)(void *);
+    int (*cuMemHostRegister)(void *, size_t, unsigned);
+    int (*cuMemHostUnregister)(void *);
     int (*cuMemcpyHtoD_v2)(DevicePtr, const void *, size_t);
     int (*cuMemcpyDtoH_v2)(void *, DevicePtr, size_t);
     int (*cuMemcpyHtoDAsync_v2)(DevicePtr, const void *, size_t, void *);
@@ -133,6 +135,8 @@ static void vm_open_driver(void)
     CU(cuMemGetInfo_v2);
     CU(cuMemAllocHost_v2);
     CU(cuMemFreeHost);
+    vm_symbol(library, "cuMemHostRegister_v2", &cu.cuMemHostRegister);
+    CU(cuMemHostUnregister);
     CU(cuMemcpyHtoD_v2);
     CU(cuMemcpyDtoH_v2);
     CU(cuMemcpyHtoDAsync_v2);

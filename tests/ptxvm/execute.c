@@ -341,17 +341,32 @@ static bool run_warp(Warp *warp, uint64_t turn)
 
 // ---------------------------------------------------------------- one block
 
+// What the stuck lanes of a warp wait for.
+static void report_stuck_warp(Warp *warp)
+{
+    const Kernel *kernel = warp->block->launch->kernel;
+    uint32_t stuck = warp->waiting ? warp->waiting : warp->barred;
+    int first = __builtin_ctz(stuck);
+    const Inst *inst = &kernel->code[warp->pc[first]];
+
+    warp->now_pc = warp->pc[first];
+    if (inst->kind == KIND_COLLECTIVE) {
+        uint32_t missing = collective_mask(warp, inst, LANE(first)) & warp->exists & ~stuck;
+        report_lane(warp, first, REPORT_DEADLOCK,
+                    "lanes 0x%x wait for lanes 0x%x of the mask, of which 0x%x have ended", stuck,
+                    missing, missing & warp->exited);
+    } else {
+        report_lane(warp, first, REPORT_DEADLOCK, "lanes 0x%x of warp %u wait for ever", stuck,
+                    warp->index);
+    }
+}
+
 static void report_stuck(Block *block)
 {
     for (uint32_t w = 0; w < block->warp_count; w++) {
         Warp *warp = &block->warps[w];
-        uint32_t stuck = warp->waiting ? warp->waiting : warp->barred;
-        if (warp_done(warp) || !stuck)
-            continue;
-        int first = __builtin_ctz(stuck);
-        warp->now_pc = warp->pc[first];
-        report_lane(warp, first, REPORT_DEADLOCK, "lanes 0x%x of warp %u wait here for ever", stuck,
-                    w);
+        if (!warp_done(warp) && (warp->waiting | warp->barred))
+            report_stuck_warp(warp);
     }
     block->launch->failed = true;
 }
