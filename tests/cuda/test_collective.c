@@ -19,7 +19,9 @@ static void shuffles_and_votes(void **state)
         "    __all_sync(~0u, a >= 0); y[384+t] = __popc(__match_any_sync(~0u, a & 3));"
         "  int s = 0; if (t & 1) s = __shfl_xor_sync(0xaaaaaaaau, a, 2);"
         "  else s = __shfl_xor_sync(0x55555555u, a, 4) + 1000; y[448+t] = s;"
-        "  y[512+t] = __reduce_add_sync(~0u, a) + __syncthreads_count(a & 2)"
+        "\n#if __CUDA_ARCH__ >= 800\n int sum = __reduce_add_sync(~0u, a);\n#else\n int sum = a;"
+        "  for (int d = 1; d < 32; d *= 2) sum += __shfl_xor_sync(~0u, sum, d);\n#endif\n"
+        "  y[512+t] = sum + __syncthreads_count(a & 2)"
         "    + __syncthreads_and(a < 64) * 4 + __syncthreads_or(a == 9) * 8; }";
     int x[64], y[576];
     (void)state;
