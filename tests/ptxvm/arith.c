@@ -75,6 +75,26 @@ static uint32_t permute(uint32_t a, uint32_t b, uint32_t selector)
     return result;
 }
 
+// Ones from bit a on, b of them.
+static uint32_t bit_mask(uint32_t a, uint32_t b, bool clamp)
+{
+    if (clamp ? a > 31 : (a &= 31, b &= 31, false))
+        return 0;
+    return (uint32_t)(((b > 31 ? 0 : 1ull << b) - 1) << a);
+}
+
+// The low b bits, extended with zeros or the sign.
+static uint32_t extend_bits(uint32_t a, uint32_t b, bool clamp, bool is_signed)
+{
+    if (!clamp)
+        b &= 31;
+    if (!b)
+        return 0;
+    if (b > 31)
+        return a;
+    return is_signed ? (uint32_t)((int32_t)(a << (32 - b)) >> (32 - b)) : a & ((1u << b) - 1);
+}
+
 static uint32_t count_ones(uint64_t x) { return (uint32_t)__builtin_popcountll(x); }
 
 static uint32_t leading_zeros(uint64_t x, unsigned bits)
@@ -185,6 +205,25 @@ static uint32_t pairwise(Narrow *fn, uint32_t x, uint32_t y, uint32_t z)
     uint32_t low = fn((uint16_t)x, (uint16_t)y, (uint16_t)z);
     uint32_t high = fn((uint16_t)(x >> 16), (uint16_t)(y >> 16), (uint16_t)(z >> 16));
     return high << 16 | low;
+}
+
+// Pairs of 16-bit integers.
+static uint32_t pair_of(uint32_t low, uint32_t high) { return (low & 0xffffu) | high << 16; }
+
+static uint32_t add_pairs(uint32_t x, uint32_t y)
+{
+    return pair_of(x + y, (x >> 16) + (y >> 16));
+}
+
+static uint32_t choose_pairs(uint32_t x, uint32_t y, bool is_signed, bool greatest)
+{
+    uint32_t part[2];
+    for (int i = 0; i < 2; i++) {
+        uint32_t a = x >> (16 * i) & 0xffffu, b = y >> (16 * i) & 0xffffu;
+        bool less = is_signed ? (int16_t)a < (int16_t)b : a < b;
+        part[i] = less == greatest ? b : a;
+    }
+    return pair_of(part[0], part[1]);
 }
 
 // ---------------------------------------------------------------- the table
@@ -300,6 +339,17 @@ static uint32_t pairwise(Narrow *fn, uint32_t x, uint32_t y, uint32_t z)
     THREE(bfe_s32, "bfe.s32", u32, u32, u32, u32, extract(x, y, z, 32, true)) \
     THREE(bfe_u64, "bfe.u64", u64, u64, u32, u32, extract(x, y, z, 64, false)) \
     THREE(bfe_s64, "bfe.s64", u64, u64, u32, u32, extract(x, y, z, 64, true)) \
+    TWO(bmsk_clamp, "bmsk.clamp.b32", u32, u32, u32, bit_mask(x, y, true)) \
+    TWO(bmsk_wrap, "bmsk.wrap.b32", u32, u32, u32, bit_mask(x, y, false)) \
+    TWO(szext_clamp_u, "szext.clamp.u32", u32, u32, u32, extend_bits(x, y, true, false)) \
+    TWO(szext_clamp_s, "szext.clamp.s32", u32, u32, u32, extend_bits(x, y, true, true)) \
+    TWO(szext_wrap_u, "szext.wrap.u32", u32, u32, u32, extend_bits(x, y, false, false)) \
+    TWO(szext_wrap_s, "szext.wrap.s32", u32, u32, u32, extend_bits(x, y, false, true)) \
+    TWO(add_16x2, "add.b16x2", u32, u32, u32, add_pairs(x, y)) \
+    TWO(min_u16x2, "min.u16x2", u32, u32, u32, choose_pairs(x, y, false, false)) \
+    TWO(min_s16x2, "min.s16x2", u32, u32, u32, choose_pairs(x, y, true, false)) \
+    TWO(max_u16x2, "max.u16x2", u32, u32, u32, choose_pairs(x, y, false, true)) \
+    TWO(max_s16x2, "max.s16x2", u32, u32, u32, choose_pairs(x, y, true, true)) \
     ONE(popc32, "popc.b32", u32, u32, count_ones(x)) \
     ONE(popc64, "popc.b64", u32, u64, count_ones(x)) \
     ONE(clz32, "clz.b32", u32, u32, leading_zeros(x, 32)) \

@@ -525,8 +525,9 @@ static void decode_atomic(Parser *parser, Statement *statement)
         for (int k = 0; k <= ATOM_DEC; k++)
             if (!strcmp(statement->parts[i], names[k]))
                 mode = k;
+    bool pairs = type == TYPE_F16X2 || type == TYPE_BF16X2;
     if (mode < 0 || vector_count(statement) > 1 || type_bytes(type) > 8 ||
-        type == TYPE_F16X2 || type == TYPE_BF16X2 || type_bytes(type) < 2)
+        type_bytes(type) < 2 || (pairs && mode != ATOM_ADD))
         parse_error(parser, "unknown atomic instruction");
     int count = (red ? 2 : 3) + (mode == ATOM_CAS);
     want_operands(parser, statement, count, count);

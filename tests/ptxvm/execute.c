@@ -435,6 +435,8 @@ static uint32_t special_value(const Warp *warp, int which, uint32_t l)
     case SPECIAL_LANEMASK_GE: return ~(bit - 1);
     case SPECIAL_DYNAMIC_SMEM: return launch->dynamic_shared;
     case SPECIAL_TOTAL_SMEM: return launch->kernel->static_shared + launch->dynamic_shared;
+    case SPECIAL_ENVREG1: return (uint32_t)(launch->workspace >> 32);
+    case SPECIAL_ENVREG2: return (uint32_t)launch->workspace;
     default: return 0;
     }
 }
@@ -566,11 +568,27 @@ static uint64_t block_count(const Launch *launch)
     return (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
 }
 
+// Zeros that the blocks of a cooperative launch share: the grid barrier of the toolkit's headers.
+static uint64_t grid_workspace(void)
+{
+    enum { BYTES = 4096 };
+    static uint64_t workspace;
+    if (!workspace) {
+        workspace = arena_alloc(BYTES, 512);
+        if (workspace && settings.check)
+            shadow_mark_written(arena_cell(workspace), 0, BYTES);
+    }
+    if (workspace)
+        memset(arena_host(workspace), 0, BYTES);
+    return workspace;
+}
+
 // All blocks live at once and get turns: they may wait for each other.
 static void run_together(Launch *launch)
 {
     uint64_t count = block_count(launch), running = count;
     Block *blocks = need(calloc(count, sizeof *blocks));
+    launch->workspace = grid_workspace();
     for (uint64_t i = 0; i < count; i++) {
         make_block(&blocks[i], launch);
         start_block(&blocks[i], i);

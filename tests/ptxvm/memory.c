@@ -373,6 +373,11 @@ static uint64_t float_atomic(Type type, uint64_t old, uint64_t value)
     if (type == TYPE_BF16)
         return double_to_bfloat(bfloat_to_double((uint16_t)old) +
                                 bfloat_to_double((uint16_t)value));
+    if (type == TYPE_F16X2 || type == TYPE_BF16X2) {
+        Type half = type == TYPE_F16X2 ? TYPE_F16 : TYPE_BF16;
+        return float_atomic(half, old & 0xffff, value & 0xffff) |
+               float_atomic(half, old >> 16, value >> 16) << 16;
+    }
     float x, y;
     memcpy(&x, &low_old, sizeof x);
     memcpy(&y, &low_value, sizeof y);
@@ -384,7 +389,8 @@ static uint64_t float_atomic(Type type, uint64_t old, uint64_t value)
 static bool is_float_add(const Inst *inst)
 {
     return inst->mode == ATOM_ADD && (inst->type == TYPE_F32 || inst->type == TYPE_F64 ||
-                                      inst->type == TYPE_F16 || inst->type == TYPE_BF16);
+                                      inst->type == TYPE_F16 || inst->type == TYPE_BF16 ||
+                                      inst->type == TYPE_F16X2 || inst->type == TYPE_BF16X2);
 }
 
 void run_atomic(Warp *warp, const Inst *inst, uint32_t mask)

@@ -196,6 +196,7 @@ static const struct {
              {"s16", TYPE_S16, 2},       {"f16", TYPE_F16, 2},     {"bf16", TYPE_BF16, 2},
              {"b32", TYPE_B32, 4},       {"u32", TYPE_U32, 4},     {"s32", TYPE_S32, 4},
              {"f32", TYPE_F32, 4},       {"f16x2", TYPE_F16X2, 4}, {"bf16x2", TYPE_BF16X2, 4},
+             {"u16x2", TYPE_B32, 4},     {"s16x2", TYPE_B32, 4},
              {"tf32", TYPE_TF32, 4},     {"b64", TYPE_B64, 8},     {"u64", TYPE_U64, 8},
              {"s64", TYPE_S64, 8},       {"f64", TYPE_F64, 8},     {"b128", TYPE_B128, 16}};
 
@@ -359,6 +360,8 @@ static const char *const special_names[SPECIAL_COUNT] = {
     [SPECIAL_LANEMASK_GE] = "%lanemask_ge",
     [SPECIAL_DYNAMIC_SMEM] = "%dynamic_smem_size",
     [SPECIAL_TOTAL_SMEM] = "%total_smem_size",
+    [SPECIAL_ENVREG1] = "%envreg1",
+    [SPECIAL_ENVREG2] = "%envreg2",
     [SPECIAL_CLOCK] = "%clock",
     [SPECIAL_CLOCK64] = "%clock64",
     [SPECIAL_GLOBALTIMER] = "%globaltimer",

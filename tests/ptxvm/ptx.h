@@ -204,6 +204,8 @@ enum {
     SPECIAL_LANEMASK_GE,
     SPECIAL_DYNAMIC_SMEM,
     SPECIAL_TOTAL_SMEM,
+    SPECIAL_ENVREG1, // address of the workspace of a cooperative launch, upper and lower half
+    SPECIAL_ENVREG2,
     SPECIAL_CLOCK, // from here on: read when executed
     SPECIAL_CLOCK64,
     SPECIAL_GLOBALTIMER,
@@ -356,6 +358,7 @@ struct Launch {
     bool failed; // stop
     uint64_t budget; // instructions a warp may execute
     uint64_t random;
+    uint64_t workspace; // of a cooperative launch
 };
 
 // registers of a warp
