@@ -246,6 +246,40 @@ static void half_types(void **state)
     }
 }
 
+// A table of targets, nested scopes and labels of the same name, carries, a guarded return.
+static void written_by_hand(void **state)
+{
+    static const char *const text =
+        ".version 7.0\n.target sm_75\n.address_size 64\n"
+        ".visible .entry k(.param .u64 p)\n{\n"
+        ".reg .b32 %r<9>; .reg .b64 %rd<9>; .reg .pred %p<4>;\n"
+        "ld.param.u64 %rd1, [p]; mov.u32 %r1, %tid.x; mul.wide.u32 %rd2, %r1, 4;\n"
+        "add.s64 %rd3, %rd1, %rd2; and.b32 %r2, %r1, 3; mov.u32 %r3, 0;\n"
+        "table: .branchtargets A, B, C, B;\n"
+        "brx.idx %r2, table;\n"
+        "A: add.u32 %r3, %r3, 100; bra.uni DONE;\n"
+        "B: { .reg .b32 %r3; mov.b32 %r3, 5; L: sub.u32 %r3, %r3, 1; setp.ne.u32 %p1, %r3, 0;\n"
+        "@%p1 bra L; mov.u32 %r4, %r3; }\n"
+        "{ L: add.u32 %r3, %r3, 7; setp.lt.u32 %p1|%p2, %r3, 20; @!%p2 bra L; }\n"
+        "bra DONE;\n"
+        "C: add.cc.u32 %r5, 0xffffffff, %r1; addc.u32 %r3, 40, 0;\n"
+        "setp.gt.and.u32 %p3, %r1, 20, !%p0; mov.pred %p0, %p3;\n"
+        "DONE: st.global.u32 [%rd3], %r3; setp.eq.u32 %p1, %r1, 6; @%p1 ret;\n"
+        "st.global.u32 [%rd3+128], %r1;\n}\n";
+    unsigned y[64];
+    (void)state;
+    DevicePtr dy = vm_put(NULL, sizeof y);
+    assert_int_equal(vm_run(vm_kernel(text, "k"), 1, 32, 0, (void *[]){&dy}), 0);
+    vm_get(y, dy, sizeof y);
+    for (unsigned t = 0; t < 32; t++) {
+        unsigned want[4] = {100, 21, 41, 21};
+        assert_int_equal(y[t], want[t & 3]);
+        if (t != 6)
+            assert_int_equal(y[32 + t], t);
+    }
+    assert_int_equal(y[38], 0xffffffffu);
+}
+
 int main(void)
 {
     vm_open();
@@ -253,6 +287,7 @@ int main(void)
         cmocka_unit_test(functions_of_float),     cmocka_unit_test(functions_of_double),
         cmocka_unit_test(integers),               cmocka_unit_test(calls_and_local_arrays),
         cmocka_unit_test(globals_and_constants),  cmocka_unit_test(half_types),
+        cmocka_unit_test(written_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
