@@ -1,4 +1,5 @@
-// What lanes and blocks do together: shuffles, votes, atomics, barriers, matrices, copies.
+/* test_collective.c -- what lanes and blocks do together: shuffles, votes, atomics, barriers,
+ * matrices, copies. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include "vm.h"
@@ -55,7 +56,8 @@ static void atomics(void **state)
 {
     static const char *const text =
         "extern \"C\" __global__ void k(float *f, double *d, unsigned *u, unsigned long long *w) {"
-        "  int t = blockIdx.x * blockDim.x + threadIdx.x; __shared__ int s; if (!threadIdx.x) s = 0;"
+        "  int t = blockIdx.x * blockDim.x + threadIdx.x; __shared__ int s; if (!threadIdx.x) s = "
+        "0;"
         "  __syncthreads(); atomicAdd(&s, 1); __syncthreads();"
         "  atomicAdd(f, 0.5f); atomicAdd(d, 0.25); atomicAdd(u, s); atomicMax(u + 1, t);"
         "  atomicMin(u + 2, t); atomicXor(u + 3, 1u << (t & 31)); atomicInc(u + 4, 6);"
@@ -78,7 +80,7 @@ static void atomics(void **state)
     assert_int_equal(u[0], 144 * 48);
     assert_int_equal(u[1], 143);
     assert_int_equal(u[2], 0);
-    assert_int_equal(u[3], 0xffffu); // 5 times the low lanes, 4 times the high
+    assert_int_equal(u[3], 0xffffu); /* 5 times the low lanes, 4 times the high */
     assert_int_equal(u[4], 144 % 7);
     assert_int_equal(u[5], 8);
     assert_int_equal((int)u[7], -1);
@@ -94,7 +96,7 @@ static float bfloat(float x)
     return x;
 }
 
-// c = a b for a 16 x 16, b 16 x 8, through shared memory, ldmatrix and mma.
+/* c = a b for a 16 x 16, b 16 x 8, through shared memory, ldmatrix and mma. */
 static void matrices_bf16(void **state)
 {
     static const char *const text =
@@ -138,7 +140,7 @@ static void matrices_bf16(void **state)
     no_reports();
 }
 
-// tf32: the product of the two shapes, k8 and k4, on the same operands; and f16 with k8.
+/* tf32: the product of the two shapes, k8 and k4, on the same operands; and f16 with k8. */
 static void matrices_tf32_f16(void **state)
 {
     static const char *const text =
@@ -187,14 +189,15 @@ static void matrices_tf32_f16(void **state)
                 sum += term;
                 size += fabs(term);
             }
-            for (int kind = 0; kind < 3; kind++) // 10 stored bits, rounded to nearest, each factor
+            for (int kind = 0; kind < 3;
+                 kind++) /* 10 stored bits, rounded to nearest, each factor */
                 assert_true(fabs((double)c[kind * 128 + row * 8 + column] - sum) <=
                             size * 0x1p-10 + 1e-6);
         }
     no_reports();
 }
 
-static const char *const pipeline = // sums x in pieces of 64 with two buffers; n pieces
+static const char *const pipeline = /* sums x in pieces of 64 with two buffers; n pieces */
     "extern \"C\" __global__ void k(const float *x, float *y, int n, int valid) {"
     "  __shared__ __align__(16) float s[2][64]; int t = threadIdx.x; float sum = 0;"
     "  auto fetch = [&](int i) { unsigned to = __cvta_generic_to_shared(&s[i & 1][4 * t]);"
@@ -246,7 +249,7 @@ static void asynchronous_copies(void **state)
     no_reports();
 }
 
-// The last block adds up what all have written: fences and an atomic order them.
+/* The last block adds up what all have written: fences and an atomic order them. */
 static void last_block(void **state)
 {
     static const char *const text =
@@ -271,16 +274,16 @@ static void cooperative_grid(void **state)
         "__device__ unsigned count; __device__ void meet(unsigned goal) { __syncthreads();"
         "  if (!threadIdx.x) { __threadfence(); atomicAdd(&count, 1);"
         "    while (*(volatile unsigned *)&count < goal) ; __threadfence(); } __syncthreads(); }"
-        "extern \"C\" __global__ void k(int *x) { int b = blockIdx.x, t = threadIdx.x, n = gridDim.x;"
+        "extern \"C\" __global__ void k(int *x) { int b = blockIdx.x, t = threadIdx.x, n = "
+        "gridDim.x;"
         "  x[b * 32 + t] = b; meet(n); int v = x[(b + 1) % n * 32 + t]; meet(2 * n);"
         "  x[b * 32 + t] = v; }";
     int x[96];
     (void)state;
     DevicePtr dx = vm_put(NULL, sizeof x);
     void *kernel = vm_kernel(text, "k");
-    assert_int_equal(cu.cuLaunchCooperativeKernel(kernel, 3, 1, 1, 32, 1, 1, 0, NULL,
-                                                  (void *[]){&dx}),
-                     0);
+    assert_int_equal(
+        cu.cuLaunchCooperativeKernel(kernel, 3, 1, 1, 32, 1, 1, 0, NULL, (void *[]){&dx}), 0);
     assert_int_equal(cu.cuCtxSynchronize(), 0);
     vm_get(x, dx, sizeof x);
     for (int i = 0; i < 96; i++)
@@ -292,8 +295,8 @@ int main(void)
 {
     vm_open();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffles_and_votes), cmocka_unit_test(atomics),
-        cmocka_unit_test(matrices_bf16),      cmocka_unit_test(matrices_tf32_f16),
+        cmocka_unit_test(shuffles_and_votes),  cmocka_unit_test(atomics),
+        cmocka_unit_test(matrices_bf16),       cmocka_unit_test(matrices_tf32_f16),
         cmocka_unit_test(asynchronous_copies), cmocka_unit_test(last_block),
         cmocka_unit_test(cooperative_grid),
     };
