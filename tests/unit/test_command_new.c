@@ -63,6 +63,42 @@ static void test_contents(void **state)
     assert_true(count > 40);
 }
 
+/* Every class and every operation that the object and what it holds names is in the text. */
+static void check_words(const char *config, const Json *json, const char *text)
+{
+    for (const Json *child = json->child; child != NULL; child = child->next)
+        check_words(config, child, text);
+    if (json->kind != JSON_STRING)
+        return;
+    const char *word = strrchr(json->string, '.');
+    bool is_class = strncmp(json->string, "class:", 6) == 0;
+    bool is_layer = json->key == NULL && strchr(json->string, ' ') != NULL;
+    word =
+        is_class && word != NULL ? word + 1 : arena_copy(json->string, strcspn(json->string, " "));
+    if ((is_class || is_layer) && strstr(text, arena_printf("`%s`", word)) == NULL)
+        fail_msg("docs/hypergan.md does not say what `%s` of %s is", word, config);
+}
+
+/* docs/hypergan.md has a row for each packaged config and each word that they use. */
+static void test_documented(void **state)
+{
+    (void)state;
+    const char *tests = getenv("GAGAC_TESTS");
+    assert_non_null(tests);
+    const char *text = source_read(arena_printf("%s/../docs/hypergan.md", tests))->text;
+    for (int i = 0; i < embedded_file_count; i++) {
+        const EmbeddedFile *file = &embedded_files[i];
+        size_t before = strlen(folder);
+        if (strncmp(file->name, folder, before) != 0)
+            continue;
+        const char *name = arena_copy(file->name + before, strlen(file->name) - before - 5);
+        if (strstr(text, arena_printf("\n| `%s` | ", name)) == NULL)
+            fail_msg("docs/hypergan.md has no row for %s", name);
+        const Source source = {.path = file->name, .text = file->text, .length = file->length};
+        check_words(name, json_parse(&source), text);
+    }
+}
+
 static void list_all(const void *context)
 {
     (void)context;
@@ -139,9 +175,10 @@ static void test_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found), cmocka_unit_test(test_contents),
-        cmocka_unit_test(test_list),  cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_wrong), cmocka_unit_test(test_never_over_a_file),
+        cmocka_unit_test(test_found),      cmocka_unit_test(test_contents),
+        cmocka_unit_test(test_list),       cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_wrong),      cmocka_unit_test(test_never_over_a_file),
+        cmocka_unit_test(test_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
