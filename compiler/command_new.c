@@ -6,9 +6,15 @@
 #include "build.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char folder[] = "configs/hypergan/", suffix[] = ".json";
+
+typedef struct Template {
+    const char *name;
+    const EmbeddedFile *file;
+} Template;
 
 /* The name of an embedded file as a template, NULL when it is none. */
 static const char *template_name(const EmbeddedFile *file)
@@ -17,6 +23,25 @@ static const char *template_name(const EmbeddedFile *file)
     if (strncmp(file->name, folder, before) != 0 || length <= before + after)
         return NULL;
     return arena_copy(file->name + before, length - before - after);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const Template *)a)->name, ((const Template *)b)->name);
+}
+
+/* All templates, sorted by name; their number. */
+static int collect_templates(Template **templates)
+{
+    int count = 0;
+    *templates = arena_alloc((size_t)embedded_file_count * sizeof **templates);
+    for (int i = 0; i < embedded_file_count; i++) {
+        const char *name = template_name(&embedded_files[i]);
+        if (name != NULL)
+            (*templates)[count++] = (Template){name, &embedded_files[i]};
+    }
+    qsort(*templates, (size_t)count, sizeof **templates, compare_names);
+    return count;
 }
 
 static bool has_suffix(const char *name)
@@ -42,14 +67,15 @@ static const char *member_text(const Json *object, const char *key)
     return member != NULL && member->kind == JSON_STRING ? member->string : NULL;
 }
 
-static void print_template(const char *name, const EmbeddedFile *file)
+static void print_template(const Template *template)
 {
+    const EmbeddedFile *file = template->file;
     const Source source = {.path = file->name, .text = file->text, .length = file->length};
     const Json *root = json_parse(&source);
     const char *description = member_text(root, "description");
     const char *publication = member_text(root, "publication");
     const char *train = member_text(json_member(root, "runtime"), "train");
-    printf("%s - %s", name, description != NULL ? description : "");
+    printf("%s - %s", template->name, description != NULL ? description : "");
     if (publication != NULL)
         printf(" (%s)", publication);
     printf("\n");
@@ -59,22 +85,21 @@ static void print_template(const char *name, const EmbeddedFile *file)
 
 void template_list(void)
 {
-    for (int i = 0; i < embedded_file_count; i++) {
-        const char *name = template_name(&embedded_files[i]);
-        if (name != NULL)
-            print_template(name, &embedded_files[i]);
-    }
+    Template *templates;
+    int count = collect_templates(&templates);
+    for (int i = 0; i < count; i++)
+        print_template(&templates[i]);
 }
 
 /* ---------------------------------------------------------------- new NAME */
 static NO_RETURN void fail_unknown(const char *name)
 {
-    const char **names = arena_alloc((size_t)embedded_file_count * sizeof *names);
-    size_t count = 0;
-    for (int i = 0; i < embedded_file_count; i++)
-        if ((names[count] = template_name(&embedded_files[i])) != NULL)
-            count++;
-    const char *near = nearest_word(name, names, count);
+    Template *templates;
+    int count = collect_templates(&templates);
+    const char **names = arena_alloc((size_t)count * sizeof *names + 1);
+    for (int i = 0; i < count; i++)
+        names[i] = templates[i].name;
+    const char *near = nearest_word(name, names, (size_t)count);
     fail(EXIT_USAGE,
          near != NULL ? arena_printf("did you mean %s?", near) : "gagac new -l lists the templates",
          "there is no template '%s'", printable(name));
