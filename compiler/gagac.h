@@ -620,6 +620,7 @@ int padded(int n);                     /* n rounded up to a multiple of 16 reals
 /* ---------------------------------------------------------------- options.c */
 typedef enum CommandKind {
     COMMAND_COMPILE,
+    COMMAND_NEW,
     COMMAND_CHECK,
     COMMAND_TRAIN,
     COMMAND_BENCH,
@@ -639,7 +640,9 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
-    bool wide; /* --order wide */
+    bool wide;                   /* --order wide */
+    bool list;                   /* new --list */
+    const char *config_template; /* new --template */
     int64_t threads;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;           /* -p key=value, in order */
@@ -668,8 +671,8 @@ typedef struct EmittedFiles {
 } EmittedFiles;
 EmittedFiles emit_program(const Model *model, const EmitOptions *options);
 
-/* ---------------------------------------------------------------- embedded files: runtime/ and
- * templates/, inside gagac */
+/* ---------------------------------------------------------------- embedded files: runtime/,
+ * templates/ and configs/hypergan/, inside gagac */
 typedef struct EmbeddedFile {
     const char *name;
     const char *text;

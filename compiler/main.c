@@ -115,6 +115,12 @@ static void run_command(const Options *options)
         compile(options);
         print_made(options);
         break;
+    case COMMAND_NEW:
+        if (options->list)
+            template_list();
+        else
+            template_copy(options->config_template, options->operands[0]);
+        break;
     case COMMAND_CHECK:
         check(options);
         break;
