@@ -468,7 +468,6 @@ static bool pack(ImageSet *set, const ImageSource *source, const ImageRequest *r
     if (good && !open_packed(set, path, packed, shape, source->class_count)) {
         good = error_set(error, EXIT_IO, NULL, "cannot read '%s' back", path);
     }
-    set->skipped = job->broken;
     free(path);
     free(job);
     return good;
@@ -549,6 +548,7 @@ bool image_set_open(ImageSet *set, const ImageRequest *request, Error *error)
         good = good && open_or_pack(set, &source, request, shape, error);
     }
     if (good) {
+        set->skipped = source.count - set->count;
         set->class_count = source.class_count;
         set->class_names = source.class_names;
         source.class_names = NULL;

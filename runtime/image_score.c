@@ -2,8 +2,6 @@
 #include "image_score.h"
 
 #include "column.h"
-#include "place.h"
-#include "pool.h"
 #include "rng.h"
 #include "state.h"
 
@@ -281,16 +279,17 @@ static void summarise(Coverage *coverage)
 }
 
 Coverage class_coverage(const Images *images_real, const int32_t *labels, int class_count,
-                        const Images *images_generated, int threads)
+                        const Images *images_generated, Pool *pool)
 {
+    Images loaded = *images_real;
+    float *memory = images_real->values ? NULL : images_load(&loaded);
     Coverage coverage = {.class_count = class_count,
                          .real_share = allocate((uint64_t)class_count, sizeof(double)),
                          .generated_share = allocate((uint64_t)class_count, sizeof(double))};
-    CoverageJob job = {images_real, images_generated,
+    CoverageJob job = {&loaded, images_generated,
                        allocate(images_generated->count, sizeof(Neighbour))};
-    Pool *pool = start_pool(threads);
     pool_run(pool, find_nearest, &job, (int)images_generated->count);
-    pool_destroy(pool);
+    free(memory);
     for (size_t i = 0; i < images_real->count; i++) {
         uint64_t place = images_real->first + i * images_real->step;
         coverage.real_share[labels[place]] += 1 / (double)images_real->count;

@@ -3,6 +3,7 @@
 #define GAGAC_IMAGE_SCORE_H
 
 #include "image.h"
+#include "pool.h"
 
 typedef struct Images { /* images in memory or in a data set: [height][width][channels] in [-1, 1]
                          */
@@ -49,9 +50,9 @@ typedef struct Coverage { /* each generated image has the class of the real imag
     double nearest;  /* mean distance to the nearest real image */
 } Coverage;
 
-/* labels: of the real images. On `threads` threads. */
+/* labels: of the set, or of the values. On all threads of the pool. */
 Coverage class_coverage(const Images *images_real, const int32_t *labels, int class_count,
-                        const Images *images_generated, int threads);
+                        const Images *images_generated, Pool *pool);
 void coverage_free(Coverage *coverage);
 
 #endif
