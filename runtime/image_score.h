@@ -2,7 +2,7 @@
 #ifndef GAGAC_IMAGE_SCORE_H
 #define GAGAC_IMAGE_SCORE_H
 
-#include "image.h"
+#include "imageset.h"
 #include "pool.h"
 
 typedef struct Images { /* images in memory or in a data set: [height][width][channels] in [-1, 1]

@@ -109,7 +109,7 @@ static bool stack_open(ImageSource *source, const ImageRequest *request, Error *
     source->stride = image_size(source->shape) * (size_t)source->number.size;
     npy.map = (Map){0};
     npy_close(&npy);
-    source_identify(source, source->path, path_base(source->path));
+    image_source_identify(source, source->path, path_base(source->path));
     return source->number.kind == 'u' ||
            find_range(source, source->count * image_size(source->shape), error);
 }
@@ -139,7 +139,7 @@ static bool npy_labels(ImageSource *source, const char *path, Error *error)
             source->labels[i] >= source->class_count ? source->labels[i] + 1 : source->class_count;
     }
     npy_close(&npy);
-    source_identify(source, path, path_base(path));
+    image_source_identify(source, path, path_base(path));
     return good;
 }
 
@@ -226,7 +226,7 @@ static bool file_open(ImageSource *source, const ImageRequest *request, Error *e
                      "'%s' is of no kind that holds images", source->path);
 }
 
-bool source_open(ImageSource *source, const ImageRequest *request, Error *error)
+bool image_source_open(ImageSource *source, const ImageRequest *request, Error *error)
 {
     struct stat info;
     *source = (ImageSource){.path = strdup(request->path)};
@@ -244,12 +244,12 @@ bool source_open(ImageSource *source, const ImageRequest *request, Error *error)
                     error_set(error, EXIT_INVALID, NULL, "'%s' holds no image", source->path));
     good = good && read_labels(source, request, error);
     if (!good) {
-        source_close(source);
+        image_source_close(source);
     }
     return good;
 }
 
-void source_close(ImageSource *source)
+void image_source_close(ImageSource *source)
 {
     for (uint64_t i = 0; source->files && i < source->count; i++) {
         free(source->files[i]);
@@ -272,7 +272,7 @@ static bool is_native_float(const NpyColumn *number)
     return number->kind == 'f' && number->size == 4 && !number->swapped;
 }
 
-bool source_is_plain(const ImageSource *source)
+bool image_source_is_plain(const ImageSource *source)
 {
     bool reals = is_native_float(&source->number) && source->scale == 1 && source->shift == 0;
     return source->kind == SOURCE_STACK && !source->memory && !source->planes &&
@@ -319,8 +319,8 @@ static bool read_file(const char *path, Picture *picture, char reason[REASON_SIZ
     return good;
 }
 
-bool source_read(const ImageSource *source, uint64_t index, Picture *picture,
-                 char reason[REASON_SIZE])
+bool image_source_read(const ImageSource *source, uint64_t index, Picture *picture,
+                       char reason[REASON_SIZE])
 {
     if (source->kind == SOURCE_FOLDER) {
         return read_file(source->files[index], picture, reason);

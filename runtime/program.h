@@ -7,15 +7,12 @@
 #ifndef GAGAC_PROGRAM_H
 #define GAGAC_PROGRAM_H
 
+#include "imageset.h"
 #include "real.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 enum { MAX_INPUTS = 8, MAX_SCALARS = 8, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
-
-typedef struct ImageShape { /* one image; all 0 where rows are no images */
-    int height, width, channels;
-} ImageShape;
 
 typedef enum TensorRole {
     ROLE_PARAMETER,
