@@ -24,8 +24,10 @@ static double number_at(const NpyColumn *number, const unsigned char *base, uint
     return npy_decode(number, base + index * (uint64_t)number->size);
 }
 
+enum { BEYOND = 16 };
+
 /* Numbers from -1 to 1 are taken as they are, from 0 to 1 and from 0 to 255 as such: by the
- * extremes of the whole file. */
+ * extremes of the whole file. A generator may go some way beyond -1 and 1. */
 static bool find_range(ImageSource *source, uint64_t count, Error *error)
 {
     double low = INFINITY, high = -INFINITY;
@@ -43,8 +45,9 @@ static bool find_range(ImageSource *source, uint64_t count, Error *error)
     } else if (low >= 0 && high <= 1) {
         source->scale = 2;
         source->shift = -1;
-    } else if (low >= -1 && high <= 1) {
+    } else if (low >= -BEYOND && high <= BEYOND) {
         source->scale = 1;
+        source->clipped = low < -1 || high > 1;
     } else {
         return error_set(error, EXIT_INVALID, "-1 to 1, 0 to 1 and 0 to 255 are understood.",
                          "'%s' holds numbers from %.6g to %.6g, which is no range of pixels",
@@ -110,8 +113,12 @@ static bool stack_open(ImageSource *source, const ImageRequest *request, Error *
     npy.map = (Map){0};
     npy_close(&npy);
     image_source_identify(source, source->path, path_base(source->path));
-    return source->number.kind == 'u' ||
-           find_range(source, source->count * image_size(source->shape), error);
+    bool good = source->number.kind == 'u' ||
+                find_range(source, source->count * image_size(source->shape), error);
+    if (good && source->clipped) {
+        warn(NULL, "'%s' has numbers beyond -1 and 1, which are clipped", source->path);
+    }
+    return good;
 }
 
 /* Classes as whole numbers [count]. */
@@ -274,7 +281,8 @@ static bool is_native_float(const NpyColumn *number)
 
 bool image_source_is_plain(const ImageSource *source)
 {
-    bool reals = is_native_float(&source->number) && source->scale == 1 && source->shift == 0;
+    bool reals = is_native_float(&source->number) && source->scale == 1 && source->shift == 0 &&
+                 !source->clipped;
     return source->kind == SOURCE_STACK && !source->memory && !source->planes &&
            (source->number.kind == 'u' || reals);
 }
@@ -284,7 +292,8 @@ static void read_reals(const ImageSource *source, const unsigned char *from, flo
     size_t size = image_size(source->shape);
     for (size_t i = 0; i < size; i++) {
         double value = number_at(&source->number, from, i);
-        out[i] = (float)(value * source->scale + source->shift);
+        value = value * source->scale + source->shift;
+        out[i] = (float)(value < -1 ? -1 : value > 1 ? 1 : value);
     }
 }
 

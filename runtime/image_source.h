@@ -26,6 +26,7 @@ typedef struct ImageSource {
     size_t stride;             /* bytes from image to image */
     NpyColumn number;          /* u1, or floating point */
     double scale, shift;       /* of a floating-point number to -1 ... 1 */
+    bool clipped;              /* some numbers are beyond */
     bool planes;               /* [channels][height][width] */
     Map map;
     unsigned char *memory;
