@@ -76,7 +76,7 @@ static void samples_are_turned(void **state)
     Normaliser none = {0};
     Generator generator = generator_create(&gagac_program, pool, block, &none, true);
     DrawInputs inputs = {0};
-    enum { COUNT = 3 * BATCH + 1 }; /* more than a chunk */
+    enum { COUNT = 3 * IMAGE_CHUNK + 1 }; /* more than a chunk */
     static float out[COUNT][HEIGHT][WIDTH][CHANNELS];
     generator_draw_all(&generator, 1, 0, COUNT, &inputs, &out[0][0][0][0]);
     for (int i = 0; i < COUNT; i += 8) {
