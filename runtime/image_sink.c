@@ -118,9 +118,9 @@ static bool has_suffix(const char *path, const char *suffix)
 
 const Sink *image_sink(const char *path, Error *error)
 {
-    static const Sink stack = {stack_open, stack_append, stack_finish, stack_abandon};
-    static const Sink grid = {grid_open, grid_append, grid_finish, grid_abandon};
-    static const Sink folder = {folder_open, folder_append, folder_finish, folder_abandon};
+    static const Sink stack = {false, stack_open, stack_append, stack_finish, stack_abandon};
+    static const Sink grid = {true, grid_open, grid_append, grid_finish, grid_abandon};
+    static const Sink folder = {true, folder_open, folder_append, folder_finish, folder_abandon};
     struct stat info;
     if (has_suffix(path, "/") || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
         return &folder;

@@ -302,7 +302,7 @@ static void abandon_rows(SinkFile *file) { npy_abandon(&file->writer); }
 
 static void choose_sink(Sampling *sampling, uint64_t rows)
 {
-    static const Sink structured = {open_rows, append_rows, finish_rows, abandon_rows};
+    static const Sink structured = {false, open_rows, append_rows, finish_rows, abandon_rows};
     const SampleOptions *options = sampling->options;
     const Program *program = sampling->program;
     sampling->file =
@@ -316,6 +316,10 @@ static void choose_sink(Sampling *sampling, uint64_t rows)
         program->images ? program->images->sink(options->out, &sampling->error) : &structured;
     if (!sampling->sink) {
         fail_error(&sampling->error);
+    }
+    if (sampling->sink->pictures && program->stretch && !options->stretch && !options->direct) {
+        fprintf(stderr, "note: a picture's smallest and largest value become black and white, as "
+                        "in the original; --direct takes -1 and 1\n");
     }
 }
 

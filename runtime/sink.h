@@ -17,6 +17,7 @@ typedef struct SinkFile { /* one output on its way */
 } SinkFile;
 
 typedef struct Sink {
+    bool pictures; /* values become bytes */
     bool (*open)(SinkFile *file, Error *error);
     bool (*append)(SinkFile *file, const float *rows, size_t count, Error *error);
     bool (*finish)(SinkFile *file, Error *error); /* the file appears under its name */

@@ -46,7 +46,7 @@ static const ProgramTensor tensors[] = {
 };
 
 static const ProgramInput d_inputs[] = {
-    {.name = "real", .kind = INPUT_DATA, .width = X, .image = {HEIGHT, WIDTH, CHANNELS}},
+    {.name = "real", .kind = INPUT_DATA, .width = X, .map = {HEIGHT, WIDTH, CHANNELS}},
     {.name = "z_d", .kind = INPUT_NORMAL, .width = Z, .stream = 1}};
 static const ProgramInput g_inputs[] = {
     {.name = "z_g", .kind = INPUT_NORMAL, .width = Z, .stream = 2}};
