@@ -723,6 +723,8 @@ int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; th
 void check_print(const Model *model, const StepCost *costs, int cost_count, bool json);
 void check_data(const Model *model,
                 const char *path); /* a data set has the config's columns, and a batch of rows */
+/* The same of images: they can be opened, and there is a batch of them. check_images.c */
+void check_images(const char *path, int batch_size);
 /* Builds the program twice, with and without clocks in the kernels, runs both and prints what they
  * measured. */
 void bench_print(EmittedFiles files, const BuildOptions *build, bool json);
