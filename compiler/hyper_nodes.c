@@ -5,7 +5,6 @@
  * added, half of them (rounded down) before. */
 #include "hypergan.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { AXIS_CHANNEL, AXIS_HEIGHT, AXIS_WIDTH };
@@ -124,7 +123,7 @@ Node *convolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_w)
     Window rows = same_window(x->type.dims[AXIS_HEIGHT], weight->type.dims[0], stride_h);
     Window columns = same_window(x->type.dims[AXIS_WIDTH], weight->type.dims[1], stride_w);
     x = fit(g, fit(g, x, AXIS_HEIGHT, rows), AXIS_WIDTH, columns);
-    return node_conv_y(g, x, weight, stride_h, stride_w);
+    return node_conv_y(g, x, weight, (const int[]){stride_h, stride_w});
 }
 
 /* The cells of a transposed convolution that are kept: those of the input that fit() padded. */
@@ -140,63 +139,29 @@ Node *deconvolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_
     int h = x->type.dims[AXIS_HEIGHT] * stride_h, w = x->type.dims[AXIS_WIDTH] * stride_w;
     Window rows = same_window(h, weight->type.dims[0], stride_h);
     Window columns = same_window(w, weight->type.dims[1], stride_w);
-    Node *full = node_conv_x(g, x, weight, stride_h, stride_w, rows.needed, columns.needed);
+    Node *full = node_conv_x(g, x, weight, (const int[]){stride_h, stride_w}, rows.needed,
+                             columns.needed);
     return unfit(g, unfit(g, full, AXIS_HEIGHT, h, rows), AXIS_WIDTH, w, columns);
 }
 
 /* ---------------------------------------------------------------- along one axis */
-typedef struct Matrix { /* [rows][columns], mostly zeros */
-    int rows, columns;
-    double *values;
-} Matrix;
-
-static Matrix matrix_new(int rows, int columns)
-{
-    return (Matrix){rows, columns,
-                    arena_alloc((size_t)rows * (size_t)columns * sizeof(double) + 1)};
-}
-
-static double *at(Matrix m, int row, int column)
-{
-    return &m.values[(size_t)row * (size_t)m.columns + (size_t)column];
-}
-
-static Node *apply(Graph *g, Node *x, int axis, Matrix m)
-{
-    bool identity = m.rows == m.columns;
-    for (int i = 0; i < m.rows && identity; i++)
-        for (int j = 0; j < m.columns && identity; j++)
-            identity = *at(m, i, j) == (i == j);
-    return identity ? x : node_resample(g, x, axis, m.rows, m.columns, m.values);
-}
-
 Node *window_sum(Graph *g, Node *x, int axis, int width, int stride)
 {
     int n = x->type.dims[axis];
     Window window = same_window(n, width, stride);
-    Matrix m = matrix_new(window.out, n);
+    double *rows = arena_alloc((size_t)window.out * (size_t)n * sizeof *rows);
     for (int i = 0; i < window.out; i++)
         for (int k = 0; k < width; k++) {
             int cell = i * stride + k - window.before;
             if (cell >= 0 && cell < n)
-                *at(m, i, cell) = 1;
+                rows[(size_t)i * (size_t)n + (size_t)cell] = 1;
         }
-    return apply(g, x, axis, m);
+    return node_resample(g, x, axis, resample_matrix(g, n, window.out, rows));
 }
 
-static Node *pool_axis(Graph *g, Node *x, int axis, int pool)
+static Node *pool_axis(Graph *g, Node *x, int axis, int size)
 {
-    int n = x->type.dims[axis];
-    Window window = same_window(n, pool, pool);
-    Matrix m = matrix_new(window.out, n);
-    for (int i = 0; i < window.out; i++) {
-        int first = i * pool - window.before, last = first + pool;
-        first = first < 0 ? 0 : first;
-        last = last > n ? n : last;
-        for (int cell = first; cell < last; cell++)
-            *at(m, i, cell) = 1.0 / (last - first);
-    }
-    return apply(g, x, axis, m);
+    return size > 1 ? node_resample(g, x, axis, resample_pool(g, x->type.dims[axis], size)) : x;
 }
 
 Node *average_pool(Graph *g, Node *x, int pool_h, int pool_w)
@@ -204,51 +169,25 @@ Node *average_pool(Graph *g, Node *x, int pool_h, int pool_w)
     return pool_axis(g, pool_axis(g, x, AXIS_HEIGHT, pool_h), AXIS_WIDTH, pool_w);
 }
 
-/* Keys' cubic with a = -0.75. */
-static double cubic(double t)
+static const Resample *resize_map(Graph *g, int from, int to, Resize method)
 {
-    const double a = -0.75;
-    t = fabs(t);
-    if (t <= 1)
-        return ((a + 2) * t - (a + 3)) * t * t + 1;
-    return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
-}
-
-static int inside(int cell, int n) { return cell < 0 ? 0 : cell >= n ? n - 1 : cell; }
-
-static void fill_row(Matrix m, int row, Resize method)
-{
-    int n = m.columns, out = m.rows;
-    double from = (double)row * n / out;
-    int cell = (int)((int64_t)row * n / out);
-    double share = from - cell;
     switch (method) {
-    case RESIZE_NEAREST:
-        *at(m, row, cell) = 1;
-        break;
     case RESIZE_BILINEAR:
-        *at(m, row, cell) += 1 - share;
-        *at(m, row, inside(cell + 1, n)) += share;
-        break;
+        return resample_bilinear(g, from, to);
+    case RESIZE_NEAREST:
+        return resample_nearest(g, from, to);
     case RESIZE_BICUBIC:
-        for (int k = -1; k <= 2; k++)
-            *at(m, row, inside(cell + k, n)) += cubic(share - k);
-        break;
-    case RESIZE_AREA: {
-        double to = (double)(row + 1) * n / out;
-        for (int k = cell; k < n && k < to; k++)
-            *at(m, row, k) = (fmin(k + 1, to) - fmax(k, from)) * out / n;
-        break;
+        return resample_bicubic(g, from, to);
+    case RESIZE_AREA:
+        return resample_area(g, from, to);
     }
-    }
+    internal_error("a resize of unknown kind");
 }
 
 static Node *resize_axis(Graph *g, Node *x, int axis, int size, Resize method)
 {
-    Matrix m = matrix_new(size, x->type.dims[axis]);
-    for (int row = 0; row < size; row++)
-        fill_row(m, row, method);
-    return apply(g, x, axis, m);
+    int n = x->type.dims[axis];
+    return n == size ? x : node_resample(g, x, axis, resize_map(g, n, size, method));
 }
 
 Node *resize(Graph *g, Node *x, int height, int width, Resize method)
@@ -259,7 +198,6 @@ Node *resize(Graph *g, Node *x, int height, int width, Resize method)
 
 Node *mix_batch(Graph *g, Node *x, const double *rows)
 {
-    Matrix m = matrix_new(g->batch_size, g->batch_size);
-    memcpy(m.values, rows, (size_t)m.rows * (size_t)m.columns * sizeof *rows);
-    return apply(g, x, -1, m);
+    int n = g->batch_size;
+    return node_resample(g, x, BATCH_AXIS, resample_matrix(g, n, n, rows));
 }

@@ -248,7 +248,6 @@ Node *depth_to_space(Graph *g, Node *x, int r);
 Node *phase_shift(Graph *g, Node *x, int r); /* out[i r + q, j r + p, c] = x[i, j, c r r + p r + q] */
 /* Rows of a batch mixed: out[b] = sum over rows[b][k] x[k]; rows is [batch][batch]. */
 Node *mix_batch(Graph *g, Node *x, const double *rows);
-Node *batch_constant(Graph *g, Node *like, double value);
 Node *add(Graph *g, Node *a, Node *b);
 Node *subtract(Graph *g, Node *a, Node *b);
 Node *multiply(Graph *g, Node *a, Node *b);
