@@ -127,6 +127,8 @@ static void emit_inputs(Text *out, const Step *step)
             text_add(out, ",\n     .map = {%d, %d, %d}", in->map[0], in->map[1], in->map[2]);
         if (in->every_pass)
             text_add(out, ",\n     .every_pass = 1, .part = %d, .parts = %d", in->part, in->parts);
+        if (in->low != in->high)
+            text_add(out, ",\n     .low = %s, .high = %s", number(in->low), number(in->high));
         text_append(out, "},\n");
     }
     text_append(out, "};\n\n");

@@ -353,6 +353,7 @@ struct Input {        /* what a step reads for each sample: data or a random dra
                    of data and of a replay file are in the order h w c; 0: a vector */
     bool every_pass; /* noise of a layer: a replay file has a slab for each update of an iteration,
                         whatever its kind, and a last one for the sample */
+    double low, high; /* UNIFORM: the interval of the draws, also in a replay file; 0, 0: [0, 1) */
     int part, parts; /* noise inside D: rows of part `part` of a slab of parts * batch rows; 0: 1 */
 };
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { AXIS_CHANNEL, AXIS_HEIGHT, AXIS_WIDTH };
+enum { AXIS_HEIGHT = 1, AXIS_WIDTH = 2 };
 
 Node *add(Graph *g, Node *a, Node *b) { return node_binary(g, OP_ADD, a, b); }
 Node *subtract(Graph *g, Node *a, Node *b) { return node_binary(g, OP_SUB, a, b); }
@@ -99,64 +99,46 @@ Node *phase_shift(Graph *g, Node *x, int r)
 }
 
 /* ---------------------------------------------------------------- convolutions */
-typedef struct Window { /* of a SAME convolution along one axis */
-    int out, before, needed; /* cells out; zeros before; cells that are read, zeros included */
-} Window;
+static int same_size(int n, int stride) { return (n + stride - 1) / stride; }
 
-static Window same_window(int n, int k, int stride)
+static int same_before(int n, int filter, int stride)
 {
-    int out = (n + stride - 1) / stride, needed = (out - 1) * stride + k;
-    return (Window){out, needed > n ? (needed - n) / 2 : 0, needed};
+    int total = (same_size(n, stride) - 1) * stride + filter - n;
+    return total > 0 ? total / 2 : 0;
 }
 
-/* Zeros around one axis, or its last cells off, so that exactly the needed ones are there. */
-static Node *fit(Graph *g, Node *x, int axis, Window window)
+static Window same_window(int h, int w, const Node *weight, int stride_h, int stride_w)
 {
-    int n = x->type.dims[axis];
-    if (window.needed < n)
-        return node_slice(g, x, axis, 0, window.needed);
-    return node_pad(g, x, axis, window.before, window.needed);
+    return (Window){{stride_h, stride_w},
+                    {same_before(h, weight->type.dims[0], stride_h),
+                     same_before(w, weight->type.dims[1], stride_w)}};
 }
 
 Node *convolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_w)
 {
-    Window rows = same_window(x->type.dims[AXIS_HEIGHT], weight->type.dims[0], stride_h);
-    Window columns = same_window(x->type.dims[AXIS_WIDTH], weight->type.dims[1], stride_w);
-    x = fit(g, fit(g, x, AXIS_HEIGHT, rows), AXIS_WIDTH, columns);
-    return node_conv_y(g, x, weight, (const int[]){stride_h, stride_w});
-}
-
-/* The cells of a transposed convolution that are kept: those of the input that fit() padded. */
-static Node *unfit(Graph *g, Node *x, int axis, int n, Window window)
-{
-    if (window.needed < n)
-        return node_pad(g, x, axis, 0, n);
-    return node_slice(g, x, axis, window.before, n);
+    int h = x->type.dims[AXIS_HEIGHT], w = x->type.dims[AXIS_WIDTH];
+    return node_conv_y(g, x, weight, same_window(h, w, weight, stride_h, stride_w),
+                       same_size(h, stride_h), same_size(w, stride_w));
 }
 
 Node *deconvolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_w)
 {
     int h = x->type.dims[AXIS_HEIGHT] * stride_h, w = x->type.dims[AXIS_WIDTH] * stride_w;
-    Window rows = same_window(h, weight->type.dims[0], stride_h);
-    Window columns = same_window(w, weight->type.dims[1], stride_w);
-    Node *full = node_conv_x(g, x, weight, (const int[]){stride_h, stride_w}, rows.needed,
-                             columns.needed);
-    return unfit(g, unfit(g, full, AXIS_HEIGHT, h, rows), AXIS_WIDTH, w, columns);
+    return node_conv_x(g, x, weight, same_window(h, w, weight, stride_h, stride_w), h, w);
 }
 
 /* ---------------------------------------------------------------- along one axis */
 Node *window_sum(Graph *g, Node *x, int axis, int width, int stride)
 {
-    int n = x->type.dims[axis];
-    Window window = same_window(n, width, stride);
-    double *rows = arena_alloc((size_t)window.out * (size_t)n * sizeof *rows);
-    for (int i = 0; i < window.out; i++)
+    int n = x->type.dims[axis], out = same_size(n, stride), before = same_before(n, width, stride);
+    double *rows = arena_alloc((size_t)out * (size_t)n * sizeof *rows);
+    for (int i = 0; i < out; i++)
         for (int k = 0; k < width; k++) {
-            int cell = i * stride + k - window.before;
+            int cell = i * stride + k - before;
             if (cell >= 0 && cell < n)
                 rows[(size_t)i * (size_t)n + (size_t)cell] = 1;
         }
-    return node_resample(g, x, axis, resample_matrix(g, n, window.out, rows));
+    return node_resample(g, x, axis, resample_matrix(g, n, out, rows));
 }
 
 static Node *pool_axis(Graph *g, Node *x, int axis, int size)

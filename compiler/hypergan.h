@@ -73,8 +73,8 @@ typedef struct Lines {
 
 Lines read_lines(const Json *layers);                /* "layers": [...] */
 Line line_from_text(const char *text, Span span);    /* a line that is in no config */
-Option line_option(const Line *line, const char *key);   /* k=v, the last of that name */
-Option line_argument(const Line *line, int position);    /* positional, from 0 */
+Option line_option(const Line *line, const char *key); /* k=v, the last of that name */
+Option line_argument(const Line *line, int position);  /* positional, from 0 */
 int line_argument_count(const Line *line);
 
 /* ---------------------------------------------------------------- what a config says */
@@ -284,10 +284,10 @@ typedef struct Pass { /* one evaluation of the networks inside a step */
     const Hyper *hyper;
     NamedFlow *names;
     int name_count, name_capacity;
-    Flow real;               /* of src=inputs; count 0: none in this pass */
-    int noise_lines;         /* that drew so far */
-    const struct Pass *first; /* a pass whose draws this one shares, or NULL */
-    Node **values;           /* by index of the graph's tensors: instead of the tensor, or NULL */
+    Flow real;       /* of src=inputs; count 0: none in this pass */
+    int noise_lines; /* that drew so far */
+    bool keeps;      /* the step keeps what a forward changes: spectral norm's vectors */
+    Node **values;   /* by index of the graph's tensors: instead of the tensor; NULL: none */
     int value_count;
     TableRow *rows; /* for the table of layers; filled where `tabulate` */
     int row_count, row_capacity;
@@ -300,14 +300,13 @@ typedef struct Network { /* a component while it is applied */
     const Component *component; /* whose options count */
     const char *tag;            /* prefix of its tensors */
     int next;                   /* the k of the next line that owns parameters */
-    int current;                /* that of the present line */
-    bool owns;                  /* the present line owns one already */
+    int current;                /* that of the present line, or -1 */
     int64_t parameters;         /* of the present line */
     const Line *line;
-    const char *extra; /* an option of the lines of a built-in class that is not in a config */
+    bool frozen;             /* trainable=false on the present line */
+    const char *initializer; /* of the lines of a built-in class, where no config says another */
 } Network;
 
-Flow flow_map(Network *n, Flow x, Node *(*map)(Network *n, Node *slab));
 void fail_line(const Network *n, const char *hint, const char *format, ...) NO_RETURN
     PRINTF_LIKE(3, 4);
 /* The option of the present line, else of the component, else of its defaults. */
@@ -315,10 +314,14 @@ Option network_option(const Network *n, const char *key);
 Option component_option(const Network *n, const char *key); /* the same without the line */
 /* A tensor of the present line (made at the first use), as a node. */
 Node *own(Network *n, const char *what, Type type, Initialiser init, double scale);
-Node *own_fan(Network *n, const char *what, Type type, int fan_in, int fan_out);
+/* A weight, initialised as the options say; fans as in section "initialisers" of the reference. */
+Node *own_weight(Network *n, const char *what, Type type, int fan_in, int fan_out, Option init);
+Tensor *own_tensor(Network *n, const char *what, Tensor tensor);
 void own_end(Network *n); /* the line's number is used up: what follows gets the next */
 Node *pass_parameter(Pass *pass, Tensor *tensor);
-Node *draw_noise(Network *n, const Node *like, bool uniform, int slab, int slabs, int line);
+Node *step_input(Graph *g, Step *step, Input input); /* the one of that name and part, or new */
+/* Draws of the present line for each slab: N(0,1), or U(-1,1). */
+Flow draw_noise(Network *n, Flow like, bool uniform);
 
 /* ---------------------------------------------------------------- hyper_activations.c */
 Flow activate(Network *n, Flow x, Option name);
@@ -340,22 +343,29 @@ const HyperRow *find_op(const char *name);
 Flow apply_lines(Network *n, Lines lines, Flow x);
 Flow apply_line(Network *n, const Line *line, Flow x);
 Flow apply_text(Network *n, const char *text, Flow x); /* a line of a built-in class */
-/* conv, deconv, linear ... with all that follows them (section "pipeline" of docs/hypergan.md) */
-typedef struct ConvPlan {
+typedef struct ConvPlan { /* filter, stride and pool, as options and defaults say */
     int filter_h, filter_w, stride_h, stride_w, pool_h, pool_w;
 } ConvPlan;
-ConvPlan plan_conv(Network *n, bool keep_size);
-Flow convolution(Network *n, Flow x, const char *prefix, int channels, ConvPlan plan,
-                 Option activation);
+ConvPlan plan_conv(Network *n);
+/* Convolution and bias; no pool, no activation. prefix: of its tensors' names, "" or "conv1.". */
+Flow convolve(Network *n, Flow x, const char *prefix, int channels, ConvPlan plan);
+/* What follows: pool, normalisation by a style, activation. */
+Flow finish_conv(Network *n, Flow x, ConvPlan plan, Option activation);
+Flow dense(Network *n, Flow x, const char *prefix, int outputs, bool bias);
+Option activation_of(Network *n);
+Flow norm_by_style(Network *n, Flow x, Flow style, const char *prefix, bool bias);
+Flow find_flow(Network *n, Option name, Option source);
+Flow join_flows(Network *n, Flow a, Flow b, int axis);
+void name_flow(Network *n, const char *name, Flow flow);
+int line_channels(Network *n, Flow x);
+void expect_map(Network *n, Flow x);
+int read_sizes(Network *n, Option option, int dims[3]); /* "4*4*64": their number */
 Flow linear_op(Network *n, Flow x);
 Flow conv_op(Network *n, Flow x);
 Flow deconv_op(Network *n, Flow x);
 Flow resize_conv_op(Network *n, Flow x);
-Flow norm_by_style(Network *n, Flow x, Flow style, bool own_line);
-Flow find_flow(Network *n, const char *name, Option source);
-Flow join_flows(Network *n, Flow a, Flow b, int axis);
-void name_flow(Network *n, const char *name, Flow flow);
-int line_channels(Network *n, int fallback);
+Flow adaptive_instance_norm_op(Network *n, Flow x);
+Flow normalise_batch(Network *n, Flow x, double epsilon); /* over batch and cells, no parameters */
 
 /* ---------------------------------------------------------------- hyper_nets.c */
 Flow apply_component(Pass *pass, const Component *component, Flow x);

@@ -65,6 +65,7 @@ typedef struct ProgramInput { /* what an update reads for each sample of its bat
     bool every_pass; /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
                         each update of an iteration, whatever its kind, and a last one for the sample */
     int part, parts; /* rows of such a slab */
+    double low, high; /* INPUT_UNIFORM: the interval of the draws; 0, 0: [0, 1) */
 } ProgramInput;
 
 typedef enum ScalarKind {
