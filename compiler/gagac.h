@@ -81,6 +81,10 @@ typedef struct Json { /* one value, with the bytes it came from */
  * with '#' is a comment and may be repeated; every other duplicate key is an error. Our scanner
  * checks and records spans, then cJSON builds the tree. */
 Json *json_parse(const Source *source);
+/* The same with repeated keys left in; then one of the two: */
+Json *json_tree(const Source *source);
+void json_refuse_duplicates(const Json *root);
+void json_keep_last(Json *root); /* of repeated keys the last one counts, with a warning */
 Source *source_read(const char *path); /* reads a whole text file; fails with EXIT_IO */
 Json *json_member(const Json *object, const char *key); /* NULL when absent */
 

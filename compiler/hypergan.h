@@ -392,7 +392,6 @@ typedef struct HyperOptions { /* of the command line; 0 or NULL where absent */
     int override_count;
 } HyperOptions;
 Model *read_hypergan(Json *root, const HyperOptions *options);
-Optimiser *read_optimiser_object(const Json *object, const char *prefix);
 Graph *hyper_steps(const Model *model);
 /* The layers of a component with shapes and parameters. */
 int hyper_table(const Model *model, const char *tag, TableRow **rows);
