@@ -530,7 +530,7 @@ Flow adaptive_instance_norm_op(Network *n, Flow x)
     if (!name.given)
         name = (Option){.given = true, .text = "w", .span = n->line->span};
     const Type *type = &x.slabs[0]->type;
-    if (type->dims[1] * type->dims[2] == 1)
+    if (type->dims[1] * type->dims[2] == 1 && n->pass->announces)
         note_at(n->line->span,
                 "on a map of one cell the result is the style's shift; what comes in has no effect");
     return norm_by_style(n, x, find_flow(n, name, (Option){0}), "", wants_bias(n));
@@ -604,7 +604,7 @@ Flow linear_op(Network *n, Flow x)
 static void note_bias(const Network *n)
 {
     Option bias = line_option(n->line, "bias");
-    if (option_is(bias, "false") && !n->pass->hyper->strict && n->pass->tabulate)
+    if (option_is(bias, "false") && !n->pass->hyper->strict && n->pass->announces)
         warn_at(bias.span, "--strict leaves it out",
                 "a convolution keeps its bias with bias=false, as in the original");
 }

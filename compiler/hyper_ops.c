@@ -109,7 +109,7 @@ static Flow resize_images_op(Network *n, Flow x)
     if (kind > RESIZE_AREA)
         fail_at(method.span, "0 bilinear, 1 nearest, 2 bicubic, 3 area",
                 "`method` must be 0, 1, 2 or 3");
-    if (method.given && kind == RESIZE_BILINEAR && n->pass->tabulate)
+    if (method.given && kind == RESIZE_BILINEAR && n->pass->announces)
         warn_at(method.span, NULL,
                 "method=0 is bilinear here; the original took 0 for the default, nearest");
     for (int i = 0; i < x.count; i++)
@@ -392,7 +392,7 @@ static Flow attention_op(Network *n, Flow x)
     int count = option_integer(component_option(n, "heads"), 1, 1, "heads");
     if (heads.given && n->pass->hyper->strict)
         count = option_integer(heads, 1, 1, "heads");
-    else if (heads.given && n->pass->tabulate)
+    else if (heads.given && n->pass->announces)
         warn_at(heads.span, "--strict takes it from the layer",
                 "`heads` is read from the component only, as in the original: no effect here");
     if (count > 64)
@@ -602,7 +602,7 @@ static Flow pixel_norm_op(Network *n, Flow x)
 {
     int axis = n->pass->hyper->strict ? 0 : 1;
     expect_map(n, x);
-    if (axis == 1 && n->pass->tabulate)
+    if (axis == 1 && n->pass->announces)
         warn_at(n->line->span, "--strict takes the mean over the channels",
                 "pixel_norm takes the mean over the height, as in the original");
     for (int i = 0; i < x.count; i++) {

@@ -170,16 +170,13 @@ typedef struct GanLossConfig {
     double alpha, beta;
     Course gradient_penalty; /* weight; off when `has_penalty` is false */
     bool has_penalty;
-    bool k_lipschitz, locally_stable, rothk, random_penalty;
-    double rothk_lambda, random_offset, locally_stable_weight, k_lipschitz_weight;
+    bool rothk;
+    double rothk_lambda, locally_stable, k_lipschitz; /* weights; 0: off */
     Span span;
 } GanLossConfig;
 
 typedef enum HookKind {
     HOOK_GRADIENT_PENALTY,
-    HOOK_MAX_GP,
-    HOOK_WEIGHT_PENALTY,
-    HOOK_WEIGHT_CONSTRAINT,
     HOOK_K_LIPSCHITZ,
     HOOK_LOCALLY_STABLE,
     HOOK_FORCE_EQUILIBRIUM
@@ -193,9 +190,6 @@ typedef struct Hook {
     bool on_generator_loss;   /* loss: "g_loss" */
     bool target_generator;    /* differentiates the generator's output */
     bool use_d, use_g;        /* whose variables */
-    bool ortho, l2nn;         /* WEIGHT_*: which constraints */
-    int every;
-    bool only;
     Span span;
 } Hook;
 
@@ -214,7 +208,6 @@ typedef struct Trainer {
     double clipped_gradients, d_clipped_weights;
     double jg_alpha, d_w_lambda, g_w_lambda, g_direction; /* consensus */
     ConsensusRule rule;
-    double shake_d, shake_g;
     Hook *hooks;
     int hook_count;
     Span span;
@@ -292,6 +285,7 @@ typedef struct Pass { /* one evaluation of the networks inside a step */
     TableRow *rows; /* for the table of layers; filled where `tabulate` */
     int row_count, row_capacity;
     bool tabulate;
+    bool announces; /* warns of what differs from what one would expect: once a config */
 } Pass;
 
 typedef struct Network { /* a component while it is applied */

@@ -402,12 +402,10 @@ static GanLossConfig read_loss(const Json *json)
     loss.has_penalty = penalty.given;
     loss.gradient_penalty = option_course(penalty, 0, "gradient_penalty");
     loss.dragan = option_is(style, "dragan");
-    loss.k_lipschitz = json_option(json, "k_lipschitz_penalty").given;
-    loss.locally_stable = json_option(json, "gradient_locally_stable").given;
-    loss.k_lipschitz_weight = option_number(json_option(json, "k_lipschitz_penalty"), 0,
-                                            "k_lipschitz_penalty");
-    loss.locally_stable_weight = option_number(json_option(json, "gradient_locally_stable"), 0,
-                                               "gradient_locally_stable");
+    loss.k_lipschitz = option_number(json_option(json, "k_lipschitz_penalty"), 0,
+                                     "k_lipschitz_penalty");
+    loss.locally_stable = option_number(json_option(json, "gradient_locally_stable"), 0,
+                                        "gradient_locally_stable");
     loss.rothk = option_switch(json_option(json, "rothk_penalty"));
     loss.rothk_lambda = option_number(json_option(json, "rothk_lambda"), 1, "rothk_lambda");
     Option random = json_option(json, "random_penalty");
@@ -641,7 +639,7 @@ static const Word hook_words[] = {
     {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
     {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
     {"MaxGpTrainHook", 0, "its formula is not known well enough"},
-    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
+    {"WeightPenaltyTrainHook", 0, "its formula is not known well enough"},
     {"WeightConstraintTrainHook", 0, "it is not there yet"},
     {"RollingMemoryTrainHook", 0, "it is not there yet"},
     {"MatchSupportTrainHook", 0, "it is not there yet"},
@@ -668,15 +666,6 @@ static void read_hook_variables(Hook *hook, const Json *json)
     }
 }
 
-static bool list_holds(const Json *json, const char *key, const char *word)
-{
-    const Json *list = list_member(json, key);
-    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next)
-        if (item->kind == JSON_STRING && strcmp(item->string, word) == 0)
-            return true;
-    return false;
-}
-
 static Hook read_hook(const Json *json)
 {
     Hook hook = {.span = json->span};
@@ -694,11 +683,9 @@ static Hook read_hook(const Json *json)
     if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
         fail_at(target.span, NULL, "`target` must be \"discriminator\" or \"generator\"");
     read_hook_variables(&hook, json);
-    hook.ortho = list_holds(json, "constraints", "ortho");
-    hook.l2nn = list_holds(json, "constraints", "l2nn");
-    hook.only = option_switch(json_option(json, "only"));
-    if (hook.only)
-        fail_at(json_option(json, "only").span, "take the key out",
+    Option only = json_option(json, "only");
+    if (option_switch(only))
+        fail_at(only.span, "take the key out",
                 "`only` replaces the losses, which is not possible here");
     return hook;
 }
@@ -824,6 +811,11 @@ static Trainer read_trainer(const Json *json)
     t.clipped_gradients = option_number(clip_g, 0, "clipped_gradients");
     t.clips_weights = clip_w.given;
     t.d_clipped_weights = option_number(clip_w, 0, "d_clipped_weights");
+    static const char *const shakes[] = {"shake_weights_d", "shake_weights_g"};
+    for (int k = 0; k < 2; k++)
+        if (json_option(json, shakes[k]).given)
+            fail_at(json_option(json, shakes[k]).span, "take the key out",
+                    "`%s` cannot be compiled yet", shakes[k]);
     if (t.clipped_gradients < 0 || t.d_clipped_weights < 0)
         fail_at(json->span, NULL, "bounds of a clip must be above 0");
     read_hooks(&t, json);
