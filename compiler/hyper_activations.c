@@ -153,7 +153,7 @@ static Node *groupsort(Network *n, Node *x)
 {
     Graph *g = n->g;
     int size = option_integer(component_option(n, "groupsort_n"), 2, 1, "groupsort_n");
-    Node *all = flatten(g, x), *columns[MAX_SORTED];
+    Node *all = flatten(g, x), *columns[MAX_SORTED] = {NULL};
     int count = all->type.dims[0];
     if (size > MAX_SORTED || count % size != 0)
         fail_line(n, NULL, "groupsort_n is %d: it must divide the %d values, and be at most %d",

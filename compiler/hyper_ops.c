@@ -282,7 +282,7 @@ static Flow conv_double_op(Network *n, Flow x)
         own_end(n);
         parts[k] = finish_conv(n, convolve(n, x, "", channels, plan), plan, activation_of(n));
     }
-    Flow left = join_flows(n, parts[0], parts[1], 1), right = join_flows(n, parts[2], parts[3], 1);
+    Flow left = join_flows(n, parts[0], parts[2], 1), right = join_flows(n, parts[1], parts[3], 1);
     return join_flows(n, left, right, 2);
 }
 
