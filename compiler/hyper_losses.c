@@ -9,8 +9,8 @@ static Node *constant(Graph *g, double value, const Node *like)
     return node_constant(g, value, like->type);
 }
 
-/* max over the batch is not an operation of the graph; the smallest value is found where it is
- * needed by pairwise minima over reversed picks of the batch. */
+/* There is no extreme over the batch among the operations: the batch is turned by 1, 2, 4 ...
+ * samples, and the better one of each pair kept, until each sample has seen all. */
 static Node *batch_extreme(Graph *g, Op op, Node *column)
 {
     int batch = g->batch_size;
@@ -36,10 +36,10 @@ static Node *sample_extreme(Graph *g, Op op, Node *value)
     return negate(g, node_maximum_of(g, negate(g, flat), 0));
 }
 
-/* All samples hold the extreme; one of them, as a scalar, by the mean of equal numbers. */
+/* The extreme of all values, exact, in every sample: [batch]. */
 static Node *extreme(Graph *g, Op op, Node *value)
 {
-    return node_mean_batch(g, batch_extreme(g, op, sample_extreme(g, op, value)));
+    return node_unary(g, OP_STOP, batch_extreme(g, op, sample_extreme(g, op, value)));
 }
 
 static Node *mean_all(Graph *g, Node *value)
@@ -57,7 +57,7 @@ Node *reduce_all(Graph *g, Reduce how, Node *value)
         return node_sum_batch(g, node_sum_all(g, value));
     case REDUCE_MIN: /* ties share the gradient */
     {
-        Node *least = node_unary(g, OP_STOP, extreme(g, OP_MIN, value));
+        Node *least = extreme(g, OP_MIN, value);
         Node *spread = node_expand_to(g, least, value->type);
         Node *wins = node_unary(g, OP_STOP, node_binary(g, OP_EQUAL, value, spread));
         Node *count = node_sum_batch(g, node_sum_all(g, wins));
@@ -65,10 +65,10 @@ Node *reduce_all(Graph *g, Reduce how, Node *value)
         return node_binary(g, OP_DIV, total, count);
     }
     case REDUCE_LOGSUMEXP: {
-        Node *top = node_unary(g, OP_STOP, extreme(g, OP_MAX, value));
+        Node *top = extreme(g, OP_MAX, value);
         Node *below = subtract(g, value, node_expand_to(g, top, value->type));
         Node *sum = node_sum_batch(g, node_sum_all(g, node_unary(g, OP_EXP, below)));
-        return add(g, node_unary(g, OP_LOG, sum), top);
+        return add(g, node_unary(g, OP_LOG, sum), node_mean_batch(g, top));
     }
     }
     internal_error("a reduction of unknown kind");
