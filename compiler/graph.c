@@ -148,6 +148,10 @@ Node *node_parameter(Graph *g, Tensor *tensor)
 Node *node_input(Graph *g, Input *input)
 {
     Type type = input->flat ? (Type){.batch = true} : type_vector(true, input->width);
+    if (input->map[0] > 0) /* rows are h w c */
+        type = (Type){.batch = true,
+                      .rank = 3,
+                      .dims = {input->map[2], input->map[0], input->map[1]}};
     return node_intern(g, (Node){.op = OP_INPUT,
                                  .type = type,
                                  .input = input,

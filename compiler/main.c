@@ -1,6 +1,7 @@
 /* main.c -- gagac: the commands, and the column of passes that each one is. */
 #define _POSIX_C_SOURCE 200809L
 #include "build.h"
+#include "hypergan.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +11,12 @@
 static Model *read_model(const Options *options)
 {
     Source *source = source_read(options->operands[0]);
-    Json *root = json_parse(source);
+    Json *root = json_tree(source);
+    if (is_hypergan(root)) {
+        HyperOptions hyper = {0};
+        return read_hypergan(root, &hyper);
+    }
+    json_refuse_duplicates(root);
     Model *model = read_gaga(root, options->overrides, options->override_count);
     model_check(model);
     return model;

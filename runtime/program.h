@@ -7,19 +7,21 @@
 #ifndef GAGAC_PROGRAM_H
 #define GAGAC_PROGRAM_H
 
+#include "course.h"
 #include "imageset.h"
 #include "real.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MAX_INPUTS = 8, MAX_SCALARS = 8, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
+enum { MAX_INPUTS = 96, MAX_SCALARS = 24, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
 
 typedef enum TensorRole {
     ROLE_PARAMETER,
     ROLE_OPTIMISER,
     ROLE_AVERAGE,
     ROLE_VECTOR,
-    ROLE_BOUND
+    ROLE_BOUND,
+    ROLE_CONTROL
 } TensorRole;
 typedef enum InitKind {
     INIT_ZERO,
@@ -27,7 +29,11 @@ typedef enum InitKind {
     INIT_UNIFORM, /* U(-scale, scale) */
     INIT_NORMAL,  /* N(0, scale^2) */
     INIT_UNIT,    /* standard normal, then length 1 (spectral norm's vectors) */
-    INIT_COPY     /* the value of tensor `source` (averages) */
+    INIT_COPY,    /* the value of tensor `source` (averages) */
+    INIT_VALUE,   /* scale */
+    INIT_TRUNCATED, /* N(0, scale^2), drawn again until it is within two scales of 0 */
+    INIT_ORTHOGONAL /* as matrix [all but the last axis][last]: orthogonal rows or columns, times
+                       scale */
 } InitKind;
 
 typedef struct ProgramTensor {
@@ -57,6 +63,10 @@ typedef struct ProgramInput { /* what an update reads for each sample of its bat
                         update */
     ImageShape map;  /* an image of `width` numbers, [channels][height][width] here and
                         [height][width][channels] in data and replay files; all 0: no image */
+    bool every_pass; /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
+                        each update of an iteration, whatever its kind, and a last one for the sample */
+    int part, parts; /* rows of such a slab */
+    double low, high; /* INPUT_UNIFORM: the interval of the draws; 0, 0: [0, 1) */
 } ProgramInput;
 
 typedef enum ScalarKind {
@@ -65,13 +75,15 @@ typedef enum ScalarKind {
                     * of a moving average */
     SCALAR_SHARE,  /* max(1 - base, 15 / (16 + t)): share of the newest value in a moving average
                     * that forgets its  start */
-    SCALAR_UNBIAS_ROOT /* 1 / sqrt(1 - base^t) */
+    SCALAR_UNBIAS_ROOT, /* 1 / sqrt(1 - base^t) */
+    SCALAR_COURSE       /* course, at the iteration */
 } ScalarKind;
 
 typedef struct ProgramScalar {
     const char *name;
     ScalarKind kind;
     double base;
+    Course course;
 } ProgramScalar;
 
 /* Where one update's inputs come from. Rows of `given` are samples: given[k][sample * width +
