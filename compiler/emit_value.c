@@ -455,7 +455,9 @@ void emit_wide_node(Body *b, const Node *n)
         return;
     }
     const char *text;
-    if (n->op == OP_RESAMPLE && (n->axis == BATCH_AXIS || !resample_moves(n->map)))
+    if (n->op == OP_CONSTANT)
+        text = splat(b, number_text(n->value));
+    else if (n->op == OP_RESAMPLE && (n->axis == BATCH_AXIS || !resample_moves(n->map)))
         text = resample_at(b, n, b->own);
     else if (op_table[n->op].kind == CLASS_MOVE)
         text = value_at(b, n->inputs[0], moved_place(b, n, b->own));

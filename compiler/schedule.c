@@ -18,9 +18,10 @@ typedef struct Order { /* of nodes, operands first */
     bool *seen;
 } Order;
 
-static bool is_source(const Node *n)
+/* Has no kernel. A constant has one where a contraction wants it as an array. */
+static bool is_source(const Schedule *s, const Node *n)
 {
-    return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT;
+    return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT && s->section_of[n->id] < 0;
 }
 
 static bool is_weight_gradient(const Node *n)
@@ -46,7 +47,7 @@ static bool shifts_index(const Node *n)
 
 bool is_recomputed(const Schedule *s, const Node *n)
 {
-    return s->section_of[n->id] < 0 && !is_source(n) && s->sum_of[n->id] < 0;
+    return s->section_of[n->id] < 0 && !is_source(s, n) && s->sum_of[n->id] < 0;
 }
 
 void visit_reads(const Schedule *s, const Node *node,
@@ -435,7 +436,7 @@ static void mark_read(void *context, Node *read, bool direct)
     Reader *reader = context;
     Schedule *s = reader->s;
     (void)direct;
-    if (is_source(read))
+    if (is_source(s, read))
         return;
     const Kernel *from = s->kernel_of[read->id];
     if (from != reader->kernel || op_table[read->op].kind == CLASS_REDUCE)
@@ -463,7 +464,7 @@ static void find_stored(Schedule *s)
                 s->stored[kernel->root->id] = true;
         }
     for (int k = 0; k < s->step->output_count; k++)
-        if (!is_source(s->step->outputs[k]))
+        if (!is_source(s, s->step->outputs[k]))
             s->stored[s->step->outputs[k]->id] = true;
 }
 
@@ -709,7 +710,8 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
             bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
             bool recomputed = (is_cheap(n) && !forced[n->id]) || inner[n->id];
             bool now = !wide || s->late[n->id] == (turn == 1);
-            if (now && !is_source(n) && !total && !recomputed)
+            bool filled = wide && n->op == OP_CONSTANT && forced[n->id];
+            if (now && (filled || !is_source(s, n)) && !total && !recomputed)
                 place(s, n, wide ? 0 : 2 * phase[n->id] + per_sample);
         }
     choose_tiles(s);
