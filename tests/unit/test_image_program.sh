@@ -78,15 +78,15 @@ rm -rf singles/*
 must "$sample" --run run -n 3 -o singles # a folder that is there
 
 # scores
-must "$MKSHAPES" -n 400 --seed 7 --size 16 --channels 1 -o real.npy
-must "$MKSHAPES" -n 400 --seed 8 --size 16 --channels 1 -o good.npy
-must "$MKSHAPES" -n 400 --seed 8 --size 16 --channels 1 --classes 2 -o few.npy
+must "$MKSHAPES" -n 250 --seed 7 --size 16 --channels 1 -o real.npy
+must "$MKSHAPES" -n 250 --seed 8 --size 16 --channels 1 -o good.npy
+must "$MKSHAPES" -n 250 --seed 8 --size 16 --channels 1 --classes 2 -o few.npy
 must "$GAGAC" score real.npy good.npy --json
 good=$(grep -m 1 '"swd"' words | tr -dc '0-9.')
 grep -q '"classes":.8,' words || note_failure 'not all classes are covered'
 must "$GAGAC" score real.npy few.npy --json
 few=$(grep -m 1 '"class_error"' words | tr -dc '0-9.')
-awk "BEGIN { exit !($good < 0.15 && $few > 0.4) }" || note_failure "scores: $good, $few"
+awk "BEGIN { exit !($good < 0.2 && $few > 0.4) }" || note_failure "scores: $good, $few"
 expect 0 'SWD' "$GAGAC" score real.npy good.npy
 expect 0 'triangle' "$GAGAC" score folder folder
 expect 4 "cannot read 'nothing.npy'" "$GAGAC" score s.npy s.npy --labels nothing.npy
