@@ -47,6 +47,16 @@ done
 grep -oE 'https?://[^" ]*|<script' run/report.html && note_failure 'the report is not whole'
 tail -n 1 run/metrics.jsonl | grep -qE '"swd": 0\.[0-9]+' || note_failure 'no swd in the metrics'
 
+# options that stand before those of the command line
+cp "$train" run/train
+printf -- '--data=../folder\n--resize\n' >run/train.options
+mv run/train.options run/train.later
+(cd run && mkdir -p other && cp ../run/train other/train && cp train.later other/train.options)
+expect 0 'nothing to do' env -C run/other ./train --data "$PWD/folder" --run "$PWD/run" --steps 60
+expect 0 '' \
+    env -C run/other ./train --data "$PWD/a.npy" --run "$PWD/x" --random-crop --steps 2 --quiet
+rm -rf run/other run/train run/train.later
+
 # resumed, cut into pieces, on other threads: the same bits
 must "$train" --data folder --run cut --resize --steps 25 --sample-every 20 --quiet --threads 1
 must "$train" --data folder --run cut --resize --steps 60 --sample-every 20 --quiet --threads 2
