@@ -720,6 +720,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
+    bool crop, resize, random_crop; /* of images of another size */
     bool wide;                   /* --order wide */
     bool list;                   /* new --list */
     const char *config_template; /* new --template */
@@ -774,6 +775,7 @@ typedef struct BuildOptions {
     bool images;      /* the program reads and writes images: with runtime/image_*.c and the
                          libraries they need */
     const char *data; /* default of RUN/train --data, NULL: none */
+    const char *fit;  /* an option of RUN/train by default, NULL: none: "--crop" */
     int threads;      /* default of RUN/train --threads, 0: none */
 } BuildOptions;
 
