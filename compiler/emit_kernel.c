@@ -424,6 +424,121 @@ static const char *packed_contract(Body *b, int rows, int depth)
     return template_fill("contract_packed.c", holes, 9);
 }
 
+/* ---------------------------------------------------------------- contractions in parts */
+enum { PART_BYTES = 26 * 1024 }; /* of an operand: leaves room in a first-level cache of 32 KB */
+
+/* The first array of the kernel that has the shape of the contraction's result: sums of parts wait
+ * there until the epilogue overwrites them. */
+static const char *waiting_place(Body *b, int rows)
+{
+    for (int k = -1; k < b->kernel->body_count; k++) {
+        const Node *n = k < 0 ? b->kernel->root : b->kernel->body[k];
+        bool whole = n->type.batch && n->type.rank == 1 && n->type.dims[0] == rows;
+        if (whole && b->plan->schedule->stored[n->id] && find_binding(b, n))
+            return find_binding(b, n)->name;
+    }
+    return NULL;
+}
+
+/* Inputs a part: equal parts of a long sum, whose rows of the operand stay in the nearest cache
+ * while all blocks of results go over them. */
+static int part_length(const Emitter *e, int depth, int lanes)
+{
+    int most = PART_BYTES / (lanes * (e->options->f64 ? 8 : 4));
+    int parts = (depth + most - 1) / most;
+    return (depth + parts - 1) / parts;
+}
+
+/* Weights come from a cache far away. Forward, each turn of the sum fetches a line of one of the
+ * rows behind the block's. Back, it fetches the line behind the one that it reads, at the right
+ * edge the first one of the next part. */
+static const char *fetch_ahead(const Node *w, const char *weights, bool forward, const char **place)
+{
+    int columns = w->type.dims[1], stride = padded(columns);
+    if (forward) {
+        *place = arena_printf("        __builtin_prefetch(&%s[o + rows + (i & 7)][i]);\n", weights);
+        return "";
+    }
+    *place = arena_printf("        __builtin_prefetch(ahead + (long)i * %d);\n", stride);
+    return arena_printf(
+        "    const int next = o + rows + LINE;\n"
+        "    const real *ahead = next < %d ? &%s[0][next] : &%s[to - from][next - %d];\n",
+        columns, weights, weights, columns);
+}
+
+/* The loops over parts, blocks of results and samples. */
+static const char *contract_loops(Body *b, Block block, int rows, int depth, int part)
+{
+    const char *names = name_list(b), *indent = part < depth ? "        " : "    ";
+    const char *range = part < depth ? "from, to, " : "";
+    int full = rows / block.rows * block.rows, rest = rows - full;
+    Text t = {0};
+    if (part < depth)
+        text_add(&t, "    for (int from = 0, to; from < %d; from = to) {\n", depth);
+    if (part < depth && depth % part == 0)
+        text_add(&t, "        to = from + %d;\n", part);
+    else if (part < depth)
+        text_add(&t, "        to = from + %d < %d ? from + %d : %d;\n", part, depth, part, depth);
+    if (full)
+        text_add(&t,
+                 "%sfor (int o = 0; o < %d; o += %d)\n%s    for (int l = 0; l < BT; l += %d * VL)\n"
+                 "%s        %s_block(%d, %so, l, %s);\n",
+                 indent, full, block.rows, indent, block.vectors, indent, PLACE_OF_NAME, block.rows,
+                 range, names);
+    if (rest)
+        text_add(&t, "%sfor (int l = 0; l < BT; l += %d * VL)\n%s    %s_block(%d, %s%d, l, %s);\n",
+                 indent, block.vectors, indent, PLACE_OF_NAME, rest, range, full, names);
+    if (part < depth)
+        text_append(&t, "    }\n");
+    return text_of(&t);
+}
+
+/* What a block does when its part is not the last: its sums go to the waiting place. */
+static const char *wait_text(const char *place, int vectors, int depth)
+{
+    return arena_printf("    if (to < %d) { /* the sums go on in the next part */\n        UNROLL\n"
+                        "        for (int r = 0; r < rows; r++) {\n            UNROLL\n"
+                        "            for (int v = 0; v < %d; v++)\n"
+                        "                vstore(&%s[o + r][l + v * VL], sum[r][v]);\n        }\n"
+                        "        return;\n    }\n",
+                        depth, vectors, place);
+}
+
+static const char *blocked_contract(Body *b, Block block, const char *weights)
+{
+    const Node *n = b->kernel->root, *w = n->inputs[1];
+    bool forward = n->op == OP_CONTRACT_Y;
+    int rows = n->type.dims[0], depth = n->inputs[0]->type.dims[0];
+    const char *place = rows > 2 * block.rows ? waiting_place(b, rows) : NULL;
+    int part = place ? part_length(b->e, depth, b->plan->schedule->lanes) : depth;
+    bool parts = part < depth;
+    const char *prefetch = "", *ahead = parts ? fetch_ahead(w, weights, forward, &prefetch) : "";
+    const char *start =
+        parts ? arena_printf("from ? vload(&%s[o + r][l + v * VL]) : vsplat(0)", place)
+              : "vsplat(0)";
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
+                    {"parameters", parameter_list(b)},
+                    {"rows_a_block", int_text(block.rows)},
+                    {"vectors", int_text(block.vectors)},
+                    {"range", parts ? "int from, int to, " : ""},
+                    {"ahead", ahead},
+                    {"from", parts ? "from" : "0"},
+                    {"to", parts ? "to" : int_text(depth)},
+                    {"start", start},
+                    {"prefetch", prefetch},
+                    {"wait", parts ? wait_text(place, block.vectors, depth) : ""},
+                    {"weight", arena_printf(forward ? "%s[o + r][i]" : "%s[i][o + r]", weights)},
+                    {"load_sums", text_of(&b->load_sums)},
+                    {"load_totals", text_of(&b->load_totals)},
+                    {"epilogue", text_of(&b->statements)},
+                    {"store_totals", text_of(&b->store_totals)},
+                    {"store_sums", text_of(&b->store_sums)},
+                    {"prepare", text_of(&b->prepare)},
+                    {"blocks", contract_loops(b, block, rows, depth, part)}};
+    return template_fill("contract.c", holes, sizeof holes / sizeof *holes);
+}
+
 static Call emit_contract(Emitter *e, Body *b)
 {
     const Node *n = b->kernel->root;
@@ -466,33 +581,7 @@ static Call emit_contract(Emitter *e, Body *b)
         call.function = add_function(e, wish, template_fill("contract_plain.c", holes, 7));
         return call;
     }
-    int full = rows / block.rows * block.rows, rest = rows - full;
-    Text blocks = {0};
-    if (full)
-        text_add(
-            &blocks,
-            "    for (int o = 0; o < %d; o += %d)\n        for (int l = 0; l < BT; l += %d * VL)\n"
-            "            %s_block(%d, o, l, %s);\n",
-            full, block.rows, block.vectors, PLACE_OF_NAME, block.rows, name_list(b));
-    if (rest)
-        text_add(&blocks,
-                 "    for (int l = 0; l < BT; l += %d * VL)\n        %s_block(%d, %d, l, %s);\n",
-                 block.vectors, PLACE_OF_NAME, rest, full, name_list(b));
-    Hole holes[] = {{"name", PLACE_OF_NAME},
-                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
-                    {"parameters", parameter_list(b)},
-                    {"rows_a_block", int_text(block.rows)},
-                    {"vectors", int_text(block.vectors)},
-                    {"depth", int_text(depth)},
-                    {"weight", weight},
-                    {"load_sums", text_of(&b->load_sums)},
-                    {"load_totals", text_of(&b->load_totals)},
-                    {"epilogue", text_of(&b->statements)},
-                    {"store_totals", text_of(&b->store_totals)},
-                    {"store_sums", text_of(&b->store_sums)},
-                    {"prepare", text_of(&b->prepare)},
-                    {"blocks", text_of(&blocks)}};
-    call.function = add_function(e, wish, template_fill("contract.c", holes, 14));
+    call.function = add_function(e, wish, blocked_contract(b, block, weights));
     return call;
 }
 
