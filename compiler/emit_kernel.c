@@ -425,7 +425,10 @@ static const char *packed_contract(Body *b, int rows, int depth)
 }
 
 /* ---------------------------------------------------------------- contractions in parts */
-enum { PART_BYTES = 26 * 1024 }; /* of an operand: leaves room in a first-level cache of 32 KB */
+enum {
+    PART_BYTES = 26 * 1024, /* of an operand: leaves room in a first-level cache of 32 KB */
+    GROUP_BLOCKS = 8        /* of rows of a weight gradient that get pair after pair */
+};
 
 /* The first array of the kernel that has the shape of the contraction's result: sums of parts wait
  * there until the epilogue overwrites them. */
@@ -585,65 +588,198 @@ static Call emit_contract(Emitter *e, Body *b)
     return call;
 }
 
-/* The loops over blocks of a weight gradient: full blocks and what is left in both directions. */
-static const char *weight_blocks(Block block, int rows, int vectors)
+/* ---------------------------------------------------------------- weight gradients */
+typedef struct Gradient {      /* a weight gradient in the making */
+    int rows, columns, stride; /* of dw */
+    int pairs;
+    Block block;
+    int strip; /* columns of dw at a time */
+    int vector_length;
+} Gradient;
+
+static const Node *gradient_term(const Kernel *kernel, int k)
+{
+    return k ? kernel->body[k - 1] : kernel->root;
+}
+
+static const char *numbered(const char *name, int k)
+{
+    return k ? arena_printf("%s%d", name, k + 1) : name;
+}
+
+/* Columns of a strip: whole blocks and whole virtual vectors that, transposed, fit the nearest
+ * cache. */
+static int strip_columns(const Emitter *e, Block block, int stride, int lanes)
+{
+    int unit = block.vectors * e->vector_length;
+    while (unit % LANES)
+        unit += block.vectors * e->vector_length;
+    int most = PART_BYTES / (lanes * (e->options->f64 ? 8 : 4));
+    most = most < MOST_STRIP ? most : MOST_STRIP;
+    int strip = most > unit ? most / unit * unit : unit;
+    return strip < stride ? strip : stride;
+}
+
+/* Blocks of `wide` vectors from column i of a strip on, for all rows and pairs. With several pairs
+ * a group of rows gets all of them before the next one: its share of dw stays near. */
+static void add_gradient_rows(Text *t, const Gradient *g, const char *c, const char *i, int wide,
+                              const char *indent)
+{
+    bool several = g->pairs > 1;
+    int full = g->rows / g->block.rows * g->block.rows, group = GROUP_BLOCKS * g->block.rows;
+    const char *operands =
+        several ? "first && p == 0, live, y_of[p], xt[p]" : "first, live, y, xt[0]";
+    const char *in = several ? arena_printf("%s        ", indent) : indent;
+    if (full && several)
+        text_add(t,
+                 "%sfor (int g = 0; g < %d; g += %d)\n%s    for (int p = 0; p < %d; p++)\n"
+                 "%sfor (int o = g; o < %sg + %d; o += %d)\n",
+                 indent, full, group, indent, g->pairs, in,
+                 full % group ? arena_printf("%d && o < ", full) : "", group, g->block.rows);
+    else if (full)
+        text_add(t, "%sfor (int o = 0; o < %d; o += %d)\n", indent, full, g->block.rows);
+    if (full)
+        text_add(t, "%s    %s_block(%d, %d, o, %s, %s, %s, dw);\n", in, PLACE_OF_NAME,
+                 g->block.rows, wide, c, i, operands);
+    if (full < g->rows && several)
+        text_add(t, "%sfor (int p = 0; p < %d; p++)\n    ", indent, g->pairs);
+    if (full < g->rows)
+        text_add(t, "%s%s_block(%d, %d, %d, %s, %s, %s, dw);\n", indent, PLACE_OF_NAME,
+                 g->rows - full, wide, full, c, i, operands);
+}
+
+/* `count` columns of dw from column c on: `features` of them are operands, the rest pads. */
+static void add_strip(Text *t, const Gradient *g, const char *c, int count, const char *features,
+                      const char *indent)
+{
+    int vectors = count / g->vector_length, full = vectors / g->block.vectors * g->block.vectors;
+    for (int p = 0; p < g->pairs; p++)
+        text_add(t, "%stranspose_tile(&xt[%d][0][0], %d, &%s[%s][0], BT, %s, BT);\n", indent, p,
+                 g->strip, numbered("x", p), c, features);
+    if (full > g->block.vectors) {
+        text_add(t, "%sfor (int i = 0; i < %d * VL; i += %d * VL) {\n", indent, full,
+                 g->block.vectors);
+        add_gradient_rows(t, g, c, "i", g->block.vectors, arena_printf("%s    ", indent));
+        text_add(t, "%s}\n", indent);
+    } else if (full) {
+        add_gradient_rows(t, g, c, "0", g->block.vectors, indent);
+    }
+    if (vectors > full)
+        add_gradient_rows(t, g, c, arena_printf("%d * VL", full), vectors - full, indent);
+}
+
+static const char *gradient_strips(const Gradient *g)
 {
     Text t = {0};
-    int full_vectors = vectors / block.vectors * block.vectors;
-    int full_rows = rows / block.rows * block.rows;
-    for (int part = 0; part < 2; part++) {
-        int wide = part ? vectors - full_vectors : block.vectors;
-        int from = part ? full_vectors : 0, to = part ? vectors : full_vectors;
-        if (from == to)
-            continue;
-        text_add(&t, "    for (int i = %d * VL; i < %d * VL; i += %d * VL) {\n", from, to, wide);
-        if (full_rows)
-            text_add(&t,
-                     "        for (int o = 0; o < %d; o += %d)\n"
-                     "            %s_block(%d, %d, o, i, first, live, y, xt, dw);\n",
-                     full_rows, block.rows, PLACE_OF_NAME, block.rows, wide);
-        if (rows > full_rows)
-            text_add(&t, "        %s_block(%d, %d, %d, i, first, live, y, xt, dw);\n",
-                     PLACE_OF_NAME, rows - full_rows, wide, full_rows);
-        text_append(&t, "    }\n");
+    int full = g->columns / g->strip * g->strip; /* strips without pads */
+    if (g->pairs > 1) {
+        text_add(&t, "    real(*const y_of[%d])[BT] = {y", g->pairs);
+        for (int p = 1; p < g->pairs; p++)
+            text_add(&t, ", %s", numbered("y", p));
+        text_append(&t, "};\n");
     }
+    if (full > g->strip) {
+        text_add(&t, "    for (int c = 0; c < %d; c += %d) {\n", full, g->strip);
+        add_strip(&t, g, "c", g->strip, int_text(g->strip), "        ");
+        text_append(&t, "    }\n");
+    } else if (full) {
+        add_strip(&t, g, "0", g->strip, int_text(g->strip), "    ");
+    }
+    if (full < g->stride)
+        add_strip(&t, g, int_text(full), g->stride - full, int_text(g->columns - full), "    ");
     return text_of(&t);
+}
+
+/* "real y[restrict 400][BT], real x[restrict 6][BT]" of every pair */
+static const char *gradient_parameters(const Gradient *g)
+{
+    Text t = {0};
+    for (int p = 0; p < g->pairs; p++)
+        text_add(&t, "%sreal %s[restrict %d][BT], real %s[restrict %d][BT]", p ? ",\n    " : "",
+                 numbered("y", p), g->rows, numbered("x", p), g->columns);
+    return text_of(&t);
+}
+
+static const char *plain_terms(const Gradient *g)
+{
+    Text t = {0};
+    for (int p = 0; p < g->pairs; p++)
+        text_add(&t,
+                 "            for (int s = 0; s < live; s++)\n"
+                 "                sum += %s[o][s] * %s[i][s];\n",
+                 numbered("y", p), numbered("x", p));
+    return text_of(&t);
+}
+
+/* Each turn over the samples fetches a line of one of the next rows: the rows as a mask, and the
+ * column, so that all of a block's lines had their turn. */
+static const char *fetch_column(const Gradient *g, int lanes, int *mask)
+{
+    int shift = 3;
+    while (1 << shift < g->block.rows)
+        shift++;
+    *mask = (1 << shift) - 1;
+    int turns = lanes >> shift, columns = g->block.vectors * g->vector_length;
+    return arena_printf("(s >> %d) * %d", shift, turns > 0 ? (columns + turns - 1) / turns : 0);
+}
+
+static const char *gradient_function(Emitter *e, const Gradient *g, int lanes)
+{
+    int mask;
+    const char *column = fetch_column(g, lanes, &mask);
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
+                    {"parameters", gradient_parameters(g)},
+                    {"pairs", int_text(g->pairs)},
+                    {"rows", int_text(g->rows)},
+                    {"stride", int_text(g->stride)},
+                    {"strip", int_text(g->strip)},
+                    {"rows_a_block", int_text(g->block.rows)},
+                    {"vectors_a_block", int_text(g->block.vectors)},
+                    {"fetch_rows", int_text(mask)},
+                    {"fetch_column", column},
+                    {"strips", gradient_strips(g)}};
+    const char *wish = arena_printf("weight_gradient_%dx%d", g->rows, g->columns);
+    return add_function(e, wish, template_fill("weight.c", holes, sizeof holes / sizeof *holes));
+}
+
+static const char *plain_gradient_function(Emitter *e, const Gradient *g)
+{
+    Hole holes[] = {{"name", PLACE_OF_NAME},         {"parameters", gradient_parameters(g)},
+                    {"rows", int_text(g->rows)},     {"columns", int_text(g->columns)},
+                    {"stride", int_text(g->stride)}, {"terms", plain_terms(g)}};
+    const char *wish = arena_printf("weight_gradient_%dx%d", g->rows, g->columns);
+    return add_function(e, wish,
+                        template_fill("weight_plain.c", holes, sizeof holes / sizeof *holes));
 }
 
 static Call emit_weight(Emitter *e, Body *b)
 {
-    const Node *n = b->kernel->root, *y = n->inputs[0], *x = n->inputs[1];
+    const Kernel *kernel = b->kernel;
     const Plan *plan = b->plan;
-    int rows = n->type.dims[0], columns = n->type.dims[1], stride = padded(columns);
-    const char *name_y = plan->buffers[plan->buffer_of[y->id]].name;
-    const char *name_x = plan->buffers[plan->buffer_of[x->id]].name;
-    const Sum *sum = &plan->schedule->sums[plan->schedule->sum_of[n->id]];
-    const char *wish = arena_printf("weight_gradient_%dx%d", rows, columns);
-    const char *first = plan->first_adder[n->id] ? "first" : "0";
-    Call call = {0};
-    if (e->options->plain) {
-        Hole holes[] = {{"name", PLACE_OF_NAME},
-                        {"rows", int_text(rows)},
-                        {"columns", int_text(columns)},
-                        {"stride", int_text(stride)}};
-        call.function = add_function(e, wish, template_fill("weight_plain.c", holes, 4));
-        call.arguments =
-            arena_printf("%s, live_count, %s, %s, sums->%s", first, name_y, name_x, sum->name);
-        return call;
+    const Type *type = &kernel->root->type;
+    int lanes = plan->schedule->lanes;
+    Gradient g = {.rows = type->dims[0],
+                  .columns = type->dims[1],
+                  .stride = padded(type->dims[1]),
+                  .pairs = 1 + kernel->body_count,
+                  .vector_length = e->vector_length};
+    Text arguments = {0};
+    text_append(&arguments, "first, live_count");
+    if (!e->options->plain) {
+        g.block = weight_block(e, g.stride);
+        g.strip = strip_columns(e, g.block, g.stride, lanes);
+        text_add(&arguments, ", (real(*)[BT][%d])transposed", g.strip);
     }
-    Block block = weight_block(e, stride);
-    Hole holes[] = {{"name", PLACE_OF_NAME},
-                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
-                    {"rows", int_text(rows)},
-                    {"columns", int_text(columns)},
-                    {"stride", int_text(stride)},
-                    {"rows_a_block", int_text(block.rows)},
-                    {"vectors_a_block", int_text(block.vectors)},
-                    {"blocks", weight_blocks(block, rows, stride / e->vector_length)}};
-    call.function = add_function(e, wish, template_fill("weight.c", holes, 8));
-    call.arguments = arena_printf("%s, live_count, (real(*)[%d])transposed, %s, %s, sums->%s",
-                                  first, stride, name_y, name_x, sum->name);
-    return call;
+    for (int k = 0; k < g.pairs; k++)
+        for (int j = 0; j < 2; j++)
+            text_add(&arguments, ", %s",
+                     plan_buffer(plan, gradient_term(kernel, k)->inputs[j])->name);
+    const Sum *sum = &plan->schedule->sums[plan->schedule->sum_of[kernel->root->id]];
+    text_add(&arguments, ", sums->%s", sum->name);
+    return (Call){.function = e->options->plain ? plain_gradient_function(e, &g)
+                                                : gradient_function(e, &g, lanes),
+                  .arguments = text_of(&arguments)};
 }
 
 /* ---------------------------------------------------------------- nests and joins */
