@@ -64,9 +64,10 @@ static void choose_sizes(int version)
     int batch = PICK(batches);
     int widest = batch <= 250 && chance(0.15) ? 130 : 40; /* the interpreter is slow */
     int least = 1;
-    if (seed % 6 == 5) { /* layers whose sums run in parts */
-        batch = batch > 97 ? batch % 97 + 1 : batch;
-        least = 90, widest = 330;
+    bool parts = seed % 6 == 5; /* layers whose sums run in parts */
+    if (parts) {
+        batch = between(33, 48);
+        least = 140, widest = 210;
     }
     set("batch_size", "%d", batch);
     set("d_dim", "%d", between(least, widest));
@@ -76,7 +77,7 @@ static void choose_sizes(int version)
     set("z_dim", "%d", between(1, 12));
     set("d_nb_update", "%d", between(1, 3));
     set("g_nb_update", "%d", between(1, 2));
-    set("epoch", "%d", between(1, 3));
+    set("epoch", "%d", parts ? 1 : between(1, 3));
 }
 
 /* Columns k0 k1 ..., the last of them conditions; some encoded, one to three together. */
