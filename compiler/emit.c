@@ -115,16 +115,19 @@ static void emit_state(Text *out, const Graph *g)
     text_append(out, "};\n\n");
 }
 
-static size_t transposed_size(
-    const Plan *p) /* reals: the widest operand that a weight gradient transposes */
+/* Reals that a weight gradient's operands take up at most, transposed strip by strip. */
+static size_t transposed_size(const Plan *p)
 {
     const Schedule *s = p->schedule;
     int widest = 0;
     for (int k = 0; k < s->section_count; k++)
         for (int j = 0; j < s->sections[k].count; j++) {
             const Kernel *kernel = s->sections[k].kernels[j];
-            if (kernel->kind == KERNEL_WEIGHT && padded(kernel->root->type.dims[1]) > widest)
-                widest = padded(kernel->root->type.dims[1]);
+            if (kernel->kind != KERNEL_WEIGHT)
+                continue;
+            int strip = padded(kernel->root->type.dims[1]);
+            strip = (strip < MOST_STRIP ? strip : MOST_STRIP) * (1 + kernel->body_count);
+            widest = strip > widest ? strip : widest;
         }
     return (size_t)widest * (size_t)s->lanes;
 }
@@ -146,7 +149,7 @@ static void emit_sizes(Text *out, const Graph *g, Plan *const plans[])
         "*/\n"
         "    TILES = %d,\n    SHARDS = %d, /* of consecutive tiles; each adds up its own sums */\n"
         "    SCRATCH = %zu, /* reals of a tile's values */\n"
-        "    THREAD_SCRATCH = %zu, /* the same and a transposed operand */\n"
+        "    THREAD_SCRATCH = %zu, /* the same and transposed operands */\n"
         "    KEPT = %zu /* reals of a tile kept from section to section */\n};\n\n",
         s->graph->batch_size, s->lanes, s->tiles, s->shards, scratch, scratch + transposed, kept);
 }

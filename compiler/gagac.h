@@ -604,7 +604,8 @@ typedef struct Kernel {
     bool batch;  /* runs for every tile of samples; else once, over whole arrays */
     Type space;  /* what its loops run over: [features] a sample, or the array */
     Node *root;  /* FILL JOIN CONTRACT WEIGHT: the node it is for */
-    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order */
+    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order; WEIGHT, over tiles: more
+                    gradients that add to the root's sum */
     int body_count, body_capacity;
     int number;  /* in the generated code, through all sections of a step */
     int level;   /* global: kernels of one level do not depend on each other */
@@ -683,8 +684,6 @@ typedef struct Plan {
     Buffer *globals; /* of global nodes that are stored */
     int global_count;
     int *global_of; /* by node id, -1 */
-    bool
-        *first_adder; /* by node id: the first CONTRACT_W of its sum in a tile: it starts the sum */
     size_t scratch_size; /* reals of a tile's scratch, one a thread */
     size_t kept_size;    /* reals a tile of values kept from one section to a later one */
     size_t wide_size;    /* wide: reals of the block that holds all values of a step */

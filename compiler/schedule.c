@@ -390,6 +390,23 @@ static void place_in_nest(Schedule *s, int section, Node *n)
     s->kernel_of[n->id] = host;
 }
 
+/* Over tiles, all gradients that add to one sum are one kernel, as late as the last of them: a
+ * tile's share is loaded and stored once. */
+static Kernel *join_gradients(Schedule *s, Node *n, int section)
+{
+    Section *at = &s->sections[section];
+    for (int k = 0; k < at->count && s->order == ORDER_TILES; k++) {
+        Kernel *kernel = at->kernels[k];
+        if (kernel->kind != KERNEL_WEIGHT || s->sum_of[kernel->root->id] != s->sum_of[n->id])
+            continue;
+        memmove(at->kernels + k, at->kernels + k + 1, (size_t)(at->count - k - 1) * sizeof kernel);
+        at->kernels[at->count - 1] = kernel;
+        add_to_body(kernel, n);
+        return kernel;
+    }
+    return NULL;
+}
+
 static void place(Schedule *s, Node *n, int section)
 {
     s->section_of[n->id] = section;
@@ -416,6 +433,9 @@ static void place(Schedule *s, Node *n, int section)
         place_in_nest(s, section, n);
         return;
     }
+    s->kernel_of[n->id] = kind == KERNEL_WEIGHT ? join_gradients(s, n, section) : NULL;
+    if (s->kernel_of[n->id])
+        return;
     s->kernel_of[n->id] = add_kernel(s, section,
                                      (Kernel){.kind = kind,
                                               .batch = n->type.batch || kind == KERNEL_WEIGHT,
@@ -540,6 +560,12 @@ static int64_t window_count(const Node *n)
     return maps ? (int64_t)y->dims[1] * y->dims[2] : 1;
 }
 
+static double weight_flops(const Node *n, double batch)
+{
+    bool gradient = n->op == OP_CONTRACT_W || n->op == OP_CONV_W;
+    return gradient ? 2 * batch * (double)type_size(&n->type) * (double)window_count(n) : 0;
+}
+
 /* Two operations a multiply-add, as the network needs them: contractions, and products summed over
  * features or the batch. */
 double kernel_flops(const Schedule *s, const Kernel *kernel)
@@ -549,10 +575,11 @@ double kernel_flops(const Schedule *s, const Kernel *kernel)
         flops += 2 * batch * (double)type_size(&kernel->root->inputs[1]->type) *
                  (double)window_count(kernel->root);
     if (kernel->kind == KERNEL_WEIGHT)
-        flops +=
-            2 * batch * (double)type_size(&kernel->root->type) * (double)window_count(kernel->root);
+        flops += weight_flops(kernel->root, batch);
     for (int k = 0; k < kernel->body_count && kernel->batch; k++) {
         const Node *n = kernel->body[k];
+        if (kernel->kind == KERNEL_WEIGHT)
+            flops += weight_flops(n, batch);
         if (op_table[n->op].kind == CLASS_REDUCE && n->inputs[0]->op == OP_MUL)
             flops += 2 * batch * (double)type_size(&n->inputs[0]->type);
     }
