@@ -54,7 +54,8 @@ static void explain_shared(Warp *warp, int l, uint64_t address, uint32_t bytes)
                 bytes, (unsigned long long)address, block->shared_bytes);
 }
 
-static unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
+static inline unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes,
+                                            int kind)
 {
     const Block *block = warp->block;
     address &= 0xffffffffu;
@@ -93,7 +94,8 @@ static void explain_bounds(Warp *warp, int l, uint64_t address, uint32_t bytes)
                     (unsigned long long)near->bytes);
 }
 
-static unsigned char *resolve_global(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
+static inline unsigned char *resolve_global(Warp *warp, int l, uint64_t address, uint32_t bytes,
+                                            int kind)
 {
     if (!settings.check) {
         if (address - arena_base < arena_end - arena_base - bytes)
@@ -224,8 +226,17 @@ void resolve(Warp *warp, const Inst *inst, uint32_t mask, uint32_t bytes, int ki
         }
         return;
     }
-    for (int l = 0; l < LANES; l++)
-        where[l] = mask >> l & 1 ? resolve_one(warp, l, space, address[l], bytes, kind) : NULL;
+    for (int l = 0; l < LANES; l++) {
+        bool aligned = !(address[l] & (bytes - 1) & 31);
+        if (!(mask >> l & 1))
+            where[l] = NULL;
+        else if (space == SPACE_SHARED && aligned)
+            where[l] = resolve_shared(warp, l, address[l], bytes, kind);
+        else if (space == SPACE_GLOBAL && aligned)
+            where[l] = resolve_global(warp, l, address[l], bytes, kind);
+        else
+            where[l] = resolve_one(warp, l, space, address[l], bytes, kind);
+    }
 }
 
 /* ---------------------------------------------------------------- loads and stores */
@@ -251,9 +262,7 @@ static void load_words(Warp *warp, uint32_t slot, unsigned element, uint32_t mas
                        unsigned char *const where[LANES])
 {
     uint32_t *d = U32(slot);
-    for (int l = 0; l < LANES; l++)
-        if (mask >> l & 1)
-            memcpy(&d[l], where[l] + 4 * element, 4);
+    FOR_LANES(mask, memcpy(&d[l], where[l] + 4 * element, 4););
 }
 
 void run_load(Warp *warp, const Inst *inst, uint32_t mask)
