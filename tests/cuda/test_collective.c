@@ -248,7 +248,7 @@ static void matrices_f64_f16(void **state)
 static void newer_instructions(void **state)
 {
     static const char *const text =
-        "extern \"C\" __global__ void k(unsigned *y) { int l = threadIdx.x;"
+        "extern \"C\" __global__ void k(unsigned *y, float *z) { int l = threadIdx.x;"
         "  __shared__ __align__(16) unsigned short s[256]; unsigned r[2] = {0, 0};"
         "  unsigned row = __cvta_generic_to_shared(s + (l & 15) * 8), a = l * 2 | (l * 2 + 1) << "
         "16;"
@@ -260,14 +260,19 @@ static void newer_instructions(void **state)
         "equal;"
         "  unsigned leader; asm volatile(\"{.reg .pred p; elect.sync _|p, 0xffffffff;\""
         "    \"selp.u32 %0, 1, 0, p;}\" : \"=r\"(leader)); y[96 + l] = leader;"
+        "  asm volatile(\"red.global.add.v4.f32 [%0], {%1, %2, %1, %2};\" :: \"l\"(z + l % 2 * 4),"
+        "    \"f\"(1.f * l), \"f\"(0.5f) : \"memory\");"
         "  y[128 + l] = __reduce_max_sync(~0u, l ^ 21) + __reduce_xor_sync(~0u, 1u << l); }";
     uint32_t y[160];
+    float sums[8] = {0};
     (void)state;
     if (vm_arch < 90)
         skip();
-    DevicePtr dy = vm_put(NULL, sizeof y);
-    assert_int_equal(vm_run(vm_kernel(text, "k"), 1, 32, 0, (void *[]){&dy}), 0);
+    DevicePtr dy = vm_put(NULL, sizeof y), dz = vm_put(sums, sizeof sums);
+    assert_int_equal(vm_run(vm_kernel(text, "k"), 1, 32, 0, (void *[]){&dy, &dz}), 0);
     vm_get(y, dy, sizeof y);
+    vm_get(sums, dz, sizeof sums);
+    assert_true(sums[0] == 240 && sums[1] == 8 && sums[4] == 256 && sums[7] == 8);
     for (uint32_t l = 0; l < 32; l++) {
         uint32_t first = l % 4 * 16 + l / 4; /* element (l / 4, 2 (l % 4)) of the transpose */
         assert_int_equal(y[l], first | (first + 8) << 16);

@@ -415,34 +415,43 @@ static bool is_float_add(const Inst *inst)
             inst->type == TYPE_BF16 || inst->type == TYPE_F16X2 || inst->type == TYPE_BF16X2);
 }
 
+static uint64_t atomic_result(Warp *warp, const Inst *inst, int l, uint64_t old, uint64_t value)
+{
+    if (inst->mode == ATOM_CAS)
+        return old != value ? old : inst->bytes == 8 ? U64(inst->c)[l] : U32(inst->c)[l];
+    if (is_float_add(inst))
+        return float_atomic((Type)inst->type, old, value);
+    return integer_atomic(inst->mode, old, value, type_is_signed((Type)inst->type), inst->bytes);
+}
+
+/* Element i of the vector of lane l. */
+static void run_atomic_lane(Warp *warp, const Inst *inst, int l, unsigned i, unsigned char *where)
+{
+    bool wide = inst->bytes == 8;
+    uint64_t old = read_bytes(where, inst->bytes, false);
+    uint64_t value = wide ? U64(inst->list[i])[l] : U32(inst->list[i])[l];
+    uint32_t target = inst->list[inst->count + i];
+    if (inst->bytes == 2)
+        value &= 0xffff;
+    uint64_t result = atomic_result(warp, inst, l, old, value);
+    memcpy(where, &result, inst->bytes);
+    if (target == NO_SLOT)
+        return;
+    if (wide)
+        U64(target)[l] = old;
+    else
+        U32(target)[l] = (uint32_t)old;
+}
+
 void run_atomic(Warp *warp, const Inst *inst, uint32_t mask)
 {
     unsigned char *where[LANES];
-    bool wide = inst->bytes == 8;
-    resolve(warp, inst, mask, inst->bytes, ACCESS_ATOMIC | ACCESS_WRITE, where);
+    resolve(warp, inst, mask, (uint32_t)inst->bytes * inst->count, ACCESS_ATOMIC | ACCESS_WRITE,
+            where);
     lock_atomics();
-    for (int l = 0; l < LANES; l++) {
-        if (!(mask >> l & 1) || !where[l])
-            continue;
-        uint64_t old = read_bytes(where[l], inst->bytes, false), result;
-        uint64_t value = wide ? U64(inst->b)[l] : U32(inst->b)[l];
-        if (inst->bytes == 2)
-            value &= 0xffff;
-        if (inst->mode == ATOM_CAS)
-            result = old == value ? (wide ? U64(inst->c)[l] : U32(inst->c)[l]) : old;
-        else if (is_float_add(inst))
-            result = float_atomic((Type)inst->type, old, value);
-        else
-            result = integer_atomic(inst->mode, old, value, type_is_signed((Type)inst->type),
-                                    inst->bytes);
-        memcpy(where[l], &result, inst->bytes);
-        if (inst->d == NO_SLOT)
-            continue;
-        if (wide)
-            U64(inst->d)[l] = old;
-        else
-            U32(inst->d)[l] = (uint32_t)old;
-    }
+    for (int l = 0; l < LANES; l++)
+        for (unsigned i = 0; (mask >> l & 1) && where[l] && i < inst->count; i++)
+            run_atomic_lane(warp, inst, l, i, where[l] + i * inst->bytes);
     unlock_atomics();
 }
 
