@@ -552,7 +552,8 @@ void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int coun
         text_add(&choices,
                  "%s            sample_%d(&s, first, rest < %d ? rest : %d, out, "
                  "request->thread), first += %d;\n",
-                 k == 0           ? arena_printf("        if (rest > %d)\n", batch / 2)
+                 count == 1       ? ""
+                 : k == 0         ? arena_printf("        if (rest > %d)\n", batch / 2)
                  : k == count - 1 ? "        else\n"
                                   : arena_printf("        else if (rest > %d)\n", batch / 2),
                  batch, batch, batch, batch);
