@@ -163,7 +163,7 @@ int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,
                      WidePass passes[MAX_WIDE_PASSES]);
 /* ---------------------------------------------------------------- emit_conv.c: the same, tuned */
 int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
-int emit_gradient_passes(Emitter *e, const Plan *p, const Node *n, WidePass *passes);
+int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
 int64_t packed_reals(const Plan *p); /* of the block `packed` that its passes share */
 
 /* ---------------------------------------------------------------- emit_sampler.c: the one file to
