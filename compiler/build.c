@@ -95,6 +95,8 @@ static void collect_files(Build *build, EmittedFiles generated)
         if (!has_prefix(file->name, runtime))
             continue;
         const char *name = arena_printf("src/%s", file->name + strlen(runtime));
+        if (has_prefix(name, "src/image_") && !build->options->images)
+            continue;
         bool is_main = strcmp(name, "src/train.c") == 0 || strcmp(name, "src/sample.c") == 0;
         add_file(build, (EmittedFile){name, file->text, file->length},
                  is_main ? UNIT_MAIN : UNIT_RUNTIME);
@@ -164,7 +166,7 @@ static void target_argv(const Build *build, const Target *target, Words *words)
     }
     if (build->archive != NULL)
         words_add(words, archive_name);
-    words_add(words, "-lm");
+    link_libraries(words, build->options);
 }
 
 static void start_key(Sha256 *sha, const Build *build, const Words *argv)

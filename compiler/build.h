@@ -35,6 +35,8 @@ typedef struct Bytes {
 Bytes file_read(const char *path); /* a whole file, with a NUL after it */
 /* Creates or replaces; every write is checked, close too. mode is cut by the umask. */
 bool file_write(const char *path, const void *bytes, size_t length, unsigned mode);
+/* The same for a file that is not there yet; EEXIST when it is. */
+bool file_create(const char *path, const void *bytes, size_t length, unsigned mode);
 bool path_exists(const char *path);
 bool tree_remove(const char *path); /* a folder with all in it; never follows a link */
 /* Makes an empty private folder PREFIX-XXXXXX. It is removed when the program ends, unless it was
@@ -45,6 +47,14 @@ const char *path_absolute(const char *path); /* of a file that need not exist */
 const char *environment(const char *name);   /* NULL: not set, or empty */
 /* A folder for short-lived files: $TMPDIR, or the system's. */
 const char *folder_for_temporaries(void);
+
+/* ---------------------------------------------------------------- command_new.c */
+/* The packaged config of that name, "dcgan" or "dcgan.json" or "progressive_growing/base"; NULL
+ * when there is none. */
+const EmbeddedFile *template_find(const char *name);
+void template_list(void); /* all of them, with description and a command that trains them */
+/* Writes NAME.json, a copy of a template (NULL: "default"). Never replaces a file. */
+void template_copy(const char *template, const char *name);
 
 /* ---------------------------------------------------------------- process.c */
 typedef enum Capture {
@@ -119,6 +129,8 @@ typedef struct Words {
 void words_add(Words *words, const char *word);
 /* Flags of a unit that hold for every compiler, without names of files. */
 void compile_flags(Words *words, UnitKind kind, const BuildOptions *options);
+/* What a program is linked with, behind its objects. */
+void link_libraries(Words *words, const BuildOptions *options);
 /* Flags of this compiler (clang and gcc differ in how a multiply-add is asked for), then the words
  * of $GAGAC_CFLAGS. */
 void compiler_flags(Words *words);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { SAMPLER_BATCH = 16 }; /* samples at once in the wide order; the rest one by one */
+
 /* ---------------------------------------------------------------- heads */
 /* The config's base name if it is harmless in a comment. */
 static const char *safe_name(const Model *model)
@@ -147,8 +149,29 @@ static void emit_sizes(Text *out, const Graph *g, Plan *const plans[])
         s->graph->batch_size, s->lanes, s->tiles, s->shards, scratch, scratch + transposed, kept);
 }
 
+/* Wide: one block for the values of whichever step runs. */
+static void emit_wide_work(Text *out, const Graph *g, Plan *const plans[])
+{
+    size_t values = 16;
+    int64_t packed = 16;
+    for (int k = 0; k < g->step_count - 1; k++) {
+        values = plans[k]->wide_size > values ? plans[k]->wide_size : values;
+        packed = packed_reals(plans[k]) > packed ? packed_reals(plans[k]) : packed;
+    }
+    text_add(out,
+             "enum {\n    BATCH = %d,\n    VALUES = %zu, /* reals of a step's values */\n"
+             "    PACKED = %lld /* reals of operands in the order of a kernel */\n};\n\n"
+             "struct work { /* what a step needs while it runs */\n    real values[VALUES] "
+             "ALIGNED;\n    real packed[PACKED] ALIGNED;\n};\n\n",
+             g->batch_size, (values + 15) / 16 * 16, (long long)packed);
+}
+
 static void emit_work(Text *out, const Graph *g, Plan *const plans[])
 {
+    if (plans[0]->schedule->order == ORDER_WIDE) {
+        emit_wide_work(out, g, plans);
+        return;
+    }
     emit_sizes(out, g, plans);
     for (int k = 0; k < g->step_count - 1; k++)
         emit_structures(out, plans[k]);
@@ -196,6 +219,9 @@ static void emit_includes(Text *out, const EmitOptions *options)
 {
     text_add(out, " */\n#include \"model.h\"\n#include \"%s\"\n#include \"profile.h\"\n",
              options->plain ? "tile.h" : "vectile.h");
+    if (options->order == ORDER_WIDE)
+        text_append(out, "#include \"wide.h\"\n\n"
+                         "#define AT(offset) ((void *)(s->values + (offset)))\n");
 }
 
 static const char totals[] =
@@ -224,15 +250,30 @@ static const char *emit_training(const Model *model, const Graph *g, Plan *const
         text_add(&out, " *   %-8s %s: %.6g GFLOP\n", g->steps[k].name, g->steps[k].title,
                  plans[k]->schedule->flops * 1e-9);
     emit_includes(&out, options);
-    text_append(&out, "#include \"peak.h\"\n#include \"totals.h\"\n\n");
-    text_append(&out, totals);
-    for (int k = 0; k < g->step_count - 1; k++)
-        emit_step(&out, &e, plans[k]);
+    bool wide = options->order == ORDER_WIDE;
+    text_append(&out, wide ? "#include \"peak.h\"\n\n"
+                           : "#include \"peak.h\"\n#include \"totals.h\"\n\n");
+    if (!wide)
+        text_append(&out, totals);
+    for (int k = 0; k < g->step_count - 1; k++) {
+        if (wide)
+            emit_wide_step(&out, &e, plans[k]);
+        else
+            emit_step(&out, &e, plans[k]);
+    }
     text_append(&out, "double measure_peak(Pool *pool)\n{\n    return peak_measure(pool);\n}\n");
     return text_of(&out);
 }
 
 /* ---------------------------------------------------------------- generator.c */
+static Plan *plan_wide_sampler(const Model *model, int batch)
+{
+    Graph *g = sample_build(model, batch);
+    return plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
+}
+
+static Plan *plan_sampler_of_one(const Model *model) { return plan_wide_sampler(model, 1); }
+
 static const char *emit_generator(const Model *model, const Graph *g, Plan *const plans[],
                                   const EmitOptions *options)
 {
@@ -245,8 +286,13 @@ static const char *emit_generator(const Model *model, const Graph *g, Plan *cons
             e.profiled += plans[k]->schedule->sections[j].count;
     emit_head(&out, model, "generator.c", "Rows from the generator, tile by tile.");
     text_add(&out, " *   %.6g GFLOP for a million rows\n",
-             p->schedule->flops / g->batch_size * 1e-3);
+             p->schedule->flops / p->schedule->graph->batch_size * 1e-3);
     emit_includes(&out, options);
+    if (options->order == ORDER_WIDE) {
+        const Plan *wide[] = {p, plan_sampler_of_one(model)};
+        emit_wide_sample(&out, &e, wide, 2);
+        return text_of(&out);
+    }
     text_add(&out, "\nenum { BT = %d }; /* samples of a tile */\n\n", p->schedule->lanes);
     emit_sample(&out, &e, p);
     return text_of(&out);
@@ -262,7 +308,10 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     Graph *g = steps_build(model);
     Plan **plans = arena_alloc((size_t)g->step_count * sizeof(Plan *));
     for (int k = 0; k < g->step_count; k++)
-        plans[k] = plan_buffers(schedule_step(g, &g->steps[k], ORDER_TILES), false);
+        plans[k] = plan_buffers(schedule_step(g, &g->steps[k], options->order),
+                                options->order == ORDER_WIDE);
+    if (options->order == ORDER_WIDE)
+        plans[g->step_count - 1] = plan_wide_sampler(model, SAMPLER_BATCH);
     SamplerTexts sampler = emit_sampler(model, g, options);
     EmittedFiles files = {arena_alloc(8 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));

@@ -34,6 +34,7 @@ typedef struct Emitter { /* one generated program in the making */
     int known_count, known_capacity;
     int profiled; /* numbered kernels so far, over all steps */
     bool sampler; /* the generator's weights are handed in */
+    bool device;  /* CUDA */
     bool packed; /* tensors are constant tables of the file, without padding: the shipped sampler */
 } Emitter;
 
@@ -55,6 +56,13 @@ typedef struct Named {
     const char *index, *name;
 } Named; /* a value in a local */
 
+/* Wide: where a value is read, an index an axis, and the sample ("" where there is no batch axis).
+ */
+typedef struct Place {
+    const char *axis[MAX_RANK];
+    const char *lane;
+} Place;
+
 typedef struct Body { /* a kernel function in the making */
     Emitter *e;
     const Plan *plan;
@@ -70,6 +78,9 @@ typedef struct Body { /* a kernel function in the making */
         store_sums;    /* of a block of a contraction, see keep_in_registers() */
     int block_vectors; /* vectors of samples of such a block, 0 elsewhere */
     const char *indent;
+    Place own;   /* wide: the index of the kernel's loops */
+    bool flat;   /* wide: own.lane counts samples and the last axis in one: rows of lanes */
+    bool broken; /* wide: an expression does not fit `flat` or `vector`: print again without */
 } Body;
 
 extern const char PLACE_OF_NAME[]; /* stands for the function's name in its text */
@@ -99,6 +110,23 @@ const char *argument_list(const Body *b);
 /* Adds a function unless one of equal text is known; gives its name. */
 const char *add_function(Emitter *e, const char *wish, const char *text);
 
+/* ---------------------------------------------------------------- emit_value.c: expressions of the
+ * wide order, for every target */
+/* The text of a node's value at an index; writes what it needs before to b->statements. */
+const char *value_at(Body *b, const Node *n, Place at);
+/* The place in memory of a stored value, of a tensor for an ASSIGN; `written` names it `out`. */
+const char *place_of(Body *b, const Node *n, Place at, bool written);
+const char *tensor_place(Body *b, const Tensor *tensor, Place at);
+const char *load_text(const Body *b, const char *place); /* a vector from there, or a number */
+const char *store_text(const Body *b, const char *place, const char *value);
+/* The node's statements in a loop over its kernel's space; reductions are the target's. */
+void emit_wide_node(Body *b, const Node *n);
+/* The declaration of a parameter for a value: maps with their halo, "real a[restrict 3][34][34 *
+ * B]". */
+const char *wide_declaration(const Emitter *e, const char *name, const Plan *p, const Node *n);
+const char *place_key(const Type *type, Place at); /* the index under which value_at() keeps it */
+const char *sum_of_axes(const Type *type, int count, Place at); /* row of the leading axes */
+
 /* ---------------------------------------------------------------- emit_kernel.c */
 Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel);
 const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it does, for people */
@@ -114,6 +142,25 @@ void emit_step(Text *out, Emitter *e, const Plan *plan);
 void emit_sample(Text *out, Emitter *e, const Plan *plan);
 void emit_buffers(Text *out, const Plan *plan,
                   int section); /* pointers to the tile's values in its scratch */
+
+/* ---------------------------------------------------------------- emit_wide.c: the wide order */
+void emit_wide_step(Text *out, Emitter *e, const Plan *p);
+/* plans: of the same sampler for batches of different size, the largest first, then 1. */
+void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int count);
+
+/* ---------------------------------------------------------------- emit_contraction.c */
+enum { MAX_WIDE_PASSES = 8 };
+typedef struct WidePass { /* function(from, to arguments): items [from, to) of `items` */
+    const char *function, *arguments; /* arguments begin with ", " */
+    int items;
+} WidePass;
+/* A contraction or weight gradient with its epilogue, as passes with a barrier between them. */
+int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,
+                     WidePass passes[MAX_WIDE_PASSES]);
+/* ---------------------------------------------------------------- emit_conv.c: the same, tuned */
+int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
+int emit_gradient_passes(Emitter *e, const Plan *p, const Node *n, WidePass *passes);
+int64_t packed_reals(const Plan *p); /* of the block `packed` that its passes share */
 
 /* ---------------------------------------------------------------- emit_sampler.c: the one file to
  * ship */

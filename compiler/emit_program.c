@@ -124,7 +124,7 @@ static void emit_inputs(Text *out, const Step *step)
             in->name, kinds[in->kind], in->width, in->flat, in->stream, in->once, in->first_only,
             in->last_data);
         if (in->map[0] > 0)
-            text_add(out, ",\n     .map = {%d, %d, %d}", in->map[0], in->map[1], in->map[2]);
+            text_add(out, ",\n     .image = {%d, %d, %d}", in->map[0], in->map[1], in->map[2]);
         if (in->every_pass)
             text_add(out, ",\n     .every_pass = 1, .part = %d, .parts = %d", in->part, in->parts);
         if (in->low != in->high)
@@ -180,7 +180,7 @@ static void emit_kernel_table(Text *out, const Graph *g, Plan *const plans[])
         for (int i = 0; i < s->section_count; i++)
             for (int j = 0; j < s->sections[i].count; j++) {
                 const Kernel *kernel = s->sections[i].kernels[j];
-                double flops = kernel_flops(s, kernel) / (sample ? g->batch_size : 1);
+                double flops = kernel_flops(s, kernel) / (sample ? s->graph->batch_size : 1);
                 text_add(&rows, "    {\"%s k%d\", \"%s\", %d, %s, SECONDS(%d)},\n", s->step->name,
                          kernel->number, kernel_sentence(plans[k], kernel), clamp ? -1 : update,
                          number(flops), count);
@@ -295,22 +295,27 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "};\n\nconst Program gagac_program = {\n");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
+    const Plan *sampler_plan = plans[g->step_count - 1];
+    bool wide = options->order == ORDER_WIDE;
     text_add(
         &out,
         "    .tensor_count = %d, .tensors = tensors,\n"
         "    .state_size = sizeof(struct state) / sizeof(real),\n"
-        "    .work_size = sizeof(struct work), .scratch_size = THREAD_SCRATCH * sizeof(real),\n"
+        "    .work_size = sizeof(struct work), .scratch_size = %s * sizeof(real),\n"
         "    .update_count = %d, .updates = updates,\n    .before_iteration = %s,\n"
         "    .generator_offset = offsetof(struct state, g) / sizeof(real),\n    .average_offset = "
         "%s,\n"
-        "    .sample_work_size = %zu * sizeof(real),\n    .sample_flops = %s,\n    .sample = "
+        "    .sample_work_size = %s,\n    .sample_flops = %s,\n    .sample = "
         "sample,\n"
         "    .sampler_source = sampler_source, .sampler_header = sampler_header,\n"
         "    .peak = measure_peak,\n"
         "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n};\n",
-        g->tensor_count, updates, clamp ? "before_iteration" : "NULL",
+        g->tensor_count, wide ? "0" : "THREAD_SCRATCH", updates,
+        clamp ? "before_iteration" : "NULL",
         model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
-        plans[g->step_count - 1]->scratch_size,
-        number(plans[g->step_count - 1]->schedule->flops / g->batch_size));
+        wide ? arena_printf("%lld * sizeof(real)",
+                            (long long)sampler_plan->wide_size + packed_reals(sampler_plan))
+             : arena_printf("%zu * sizeof(real)", sampler_plan->scratch_size),
+        number(sampler_plan->schedule->flops / sampler_plan->schedule->graph->batch_size));
     return text_of(&out);
 }

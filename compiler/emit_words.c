@@ -102,10 +102,12 @@ const char *kernel_sentence(const Plan *plan, const Kernel *kernel)
         return arena_printf("%s, %s", stored_names(plan, kernel),
                             n->op == OP_PAD ? "zeros around" : "one after the other");
     case KERNEL_WEIGHT:
+        if (s->order == ORDER_WIDE)
+            return arena_printf("gradient of %s", differentiated(plan_buffer(plan, n)->name));
         return arena_printf("gradient of %s%s", differentiated(s->sums[s->sum_of[n->id]].name),
                             plan->first_adder[n->id] ? "" : ", added");
     case KERNEL_CONTRACT: {
-        bool forward = n->op == OP_CONTRACT_Y;
+        bool forward = n->op == OP_CONTRACT_Y || n->op == OP_CONV_Y;
         const char *layer = n->inputs[1]->name ? n->inputs[1]->name : "weight";
         return arena_printf("%s%s%s   %s", forward ? "" : "back through ", layer,
                             list_extras(s, kernel, forward), shape_arrow(plan, kernel));

@@ -67,9 +67,10 @@ static bool write_all(int file, const char *data, size_t length)
     return true;
 }
 
-bool file_write(const char *path, const void *bytes, size_t length, unsigned mode)
+/* flag: O_TRUNC replaces a file that is there, O_EXCL fails on one. */
+static bool write_file(const char *path, const void *bytes, size_t length, unsigned mode, int flag)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flag, (mode_t)mode);
     if (file < 0)
         return false;
     bool good = write_all(file, bytes, length);
@@ -82,6 +83,16 @@ bool file_write(const char *path, const void *bytes, size_t length, unsigned mod
         unlink(path);
     errno = error;
     return good;
+}
+
+bool file_write(const char *path, const void *bytes, size_t length, unsigned mode)
+{
+    return write_file(path, bytes, length, mode, O_TRUNC);
+}
+
+bool file_create(const char *path, const void *bytes, size_t length, unsigned mode)
+{
+    return write_file(path, bytes, length, mode, O_EXCL);
 }
 
 bool path_exists(const char *path)

@@ -562,10 +562,11 @@ Node *generator_loss(Graph *g, Node *fake, Node *label_real);
 Node *gradient_penalty(Graph *g, Node *score, Node *at);
 /* Adds to the step one update of every parameter of the module, down the gradient of the loss. */
 void module_update(Graph *g, Step *step, Module *module, Node *loss, const Optimiser *optimiser);
-Node *add_input(Graph *g, Step *step, Input input);
-Node *add_scalar(Graph *g, Step *step, Scalar scalar); /* the one of that name, or a new one */
-void add_output(Step *step, const char *name, Node *value);
-Graph *steps_build(const Model *model); /* all steps, simplified */
+Node *step_add_input(Graph *g, Step *step, Input input);
+Node *step_scalar(Graph *g, Step *step, Scalar scalar); /* the one of that name, or a new one */
+void step_output(Step *step, const char *name, Node *value);
+Graph *steps_build(const Model *model);             /* all steps, simplified */
+Graph *sample_build(const Model *model, int batch); /* the sampler alone, for another batch */
 
 /* ---------------------------------------------------------------- optimise.c: the optimisers */
 /* The scalars that an optimiser reads; made once a step. */
@@ -699,6 +700,7 @@ int padded(int n);                     /* n rounded up to a multiple of 16 reals
 /* ---------------------------------------------------------------- options.c */
 typedef enum CommandKind {
     COMMAND_COMPILE,
+    COMMAND_NEW,
     COMMAND_CHECK,
     COMMAND_TRAIN,
     COMMAND_BENCH,
@@ -718,6 +720,9 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
+    bool wide;                   /* --order wide */
+    bool list;                   /* new --list */
+    const char *config_template; /* new --template */
     int64_t threads;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;           /* -p key=value, in order */
@@ -733,6 +738,7 @@ Options *command_parse(int argc, char **argv);
 typedef struct EmitOptions {
     Isa isa;
     bool f64, plain;
+    LoopOrder order;
 } EmitOptions;
 typedef struct EmittedFile { /* one text; every "src/NAME.c" is a unit of both programs */
     const char *name;        /* path below RUN/: "src/model.c", "sampler/sampler.h" */
@@ -745,8 +751,8 @@ typedef struct EmittedFiles {
 } EmittedFiles;
 EmittedFiles emit_program(const Model *model, const EmitOptions *options);
 
-/* ---------------------------------------------------------------- embedded files: runtime/ and
- * templates/, inside gagac */
+/* ---------------------------------------------------------------- embedded files: runtime/,
+ * templates/ and configs/hypergan/, inside gagac */
 typedef struct EmbeddedFile {
     const char *name;
     const char *text;
@@ -765,6 +771,8 @@ typedef struct BuildOptions {
     bool profile;      /* kernels count their time */
     bool sources_only; /* RUN/src and RUN/sampler without programs: no compiler is needed */
     bool no_cache;
+    bool images;      /* the program reads and writes images: with runtime/image_*.c and the
+                         libraries they need */
     const char *data; /* default of RUN/train --data, NULL: none */
     int threads;      /* default of RUN/train --threads, 0: none */
 } BuildOptions;

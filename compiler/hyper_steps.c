@@ -70,7 +70,7 @@ static Node *times_course(Builder *b, Step *step, Node *value, const Course *cou
     if (course->kind == COURSE_FIXED)
         return node_scale(b->g, value, course->from);
     Scalar scalar = {.name = name, .kind = SCALAR_COURSE, .course = *course};
-    return multiply(b->g, value, add_scalar(b->g, step, scalar));
+    return multiply(b->g, value, step_scalar(b->g, step, scalar));
 }
 
 /* ---------------------------------------------------------------- penalties */
@@ -464,14 +464,14 @@ static void prune(Graph *g, Step *step)
 static void report(Builder *b, Step *step, const Game *game, bool d, bool g)
 {
     if (d) {
-        add_output(step, "d_loss", game->d_loss);
-        add_output(step, "d_real", reduce_all(b->g, REDUCE_MEAN, game->d_real));
-        add_output(step, "d_fake", reduce_all(b->g, REDUCE_MEAN, game->d_fake));
+        step_output(step, "d_loss", game->d_loss);
+        step_output(step, "d_real", reduce_all(b->g, REDUCE_MEAN, game->d_real));
+        step_output(step, "d_fake", reduce_all(b->g, REDUCE_MEAN, game->d_fake));
         if (game->penalty != NULL)
-            add_output(step, "penalty", game->penalty);
+            step_output(step, "penalty", game->penalty);
     }
     if (g)
-        add_output(step, "g_loss", game->g_loss);
+        step_output(step, "g_loss", game->g_loss);
 }
 
 static void build_update(Builder *b, const char *name, const char *title, int count, Round round,
@@ -495,12 +495,12 @@ static void build_sample(Builder *b)
     *step = (Step){.name = "sample", .title = "images from the generator"};
     Pass pass = {.g = g, .step = step, .hyper = b->hyper};
     Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
-    add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
+    step_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
 }
 
-static Builder builder_new(const Model *model)
+static Builder builder_new(const Model *model, int batch)
 {
-    Builder b = {.g = graph_new(model, model->batch_size), .model = model, .hyper = model->hyper};
+    Builder b = {.g = graph_new(model, batch), .model = model, .hyper = model->hyper};
     if (b.hyper->loss.kind == GAN_BOUNDARY_EQUILIBRIUM)
         b.k = graph_tensor(b.g, (Tensor){.name = "control.k",
                                          .group = "control",
@@ -515,7 +515,7 @@ static Builder builder_new(const Model *model)
 
 Graph *hyper_steps(const Model *model)
 {
-    Builder b = builder_new(model);
+    Builder b = builder_new(model, model->batch_size);
     Round of_d = {"z_d", STREAM_LATENT_D, false}, of_g = {"z_g", STREAM_LATENT_G, true};
     if (b.hyper->trainer.kind == TRAINER_ALTERNATING) {
         build_update(&b, "d_step", "one update of the discriminator", model->d_updates, of_d, true,
@@ -532,9 +532,18 @@ Graph *hyper_steps(const Model *model)
     return b.g;
 }
 
+Graph *hyper_sample(const Model *model, int batch)
+{
+    Builder b = builder_new(model, batch);
+    build_sample(&b);
+    simplify_step(b.g, &b.g->steps[0]);
+    prune(b.g, &b.g->steps[0]);
+    return b.g;
+}
+
 int hyper_table(const Model *model, const char *tag, TableRow **rows)
 {
-    Builder b = builder_new(model);
+    Builder b = builder_new(model, model->batch_size);
     const Hyper *h = b.hyper;
     Step *step = &b.g->steps[b.g->step_count++];
     Pass pass = {.g = b.g, .step = step, .hyper = h, .tabulate = true};

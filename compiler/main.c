@@ -24,7 +24,8 @@ static Model *read_model(const Options *options)
 
 static EmittedFiles emit(const Model *model, const Options *options)
 {
-    EmitOptions emit_options = {options->isa, options->f64, options->plain};
+    EmitOptions emit_options = {options->isa, options->f64, options->plain,
+                                options->wide ? ORDER_WIDE : host_order(model)};
     return emit_program(model, &emit_options);
 }
 
@@ -119,6 +120,12 @@ static void run_command(const Options *options)
     case COMMAND_COMPILE:
         compile(options);
         print_made(options);
+        break;
+    case COMMAND_NEW:
+        if (options->list)
+            template_list();
+        else
+            template_copy(options->config_template, options->operands[0]);
         break;
     case COMMAND_CHECK:
         check(options);

@@ -18,6 +18,13 @@ static const char *flag_list(UnitKind kind, const BuildOptions *options)
     return join(&words, "");
 }
 
+static const char *library_list(const BuildOptions *options)
+{
+    Words words = {NULL, 0};
+    link_libraries(&words, options);
+    return join(&words, "");
+}
+
 const char *makefile_text(const Words *generated, const Words *runtime, const BuildOptions *options)
 {
     static const char text[] =
@@ -32,7 +39,7 @@ const char *makefile_text(const Words *generated, const Words *runtime, const Bu
         "../train: train.o $(GENERATED) $(RUNTIME)\n"
         "../sample: sample.o $(GENERATED) $(RUNTIME)\n"
         "../train ../sample:\n"
-        "\t$(CC) $(FLAGS) -o $@ $^ -lm\n"
+        "\t$(CC) $(FLAGS) -o $@ $^%s\n"
         "$(GENERATED): FLAGS =%s\n"
         "%%.o: %%.c $(wildcard *.h)\n"
         "\t$(CC) $(FLAGS) -c -o $@ $<\n"
@@ -40,7 +47,8 @@ const char *makefile_text(const Words *generated, const Words *runtime, const Bu
         "\trm -f *.o\n"
         ".PHONY: all clean\n";
     return arena_printf(text, flag_list(UNIT_RUNTIME, options), join(generated, ".o"),
-                        join(runtime, ".o"), flag_list(UNIT_GENERATED, options));
+                        join(runtime, ".o"), library_list(options),
+                        flag_list(UNIT_GENERATED, options));
 }
 
 const char *cmake_text(const Words *generated, const Words *runtime, const BuildOptions *options)
@@ -57,9 +65,9 @@ const char *cmake_text(const Words *generated, const Words *runtime, const Build
                                "    add_executable(${program} ${program}.c\n"
                                "        $<TARGET_OBJECTS:generated> $<TARGET_OBJECTS:runtime>)\n"
                                "    target_compile_options(${program} PRIVATE%s)\n"
-                               "    target_link_libraries(${program} Threads::Threads m)\n"
+                               "    target_link_libraries(${program} Threads::Threads%s)\n"
                                "endforeach()\n";
     const char *flags = flag_list(UNIT_RUNTIME, options);
     return arena_printf(text, join(generated, ".c"), flag_list(UNIT_GENERATED, options),
-                        join(runtime, ".c"), flags, flags);
+                        join(runtime, ".c"), flags, flags, library_list(options));
 }

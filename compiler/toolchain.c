@@ -80,6 +80,13 @@ void compile_flags(Words *words, UnitKind kind, const BuildOptions *options)
         words_add(words, "-DGAGAC_PROFILE");
 }
 
+void link_libraries(Words *words, const BuildOptions *options)
+{
+    if (options->images)
+        add_words(words, "-lpng -ljpeg -lz");
+    add_words(words, "-lm");
+}
+
 static const char *named_compiler(const char *wanted)
 {
     return wanted != NULL ? wanted : environment("GAGAC_CC");

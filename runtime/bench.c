@@ -42,7 +42,8 @@ static void make_data(Bench *bench)
 {
     const Program *program = bench->program;
     uint64_t batch = (uint64_t)program->batch_size;
-    uint64_t rows = 4 * batch > LEAST_ROWS ? 4 * batch : LEAST_ROWS;
+    uint64_t least = program->images ? 1 : LEAST_ROWS; /* images are large */
+    uint64_t rows = 4 * batch > least ? 4 * batch : least;
     int width = program->x_dim;
     real *cache = allocate(rows * (uint64_t)width, sizeof *cache);
     for (uint64_t row = 0; row < rows; row++) {
@@ -63,7 +64,8 @@ static Bench bench_create(const Program *program, int threads)
     Bench bench = {.program = program, .training = training_create(program, threads, BENCH_SEED)};
     make_data(&bench);
     bounds_put(program, bench.training.state, NULL);
-    bench.sample_rows = (size_t)threads * SAMPLE_CHUNKS * DRAW_CHUNK;
+    size_t chunks = (size_t)threads * (program->images ? 1 : SAMPLE_CHUNKS);
+    bench.sample_rows = chunks * (size_t)draw_chunk_rows(program);
     bench.samples = allocate(bench.sample_rows * (size_t)program->x_dim, sizeof(float));
     bench.kernel_seconds = allocate((size_t)program->kernel_count, sizeof(double));
     return bench;

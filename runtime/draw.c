@@ -1,9 +1,15 @@
 /* draw.c -- see draw.h. */
 #include "draw.h"
 
+#include "image.h"
 #include "state.h"
 
 static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+int draw_chunk_rows(const Program *program)
+{
+    return program->images ? program->batch_size : DRAW_CHUNK;
+}
 
 Generator generator_create(const Program *program, Pool *pool, const real *state,
                            const Normaliser *normaliser, bool average)
@@ -18,9 +24,10 @@ Generator generator_create(const Program *program, Pool *pool, const real *state
         .normaliser = normaliser,
         .outputs = program->x_dim - program->cond_dim,
         .work_stride = round_up(program->sample_work_size),
-        .scratch_stride = DRAW_CHUNK * columns,
+        .chunk = draw_chunk_rows(program),
     };
     size_t threads = (size_t)pool_threads(pool);
+    generator.scratch_stride = (size_t)generator.chunk * columns;
     generator.work = block_create(threads * generator.work_stride);
     generator.scratch = block_create(threads * generator.scratch_stride * sizeof(real));
     return generator;
@@ -53,6 +60,19 @@ static void copy_latents(const double *latent, size_t count, real *out)
     }
 }
 
+/* Images [count][channels][height][width] to [count][height][width][channels]. */
+static void finish_images(ImageShape shape, const real *planes, int count, float *out)
+{
+    size_t channels = (size_t)shape.channels, area = image_size(shape) / channels;
+    for (int n = 0; n < count; n++, planes += area * channels) {
+        for (size_t i = 0; i < area; i++) {
+            for (size_t c = 0; c < channels; c++) {
+                *out++ = (float)planes[c * area + i];
+            }
+        }
+    }
+}
+
 /* Normalised rows [count][outputs] and the conditions as given to physical rows [count][x_dim]. */
 static void finish_rows(const Generator *generator, const real *rows, const double *condition,
                         int count, float *out)
@@ -74,8 +94,8 @@ void generator_draw(const Generator *generator, int thread, uint64_t seed, uint6
 {
     const Program *program = generator->program;
     real *rows = generator->scratch + (size_t)thread * generator->scratch_stride;
-    real *condition = rows + DRAW_CHUNK * generator->outputs;
-    real *latent = condition + DRAW_CHUNK * program->cond_dim;
+    real *condition = rows + (size_t)generator->chunk * (size_t)generator->outputs;
+    real *latent = condition + (size_t)generator->chunk * (size_t)program->cond_dim;
     SampleRequest request = {
         .seed = seed, .first = first, .count = count, .out = rows, .thread = thread};
     if (inputs->condition) {
@@ -88,7 +108,11 @@ void generator_draw(const Generator *generator, int thread, uint64_t seed, uint6
     }
     void *work = generator->work + (size_t)thread * generator->work_stride;
     program->sample(generator->weights, generator->state, work, &request);
-    finish_rows(generator, rows, inputs->condition, count, out);
+    if (program->images) {
+        finish_images(program->image, rows, count, out);
+    } else {
+        finish_rows(generator, rows, inputs->condition, count, out);
+    }
 }
 
 typedef struct DrawJob {
@@ -103,8 +127,8 @@ static void draw_chunk(void *context, int index, int thread)
 {
     const DrawJob *job = context;
     const Program *program = job->generator->program;
-    size_t start = (size_t)index * DRAW_CHUNK;
-    size_t count = job->count - start < DRAW_CHUNK ? job->count - start : DRAW_CHUNK;
+    size_t chunk = (size_t)job->generator->chunk, start = (size_t)index * chunk;
+    size_t count = job->count - start < chunk ? job->count - start : chunk;
     DrawInputs inputs = *job->inputs;
     if (inputs.latent) {
         inputs.latent += start * (size_t)program->z_dim;
@@ -120,5 +144,6 @@ void generator_draw_all(const Generator *generator, uint64_t seed, uint64_t firs
                         const DrawInputs *inputs, float *out)
 {
     DrawJob job = {generator, seed, first, count, inputs, out};
-    pool_run(generator->pool, draw_chunk, &job, (int)((count + DRAW_CHUNK - 1) / DRAW_CHUNK));
+    size_t chunk = (size_t)generator->chunk;
+    pool_run(generator->pool, draw_chunk, &job, (int)((count + chunk - 1) / chunk));
 }

@@ -17,11 +17,14 @@ typedef struct Generator {
     int outputs; /* generated columns: x_dim - cond_dim */
     char *work;  /* work_stride bytes a thread */
     size_t work_stride;
-    real *scratch; /* DRAW_CHUNK normalised rows a thread, and their conditions and latents */
+    int chunk;     /* rows of one item of work */
+    real *scratch; /* chunk normalised rows a thread, and their conditions and latents */
     size_t scratch_stride;
 } Generator;
 
 enum { DRAW_CHUNK = 1920 }; /* rows of one item of work: a multiple of the tiles of every target */
+/* Rows of one item of work: DRAW_CHUNK, or a batch of images. */
+int draw_chunk_rows(const Program *program);
 
 /* What is given instead of drawn, for rows first, first+1, ... of a call. */
 typedef struct DrawInputs {
@@ -35,7 +38,9 @@ Generator generator_create(const Program *program, Pool *pool, const real *state
 void generator_destroy(Generator *generator);
 
 /* Rows first .. first+count-1 to out [count][x_dim] float32: generated columns, then the conditions
- * as given. count is at most DRAW_CHUNK; thread: of the pool, 0 for a caller outside of pool_run().
+ * as given; of a program for images [count][height][width][channels], in [-1, 1] as far as its last
+ * activation says so. count is at most the chunk; thread: of the pool, 0 for a caller outside of
+ * pool_run().
  */
 void generator_draw(const Generator *generator, int thread, uint64_t seed, uint64_t first,
                     int count, const DrawInputs *inputs, float *out);

@@ -23,6 +23,9 @@ Series series_of(const Program *program)
     if (program->estimates_w1) {
         series.names[series.count++] = "w1";
     }
+    if (program->images) {
+        series.names[series.count++] = "swd";
+    }
     return series;
 }
 
@@ -112,6 +115,7 @@ static off_t read_lines(Metrics *metrics, FILE *file, uint64_t iteration)
         for (int k = 0; k < metrics->history.series.count; k++) {
             values[k] = find_number(line, metrics->history.series.names[k]);
         }
+        metrics->swd = find_number(line, "swd");
         history_add(&metrics->history, (uint64_t)number, values);
         kept += length;
     }
@@ -131,6 +135,7 @@ void metrics_open(Metrics *metrics, char *path, const Program *program, uint64_t
 {
     metrics->path = path;
     metrics->warned = false;
+    metrics->swd = NAN;
     history_start(&metrics->history, program);
     FILE *old = fopen(path, "r");
     off_t kept = 0;
@@ -151,6 +156,9 @@ void metrics_log(Metrics *metrics, const Training *training, double samples_a_se
 {
     double values[MAX_SERIES] = {0};
     series_values(training, values);
+    if (training->program->images) {
+        values[metrics->history.series.count - 1] = metrics->swd;
+    }
     history_add(&metrics->history, training->iteration, values);
     Text line = {0};
     text_add(&line, "{\"iteration\": %" PRIu64, training->iteration);

@@ -7,10 +7,10 @@
 
 #include <stdio.h>
 
-enum { MAX_SERIES = MAX_UPDATES * MAX_OUTPUTS + 1, HISTORY_POINTS = 512 };
+enum { MAX_SERIES = MAX_UPDATES * MAX_OUTPUTS + 2, HISTORY_POINTS = 512 };
 
 /* The numbers that are followed: every output of every update, then "w1", the estimate of the
- * Wasserstein-1 distance. */
+ * Wasserstein-1 distance, and of images "swd", the sliced Wasserstein distance of patches. */
 typedef struct Series {
     int count;
     const char *names[MAX_SERIES];
@@ -41,6 +41,7 @@ typedef struct Metrics {
     FILE *file; /* NULL: could not be opened */
     char *path;
     bool warned; /* that it cannot be written */
+    double swd;  /* as last measured, NaN: not yet */
     History history;
 } Metrics;
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEADER = 1 << 20, MAX_COLUMNS = 1 << 16, MAX_NESTING = 8, MAX_NAME = 256, MAX_AXES = 4 };
+enum { MAX_HEADER = 1 << 20, MAX_COLUMNS = 1 << 16, MAX_NESTING = 8, MAX_NAME = 256 };
 
 /* ---------------------------------------------------------------- reading the header */
 typedef struct Header {
@@ -24,8 +24,9 @@ typedef struct Header {
     int capacity;         /* of npy->columns */
     size_t row_size;      /* bytes of a record, or of a value of a plain array */
     int axes;
-    uint64_t shape[MAX_AXES];
+    uint64_t shape[NPY_AXES];
     bool fortran;
+    bool whole; /* a plain array is taken as a whole, not as columns */
 } Header;
 
 static bool bad(Header *header, const char *what)
@@ -126,7 +127,7 @@ static bool read_number(Header *header, uint64_t *number)
 }
 
 /* "(3, 4)", "(5,)", "()", or "5". */
-static bool read_shape(Header *header, int *axes, uint64_t shape[MAX_AXES])
+static bool read_shape(Header *header, int *axes, uint64_t shape[NPY_AXES])
 {
     *axes = 0;
     if (!take(header, '(')) {
@@ -134,7 +135,7 @@ static bool read_shape(Header *header, int *axes, uint64_t shape[MAX_AXES])
         return read_number(header, &shape[0]);
     }
     while (!take(header, ')')) {
-        if (*axes == MAX_AXES)
+        if (*axes == NPY_AXES)
             return bad(header, "it has more than four axes; rows and columns are expected");
         if (!read_number(header, &shape[(*axes)++]))
             return false;
@@ -219,7 +220,7 @@ static bool read_plain_field(Header *header, const char *name)
     char type[MAX_NAME];
     NpyColumn column = {0};
     int axes = 0;
-    uint64_t shape[MAX_AXES], count = 1;
+    uint64_t shape[NPY_AXES], count = 1;
     if (!read_string(header, type) || !read_type(header, type, &column))
         return false;
     if (take(header, ',') && header->at < header->end && *header->at != ')' &&
@@ -358,19 +359,31 @@ static bool lay_out_plain(Header *header, size_t data)
     return true;
 }
 
+/* Records have one axis, columns two, a plain array as a whole any number. */
+static bool check_axes(Header *header)
+{
+    int axes = header->axes;
+    bool named = header->npy->named;
+    if (header->whole)
+        return (!named && axes >= 1) || bad(header, "it is no plain array of one to four axes");
+    return axes == 1 || (axes == 2 && (!named || header->shape[1] == 1)) ||
+           bad(header, "it has not the one axis (records) or two axes (rows, columns) expected");
+}
+
 static bool lay_out(Header *header, size_t data)
 {
     Npy *npy = header->npy;
     uint64_t bytes = header->row_size;
-    bool columns_allowed = !npy->named || (header->axes == 2 && header->shape[1] == 1);
-    if (header->axes < 1 || header->axes > 2 || (header->axes == 2 && !columns_allowed))
-        return bad(header,
-                   "it has not the one axis (records) or two axes (rows, columns) expected");
+    if (!check_axes(header))
+        return false;
     for (int i = 0; i < header->axes; i++) {
         if (__builtin_mul_overflow(bytes, header->shape[i], &bytes))
             return bad(header, "its size is beyond 64 bits");
     }
     npy->rows = header->shape[0];
+    npy->axes = header->axes;
+    memcpy(npy->shape, header->shape, sizeof npy->shape);
+    npy->fortran = header->fortran;
     if (bytes != npy->map.size - data)
         return error_set(header->error, EXIT_INVALID,
                          bytes > npy->map.size - data ? "the file is cut: copy it again." : NULL,
@@ -378,6 +391,10 @@ static bool lay_out(Header *header, size_t data)
                          npy->map.path, bytes, npy->map.size - data);
     if (header->row_size == 0)
         return bad(header, "its rows have no bytes");
+    if (header->whole) {
+        npy->columns[0].offset = data;
+        return true;
+    }
     if (!npy->named)
         return lay_out_plain(header, data);
     for (int i = 0; i < npy->column_count; i++) {
@@ -408,16 +425,26 @@ static bool read_header(Header *header)
     return read_dictionary(header) && lay_out(header, start + length);
 }
 
-bool npy_open(Npy *npy, const char *path, Error *error)
+static bool open_npy(Npy *npy, const char *path, bool whole, Error *error)
 {
     *npy = (Npy){0};
     if (!map_open(&npy->map, path, error))
         return false;
-    Header header = {.npy = npy, .error = error};
+    Header header = {.npy = npy, .error = error, .whole = whole};
     if (read_header(&header))
         return true;
     npy_close(npy);
     return false;
+}
+
+bool npy_open(Npy *npy, const char *path, Error *error)
+{
+    return open_npy(npy, path, false, error);
+}
+
+bool npy_open_array(Npy *npy, const char *path, Error *error)
+{
+    return open_npy(npy, path, true, error);
 }
 
 void npy_close(Npy *npy)
@@ -522,7 +549,7 @@ static uint64_t load_bits(const unsigned char *bytes, int size, bool swapped)
     return bits;
 }
 
-static double decode(const NpyColumn *column, const unsigned char *bytes)
+double npy_decode(const NpyColumn *column, const unsigned char *bytes)
 {
     uint64_t bits = load_bits(bytes, column->size, column->swapped);
     uint32_t low = (uint32_t)bits;
@@ -559,7 +586,7 @@ double npy_value(const Npy *npy, int column, uint64_t row)
         memcpy(&single, bytes, sizeof single);
         return (double)single;
     }
-    return decode(source, bytes);
+    return npy_decode(source, bytes);
 }
 
 void npy_read(const Npy *npy, int column, uint64_t first, size_t count, double *out)
@@ -575,7 +602,7 @@ void npy_read(const Npy *npy, int column, uint64_t first, size_t count, double *
         return;
     }
     for (size_t i = 0; i < count; i++)
-        out[i] = decode(source, bytes + i * source->stride);
+        out[i] = npy_decode(source, bytes + i * source->stride);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -602,8 +629,8 @@ static bool is_ascii(const Text *text)
     return true;
 }
 
-/* Magic, version, length, dictionary, and spaces up to a multiple of 64. */
-static Text make_header(const char *description, const char *shape)
+/* Magic, version, length, dictionary, and spaces up to a multiple of 64, or to `least` bytes. */
+static Text make_header(const char *description, const char *shape, size_t least)
 {
     Text dictionary = {0}, header = {0};
     text_add(&dictionary, "{'descr': %s, 'fortran_order': False, 'shape': %s, }", description,
@@ -611,6 +638,7 @@ static Text make_header(const char *description, const char *shape)
     int version = !is_ascii(&dictionary) ? 3 : dictionary.length > 65000 ? 2 : 1;
     size_t start = version == 1 ? 10 : 12;
     size_t length = (start + dictionary.length + 1 + 63) / 64 * 64 - start;
+    length = length + start < least ? least - start : length;
     char lead[12] = {'\x93', 'N', 'U', 'M', 'P', 'Y', (char)version, 0};
     for (size_t i = 8; i < start; i++)
         lead[i] = (char)(length >> 8 * (i - 8) & 0xff);
@@ -626,7 +654,7 @@ static bool start_file(NpyWriter *writer, const char *path, const char *descript
 {
     uint64_t size;
     writer->rows_left = rows;
-    Text header = make_header(description, shape);
+    Text header = make_header(description, shape, 0);
     bool good = !__builtin_mul_overflow(rows, (uint64_t)writer->row_size, &size) &&
                 !__builtin_add_overflow(size, (uint64_t)header.length, &size);
     if (!good)
@@ -667,6 +695,54 @@ bool npy_create_plain(NpyWriter *writer, const char *path, int column_count, int
     snprintf(shape, sizeof shape, "(%" PRIu64 ", %d)", rows, column_count);
     writer->row_size = (size_t)value_size * (size_t)column_count;
     return start_file(writer, path, value_size == 4 ? "'<f4'" : "'<f8'", shape, rows, error);
+}
+
+static Text form_header(const NpyForm *form, uint64_t rows, size_t least)
+{
+    Text shape = {0};
+    text_add(&shape, "(%" PRIu64 "%s)", rows, form->axes);
+    Text header = make_header(form->type, shape.bytes, least);
+    text_free(&shape);
+    return header;
+}
+
+bool npy_create_form(NpyWriter *writer, const char *path, const NpyForm *form, uint64_t rows,
+                     Error *error)
+{
+    Text shape = {0};
+    text_add(&shape, "(%" PRIu64 "%s)", rows, form->axes);
+    writer->row_size = form->row_size;
+    bool good = start_file(writer, path, form->type, shape.bytes, rows, error);
+    text_free(&shape);
+    return good;
+}
+
+bool npy_finish_short(NpyWriter *writer, const NpyForm *form, uint64_t rows, Error *error)
+{
+    uint64_t promised = rows + writer->rows_left;
+    Text old = form_header(form, promised, 0), header = form_header(form, rows, old.length);
+    uint64_t size = header.length + rows * form->row_size;
+    bool good = output_replace(&writer->output, header.bytes, header.length, size, error);
+    text_free(&old);
+    text_free(&header);
+    if (good)
+        return output_commit(&writer->output, error);
+    npy_abandon(writer);
+    return false;
+}
+
+bool npy_has_form(const Map *map, const NpyForm *form, uint64_t *rows, size_t *start)
+{
+    for (*start = 64; *start <= 1024 && *start < map->size; *start += 64) {
+        *rows = (map->size - *start) / form->row_size;
+        Text header = form_header(form, *rows, *start);
+        bool same = header.length == *start && *rows * form->row_size == map->size - *start &&
+                    !memcmp(header.bytes, map->bytes, *start);
+        text_free(&header);
+        if (same)
+            return true;
+    }
+    return false;
 }
 
 bool npy_append(NpyWriter *writer, const void *values, size_t count, Error *error)

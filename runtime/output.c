@@ -109,6 +109,16 @@ bool output_write(Output *output, const void *bytes, size_t size, Error *error)
     return true;
 }
 
+bool output_replace(Output *output, const void *bytes, size_t count, uint64_t size, Error *error)
+{
+    if (!flush_buffer(output, error))
+        return false;
+    ssize_t written = pwrite(output->file, bytes, count, 0);
+    if (written != (ssize_t)count || ftruncate(output->file, (off_t)size) != 0)
+        return io_error(output, written >= 0 && written < (ssize_t)count ? EIO : errno, error);
+    return true;
+}
+
 /* A rename is safe against a power cut only once the folder is on the disk too. */
 static bool sync_folder(const Output *output, Error *error)
 {

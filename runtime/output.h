@@ -21,6 +21,8 @@ typedef struct Output {
  * so that a full disk is known before the work starts; 0 when unknown. */
 bool output_open(Output *output, const char *path, uint64_t size, Error *error);
 bool output_write(Output *output, const void *bytes, size_t size, Error *error);
+/* Puts other bytes at the start of what was written and cuts the file to size. Not for a pipe. */
+bool output_replace(Output *output, const void *bytes, size_t count, uint64_t size, Error *error);
 /* Makes the file appear under its name. Closes the output, also when it fails. */
 bool output_commit(Output *output, Error *error);
 /* Closes and removes the temporary file; does nothing on a closed output. */

@@ -14,6 +14,10 @@
 
 enum { MAX_INPUTS = 96, MAX_SCALARS = 24, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
 
+typedef struct ImageShape { /* one image; all 0 where rows are no images */
+    int height, width, channels;
+} ImageShape;
+
 typedef enum TensorRole {
     ROLE_PARAMETER,
     ROLE_OPTIMISER,
@@ -52,19 +56,20 @@ typedef enum InputKind { INPUT_DATA, INPUT_NORMAL, INPUT_UNIFORM } InputKind;
 typedef struct ProgramInput { /* what an update reads for each sample of its batch */
     const char *name;         /* as in a replay file: "real" "z_d" "alpha" "noise_real" ... */
     InputKind kind;
-    int width;       /* numbers a sample */
-    bool flat;       /* replay shape is [updates, batch], not [updates, batch, width] */
-    int stream;      /* purpose word of the Philox counter */
-    bool once;       /* drawn once for the whole training: the counter does not hold the update */
-    bool first_only; /* a G update: replay takes the first slice of the iteration's D updates
-                        (smoothed labels) */
-    bool last_data;  /* a G update that reads data (or its noise): those of the iteration's last D
-                        update */
-    int map[3];      /* height, width, channels of a map, whose rows are in the order h w c while
-                        the step wants c h w; 0: a vector */
-    bool every_pass; /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
-                        each update of an iteration, whatever its kind, and a last one for the sample */
-    int part, parts; /* rows of such a slab */
+    int width;        /* numbers a sample */
+    bool flat;        /* replay shape is [updates, batch], not [updates, batch, width] */
+    int stream;       /* purpose word of the Philox counter */
+    bool once;        /* drawn once for the whole training: the counter does not hold the update */
+    bool first_only;  /* a G update: replay takes the first slice of the iteration's D updates
+                         (smoothed labels) */
+    bool last_data;   /* a G update that reads data (or its noise): those of the iteration's last D
+                         update */
+    ImageShape image; /* an image of `width` numbers: [channels][height][width] here,
+                         [height][width][channels] in a replay file; all 0: no image */
+    bool every_pass;  /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
+                         each update of an iteration, whatever its kind, and a last one for the
+                         sample */
+    int part, parts;  /* rows of such a slab */
     double low, high; /* INPUT_UNIFORM: the interval of the draws; 0, 0: [0, 1) */
 } ProgramInput;
 
@@ -125,7 +130,7 @@ typedef struct SampleRequest {
     int count;             /* any number; tiles are cut inside */
     const real *latent;    /* [count][z_dim] given latents, or NULL: draw */
     const real *condition; /* [count][cond_dim] normalised conditions, or NULL */
-    real *out;             /* [count][outputs] */
+    real *out;             /* [count][outputs]; images: [count][channels][height][width] */
     int thread;            /* which of the pool's threads asks, for `train --bench` */
 } SampleRequest;
 
@@ -138,6 +143,8 @@ typedef struct ProgramKernel { /* one numbered kernel of the generated code, for
                              NULL without -DGAGAC_PROFILE */
 } ProgramKernel;
 
+typedef struct ImageRuntime ImageRuntime;
+
 typedef struct Program {
     const char *version;     /* of gagac */
     const char *config;      /* the config's text */
@@ -146,8 +153,15 @@ typedef struct Program {
                                 refused */
     const char *isa;         /* "avx512" "avx2" "generic" */
     int x_dim, cond_dim, z_dim, batch_size;
-    const char *const *keys; /* x_dim column names */
-    int normalisation;       /* 0 std, 1 blend, 2 rank */
+    const char *const *keys; /* x_dim column names; NULL in a program for images */
+    ImageShape image; /* a program for images: x_dim is height * width * channels and a sample
+                         is [channels][height][width], values in [-1, 1] */
+    const ImageRuntime *images; /* &image_runtime (image.h) in a program for images, else NULL: only
+                                   the former are linked with image libraries */
+    bool stretch; /* pictures of samples are stretched from their own smallest and largest value to
+                     0 ... 255; false: from -1 and 1 */
+    int label_count;   /* classes that the networks know, 0: none */
+    int normalisation; /* 0 std, 1 blend, 2 rank */
     const double *clamp_lower,
         *clamp_upper; /* x_dim bounds in physical units (constraints), or NULL */
     size_t lower_offset,
@@ -186,5 +200,11 @@ typedef struct Program {
 } Program;
 
 extern const Program gagac_program;
+
+/* Columns that are normalised by statistics of the data: none of an image. */
+static inline int program_columns(const Program *program)
+{
+    return program->images ? 0 : program->x_dim;
+}
 
 #endif

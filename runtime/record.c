@@ -5,13 +5,13 @@
 #include "draw.h"
 #include "output.h"
 #include "place.h"
-#include "report.h"
 #include "state.h"
 #include "text.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     REPORT_ROWS = 20000
@@ -43,6 +43,20 @@ static void add_columns(Text *out, const Session *session)
     text_add(out, "  ]\n");
 }
 
+/* Size and classes of the images. */
+static void add_images(Text *out, const Session *session)
+{
+    const ImageSet *set = &session->data.images;
+    text_add(out, "  \"width\": %d,\n  \"height\": %d,\n  \"channels\": %d,\n", set->shape.width,
+             set->shape.height, set->shape.channels);
+    text_add(out, "  \"skipped\": %" PRIu64 ",\n  \"classes\": [", set->skipped);
+    for (int k = 0; k < set->class_count && set->class_names; k++) {
+        text_add(out, k ? ", " : "");
+        text_add_json(out, set->class_names[k]);
+    }
+    text_add(out, "]\n");
+}
+
 bool record_run(const Session *session, Error *error)
 {
     const Program *program = session->program;
@@ -62,7 +76,7 @@ bool record_run(const Session *session, Error *error)
              session->total);
     text_add(&out, "  \"iterations_done\": %" PRIu64 ",\n  \"seconds\": %.1f,\n",
              session->training.iteration, session_seconds(session));
-    add_columns(&out, session);
+    (session->program->images ? add_images : add_columns)(&out, session);
     text_add(&out, "}\n");
     bool done = write_text(session, "run.json", &out, error);
     text_free(&out);
@@ -139,22 +153,30 @@ static void fill_rows(const Session *session, Rows *rows)
     }
 }
 
-enum { FACT_COUNT = 6, FACT_SIZE = 64 };
-
-static void render(const Session *session, const Rows *rows, Text *out)
+void record_facts(const Session *session, SessionFacts *facts)
 {
-    const Program *program = session->program;
     const Training *training = &session->training;
-    char values[FACT_COUNT][FACT_SIZE];
+    char(*values)[FACT_SIZE] = facts->values;
     snprintf(values[0], FACT_SIZE, "%" PRIu64 " of %" PRIu64, training->iteration, session->total);
     snprintf(values[1], FACT_SIZE, "%" PRIu64, session->data.rows);
     snprintf(values[2], FACT_SIZE, "%.0f", progress_rate(&session->bar, training));
     snprintf(values[3], FACT_SIZE, "%.1f", session_seconds(session));
-    ReportFact facts[FACT_COUNT] = {
-        {"config", program->config_name}, {"data", path_base(session->data_path)},
-        {"iterations", values[0]},        {"rows", values[1]},
-        {"samples a second", values[2]},  {"seconds", values[3]},
+    const ReportFact all[FACT_COUNT] = {
+        {"config", session->program->config_name},
+        {"data", path_base(session->data_path)},
+        {"iterations", values[0]},
+        {session->program->images ? "images" : "rows", values[1]},
+        {"samples a second", values[2]},
+        {"seconds", values[3]},
     };
+    memcpy(facts->facts, all, sizeof all);
+}
+
+static void render(const Session *session, const Rows *rows, Text *out)
+{
+    const Program *program = session->program;
+    SessionFacts facts;
+    record_facts(session, &facts);
     int outputs = program->x_dim - program->cond_dim;
     ReportColumn *columns = allocate((size_t)outputs, sizeof *columns);
     for (int k = 0; k < outputs; k++) {
@@ -162,19 +184,23 @@ static void render(const Session *session, const Rows *rows, Text *out)
         columns[k] = (ReportColumn){program->keys[k], rows->real + start, rows->generated + start,
                                     rows->real_count[k], rows->generated_count[k]};
     }
-    Report report = {"Training report",         facts,   FACT_COUNT,
-                     &session->metrics.history, columns, outputs};
+    Report report = {"Training report",         facts.facts, FACT_COUNT,
+                     &session->metrics.history, columns,     outputs};
     report_render(&report, out);
     free(columns);
 }
 
 bool record_report(const Session *session, Error *error)
 {
-    Rows rows = rows_create(session);
-    fill_rows(session, &rows);
     Text out = {0};
-    render(session, &rows, &out);
-    rows_free(&rows);
+    if (session->program->images) {
+        session->program->images->report(session, &out);
+    } else {
+        Rows rows = rows_create(session);
+        fill_rows(session, &rows);
+        render(session, &rows, &out);
+        rows_free(&rows);
+    }
     bool done = write_text(session, "report.html", &out, error);
     text_free(&out);
     return done;

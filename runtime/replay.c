@@ -2,6 +2,7 @@
 #include "replay.h"
 
 #include "fail.h"
+#include "image.h"
 #include "rng.h"
 #include "snapshot.h"
 #include "state.h"
@@ -59,16 +60,33 @@ static void list_inputs(Replay *replay)
     }
 }
 
-/* The shape an input must have: [iterations * count, batch] and, unless it is flat, its width. */
+static bool is_image(ImageShape shape) { return shape.channels > 0; }
+
+/* Adds the axes of an image in a file. */
+static void add_axes(StoredTensor *tensor, ImageShape shape)
+{
+    tensor->dims[tensor->rank++] = (uint64_t)shape.height;
+    tensor->dims[tensor->rank++] = (uint64_t)shape.width;
+    tensor->dims[tensor->rank++] = (uint64_t)shape.channels;
+}
+
+/* The shape an input must have: [iterations * count, batch] and, unless it is flat, its width or
+ * the axes of its images. */
 static StoredTensor describe_input(const Replay *replay, const Given *given)
 {
+    const ProgramInput *input = given->input;
     uint64_t count = (uint64_t)replay->program->updates[given->kind].count;
-    return (StoredTensor){
+    StoredTensor tensor = {
         .name = given->name,
-        .rank = given->input->flat ? 2 : 3,
-        .dims = {replay->iterations * count, (uint64_t)replay->program->batch_size,
-                 (uint64_t)given->input->width},
+        .rank = 2,
+        .dims = {replay->iterations * count, (uint64_t)replay->program->batch_size},
     };
+    if (is_image(input->image)) {
+        add_axes(&tensor, input->image);
+    } else if (!input->flat) {
+        tensor.dims[tensor.rank++] = (uint64_t)input->width;
+    }
+    return tensor;
 }
 
 static void read_input(Replay *replay, const StoredTensor *stored, Given *given)
@@ -78,8 +96,16 @@ static void read_input(Replay *replay, const StoredTensor *stored, Given *given)
     if (!stored_check(stored, &expected, &error)) {
         fail_error(&error);
     }
-    given->values = allocate(stored_count(stored), sizeof(real));
+    uint64_t count = stored_count(stored);
+    given->values = allocate(count, sizeof(real));
     stored_copy_reals(stored, given->values);
+    ImageShape shape = given->input->image;
+    if (is_image(shape)) {
+        real *planes = allocate(count, sizeof(real));
+        image_to_planes(shape, (size_t)count / image_size(shape), given->values, planes);
+        free(given->values);
+        given->values = planes;
+    }
 }
 
 /* The number of whole iterations, from the first axis of `real`. */
@@ -95,11 +121,14 @@ static void count_iterations(Replay *replay)
     uint64_t slices = real_rows->rank > 0 ? real_rows->dims[0] : 0;
     replay->iterations = slices / count;
     if (slices == 0 || slices % count != 0) {
-        char shape[128];
+        char shape[128], row[64];
+        ImageShape image = program->image;
         stored_shape(real_rows, shape, sizeof shape);
+        snprintf(row, sizeof row, is_image(image) ? "%d, %d, %d" : "%d",
+                 is_image(image) ? image.height : program->x_dim, image.width, image.channels);
         fail(EXIT_INVALID, NULL,
-             "tensor 'real' has shape %s where [S*%d, %d, %d] with a whole S > 0 is needed", shape,
-             (int)count, program->batch_size, program->x_dim);
+             "tensor 'real' has shape %s where [S*%d, %d, %s] with a whole S > 0 is needed", shape,
+             (int)count, program->batch_size, row);
     }
 }
 
@@ -263,7 +292,30 @@ static real *make_fake(Replay *replay)
     block_destroy(work, program->sample_work_size);
     free(condition);
     free(latents);
+    if (is_image(program->image)) {
+        real *pixels = allocate(batch * outputs, sizeof(real));
+        image_to_pixels(program->image, batch, fake, pixels);
+        free(fake);
+        return pixels;
+    }
     return fake;
+}
+
+/* Rows or images of the generator. */
+static StoredTensor describe_fake(Replay *replay)
+{
+    const Program *program = replay->program;
+    StoredTensor tensor = {.name = "fake",
+                           .type = precision_type,
+                           .rank = 1,
+                           .dims = {(uint64_t)program->batch_size},
+                           .data = make_fake(replay)};
+    if (is_image(program->image)) {
+        add_axes(&tensor, program->image);
+    } else {
+        tensor.dims[tensor.rank++] = (uint64_t)(program->x_dim - program->cond_dim);
+    }
+    return tensor;
 }
 
 /* Losses in the program's precision, like everything else in the file. */
@@ -300,12 +352,7 @@ static void write_result(Replay *replay, const char *path)
         uint64_t updates = replay->iterations * (uint64_t)program->updates[losses->kind].count;
         tensors[count++] = describe_losses(replay, losses, allocate(updates, sizeof(real)));
     }
-    tensors[count++] = (StoredTensor){.name = "fake",
-                                      .type = precision_type,
-                                      .rank = 2,
-                                      .dims = {(uint64_t)program->batch_size,
-                                               (uint64_t)(program->x_dim - program->cond_dim)},
-                                      .data = make_fake(replay)};
+    tensors[count++] = describe_fake(replay);
     Error error = {0};
     if (!safetensors_write(path, tensors, count, NULL, 0, &error)) {
         fail_error(&error);

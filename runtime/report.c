@@ -178,14 +178,24 @@ static void chart_column(Text *out, const ReportColumn *column)
 }
 
 /* ---------------------------------------------------------------- the page */
-static void add_facts(Text *out, const Report *report)
+void report_begin(const char *title, Text *out)
+{
+    text_add(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                  "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+    text_add_html(out, title);
+    text_add(out, "</title>\n<style>%s</style></head>\n<body><h1>", style);
+    text_add_html(out, title);
+    text_add(out, "</h1>\n");
+}
+
+void report_facts(const ReportFact *facts, int count, Text *out)
 {
     text_add(out, "<table>\n");
-    for (int i = 0; i < report->fact_count; i++) {
+    for (int i = 0; i < count; i++) {
         text_add(out, "<tr><td>");
-        text_add_html(out, report->facts[i].name);
+        text_add_html(out, facts[i].name);
         text_add(out, "</td><td>");
-        text_add_html(out, report->facts[i].value);
+        text_add_html(out, facts[i].value);
         text_add(out, "</td></tr>\n");
     }
     text_add(out, "</table>\n");
@@ -234,22 +244,37 @@ static void add_columns(Text *out, const Report *report)
     text_add(out, "</table>\n");
 }
 
+static bool has_course(const History *history, int series)
+{
+    for (int i = 0; i < history->count; i++) {
+        if (isfinite(point_mean(&history->points[i], series))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void report_course(const History *history, Text *out)
+{
+    if (history->count == 0) {
+        return;
+    }
+    text_add(out, "<h2>Course of the training</h2>\n<div class=\"charts\">\n");
+    for (int k = 0; k < history->series.count; k++) {
+        if (has_course(history, k)) {
+            chart_series(out, history, k);
+        }
+    }
+    text_add(out, "</div>\n");
+}
+
+void report_end(Text *out) { text_add(out, "</body></html>\n"); }
+
 void report_render(const Report *report, Text *out)
 {
-    text_add(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                  "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
-    text_add_html(out, report->title);
-    text_add(out, "</title>\n<style>%s</style></head>\n<body><h1>", style);
-    text_add_html(out, report->title);
-    text_add(out, "</h1>\n");
-    add_facts(out, report);
-    if (report->history->count > 0) {
-        text_add(out, "<h2>Course of the training</h2>\n<div class=\"charts\">\n");
-        for (int k = 0; k < report->history->series.count; k++) {
-            chart_series(out, report->history, k);
-        }
-        text_add(out, "</div>\n");
-    }
+    report_begin(report->title, out);
+    report_facts(report->facts, report->fact_count, out);
+    report_course(report->history, out);
     add_columns(out, report);
-    text_add(out, "</body></html>\n");
+    report_end(out);
 }

@@ -29,4 +29,11 @@ typedef struct Report {
 
 void report_render(const Report *report, Text *out);
 
+/* The parts of a page, for one of another kind: head and title, the table of facts, a chart for
+ * each series that has values, end. */
+void report_begin(const char *title, Text *out);
+void report_facts(const ReportFact *facts, int count, Text *out);
+void report_course(const History *history, Text *out);
+void report_end(Text *out);
+
 #endif

@@ -6,6 +6,7 @@
 #include "data.h"
 #include "metrics.h"
 #include "progress.h"
+#include "report.h"
 #include "snapshot.h"
 #include "training.h"
 
@@ -36,6 +37,12 @@ typedef struct Session {
 /* ---------------------------------------------------------------- record.c */
 /* RUN/run.json: what was trained on what, how far it is. */
 bool record_run(const Session *session, Error *error);
+enum { FACT_COUNT = 6, FACT_SIZE = 64 };
+typedef struct SessionFacts { /* the head of a report */
+    ReportFact facts[FACT_COUNT];
+    char values[FACT_COUNT][FACT_SIZE];
+} SessionFacts;
+void record_facts(const Session *session, SessionFacts *facts);
 /* RUN/report.html, with rows drawn from the generator as it stands. */
 bool record_report(const Session *session, Error *error);
 /* Seconds since this program started to train. */

@@ -1,7 +1,6 @@
 /* snapshot.c -- see snapshot.h. */
 #include "snapshot.h"
 
-#include "hash.h"
 #include "state.h"
 
 #include <inttypes.h>
@@ -17,7 +16,7 @@ const char precision_name[] = "f32";
 const StoredType precision_type = STORED_F32;
 #endif
 
-enum { HASHED_ROWS = 1024, TEXT_COUNT = 10, TEXT_SIZE = 24 };
+enum { TEXT_COUNT = 10, TEXT_SIZE = 24 };
 
 void stored_copy_reals(const StoredTensor *stored, real *out)
 {
@@ -140,13 +139,17 @@ bool snapshot_write(const char *folder, const Program *program, const real *stat
 {
     Metadata metadata = {.count = 0};
     describe(&metadata, program, progress, generator_only);
-    NormaliserTensors tables = normaliser_store(normaliser);
+    NormaliserTensors tables = {0};
+    if (program_columns(program) > 0) {
+        tables = normaliser_store(normaliser);
+    }
     size_t most = (size_t)program->tensor_count + (size_t)tables.count;
     StoredTensor *tensors = allocate(most, sizeof *tensors);
     real *values = NULL;
     int count = collect(program, state, generator_only, tensors, &values);
-    memcpy(tensors + count, tables.tensors, (size_t)tables.count * sizeof *tensors);
-    count += tables.count;
+    for (int i = 0; i < tables.count; i++) {
+        tensors[count++] = tables.tensors[i];
+    }
     bool done = (generator_only ? checkpoint_store : checkpoint_write)(
         folder, progress->iteration, tensors, count, metadata.texts, metadata.count, error);
     free(values);
@@ -219,22 +222,12 @@ bool snapshot_read(const Safetensors *file, const Program *program, real *state,
             return false;
         }
     }
+    if (program_columns(program) == 0) {
+        *normaliser = (Normaliser){0};
+        return true;
+    }
     return normaliser_load(normaliser, (NormalisationKind)program->normalisation, program->x_dim,
                            file, error);
-}
-
-uint64_t snapshot_data_hash(const Npy *file, const int *columns, int column_count)
-{
-    uint64_t count = file->rows < HASHED_ROWS ? file->rows : HASHED_ROWS;
-    uint64_t hash = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t row = i * (file->rows / count);
-        for (int k = 0; k < column_count; k++) {
-            double value = npy_value(file, columns[k], row);
-            hash = hash_bytes(&value, sizeof value, hash);
-        }
-    }
-    return hash;
 }
 
 void bounds_put(const Program *program, real *state, const Normaliser *normaliser)

@@ -14,7 +14,7 @@ typedef struct Progress { /* where a training stands; everything else follows fr
     uint64_t iteration;   /* iterations done */
     uint64_t seed;
     uint64_t data_rows;
-    uint64_t data_hash; /* of some rows, see snapshot_data_hash() */
+    uint64_t data_hash; /* of some rows, see data_hash() */
 } Progress;
 
 /* Writes FOLDER/<iteration>.safetensors, or with generator_only
@@ -43,10 +43,6 @@ void stored_copy_reals(const StoredTensor *stored, real *out);
 /* This program's precision: "f32" or "f64", and its type in files. */
 extern const char precision_name[];
 extern const StoredType precision_type;
-
-/* Hash of the raw values of up to 1024 rows spread evenly over a file: tells another data file of
- * the same length. */
-uint64_t snapshot_data_hash(const Npy *file, const int *columns, int column_count);
 
 /* Normalised bounds of the generator's columns (`constraints`) into the state. normaliser NULL: a
  * replay, where bounds are taken as they are. Does nothing for a program without bounds. */

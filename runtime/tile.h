@@ -1,7 +1,7 @@
 /* tile.h -- the inputs of a tile of samples, batch innermost: tile[column][lane].
  *
  * Values come from the data set, from a replay file or from the random numbers of rng.h. Included
- * by plain code as it is; vectile.h puts the vectors of vecrng.h in the place of draw_tile(). */
+ * by plain code as it is; vectile.h puts the vectors of vecrng.h in the place of draw_columns(). */
 #ifndef GAGAC_TILE_H
 #define GAGAC_TILE_H
 
@@ -10,15 +10,16 @@
 #include "rng.h"
 
 #ifndef GAGAC_VECRNG_H
-/* out[width][lanes]: samples first .. first + lanes - 1. The other arguments: rng.h. */
-static inline void draw_tile(real *out, int width, int lanes, DrawKind kind, uint64_t seed,
-                             uint32_t stream, uint64_t update, uint64_t first)
+/* out[width][lanes]: columns from `start` of samples first .. first + lanes - 1. The other
+ * arguments: rng.h. */
+static inline void draw_columns(real *out, int start, int width, int lanes, DrawKind kind,
+                                uint64_t seed, uint32_t stream, uint64_t update, uint64_t first)
 {
     for (int column = 0; column < width; column += DRAWS_A_BLOCK) {
         for (int s = 0; s < lanes; s++) {
             real draws[DRAWS_A_BLOCK];
             draw_block(draws, kind, seed, stream, update, first + (uint64_t)s,
-                       (uint32_t)(column / DRAWS_A_BLOCK));
+                       (uint32_t)((start + column) / DRAWS_A_BLOCK));
             for (int i = 0; i < DRAWS_A_BLOCK && column + i < width; i++)
                 out[(column + i) * lanes + s] = draws[i];
         }
@@ -95,10 +96,10 @@ static inline void fill_input(const Batch *batch, int input_index, const Program
     else if (input->kind == INPUT_DATA)
         fill_data(batch, tile, lanes, first, live);
     else
-        draw_tile(tile, input->width, lanes,
-                  input->kind == INPUT_NORMAL ? DRAW_NORMAL : DRAW_UNIFORM, batch->seed,
-                  (uint32_t)input->stream, input_update(batch, input),
-                  batch->sample_offset + (uint64_t)first);
+        draw_columns(tile, 0, input->width, lanes,
+                     input->kind == INPUT_NORMAL ? DRAW_NORMAL : DRAW_UNIFORM, batch->seed,
+                     (uint32_t)input->stream, input_update(batch, input),
+                     batch->sample_offset + (uint64_t)first);
 }
 
 #endif

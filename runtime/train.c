@@ -27,12 +27,16 @@ enum {
     LOG_INTERVAL =
         10, /* iterations between two lines of metrics.jsonl where the config does not say */
     CHECKPOINT_SECONDS = 60,
-    REPORT_SECONDS = 60, /* at least between two reports: they take a moment */
-    WARNING_SECONDS = 10 /* at least between two warnings of files that cannot be written */
+    REPORT_SECONDS = 60,  /* at least between two reports: they take a moment */
+    WARNING_SECONDS = 10, /* at least between two warnings of files that cannot be written */
+    SAMPLE_INTERVAL = 100 /* iterations between two pictures of samples */
 };
 
 typedef struct TrainOptions {
     const char *data, *run, *replay, *out, *device, *checkpoint_every;
+    const char *format, *labels; /* of images */
+    bool crop, resize, random_crop;
+    int64_t sample_every, sample_width;
     int64_t iterations, threads;
     int64_t checkpoint_seconds, checkpoint_iterations; /* one of them > 0 */
     const char *seed_text;                             /* NULL: not given */
@@ -83,15 +87,29 @@ static void check_options(const TrainOptions *options)
              "--replay and --out go together");
     }
     if (!options->data && !options->replay && !options->bench && !options->peak) {
-        fail(EXIT_USAGE, "train --data FILE.npy", "no data file is given");
+        bool images = gagac_program.images != NULL;
+        fail(EXIT_USAGE, images ? "train --data FOLDER" : "train --data FILE.npy",
+             "no data %s given", images ? "are" : "file is");
+    }
+    if (options->crop + options->resize + options->random_crop > 1) {
+        fail(EXIT_USAGE, NULL, "--crop, --resize and --random-crop exclude each other");
     }
 }
 
+/* Lines at the end of the table that only programs for images have. */
+enum { IMAGE_OPTIONS = 10 };
+
 static TrainOptions read_options(int argc, char **argv)
 {
-    TrainOptions o = {.threads = default_threads(), .seed = gagac_program.seed};
+    const bool images = gagac_program.images != NULL;
+    TrainOptions o = {.threads = default_threads(),
+                      .seed = gagac_program.seed,
+                      .sample_every = SAMPLE_INTERVAL,
+                      .sample_width = 8};
     const Option table[] = {
-        {"--data", NULL, "FILE", "the rows to learn, a .npy file with the config's columns",
+        {"--data", NULL, images ? "PATH" : "FILE",
+         images ? "the images to learn: a folder of PNG and JPEG, .npy, IDX or CIFAR files"
+                : "the rows to learn, a .npy file with the config's columns",
          OPTION_TEXT, &o.data, 0, 0},
         {"--iterations", NULL, "N", "iterations of the whole training (default: the config's)",
          OPTION_NUMBER, &o.iterations, 1, MAX_ITERATIONS},
@@ -116,10 +134,31 @@ static TrainOptions read_options(int argc, char **argv)
         {"--bench", NULL, NULL, "measure the steps and end", OPTION_FLAG, &o.bench, 0, 0},
         {"--json", NULL, NULL, "--bench prints JSON", OPTION_FLAG, &o.json, 0, 0},
         {"--peak", NULL, NULL, "measure the FMA peak and end", OPTION_FLAG, &o.peak, 0, 0},
+        /* from here on: of programs for images */
+        {NULL, NULL, NULL, "images", OPTION_TITLE, NULL, 0, 0},
+        {"--crop", NULL, NULL, "cut out the middle of images of another size; borders are black",
+         OPTION_FLAG, &o.crop, 0, 0},
+        {"--resize", NULL, NULL, "scale images of another size, nearest pixel", OPTION_FLAG,
+         &o.resize, 0, 0},
+        {"--random-crop", NULL, NULL, "cut out a piece somewhere, the same one in every pass",
+         OPTION_FLAG, &o.random_crop, 0, 0},
+        {"--format", "-f", "png|jpg", "of a folder, read only such files (default: both)",
+         OPTION_TEXT, &o.format, 0, 0},
+        {"--labels", NULL, "FILE", "classes of the images: .npy or IDX (default: sub-folders)",
+         OPTION_TEXT, &o.labels, 0, 0},
+        {"--sample-every", NULL, "N", "iterations between two files in samples/; 0: none (100)",
+         OPTION_NUMBER, &o.sample_every, 0, MAX_ITERATIONS},
+        {"--width", "-w", "N", "samples in a row of such a file; it has 4 rows (8)", OPTION_NUMBER,
+         &o.sample_width, 1, 64},
+        {"--steps", NULL, "N", "the same as --iterations", OPTION_NUMBER, &o.iterations, 1,
+         MAX_ITERATIONS},
+        {"--save-every", NULL, "N", "the same as --checkpoint-every", OPTION_TEXT,
+         &o.checkpoint_every, 0, 0},
     };
+    const int count = sizeof table / sizeof *table;
     CommandLine line = {
         "train", "Trains the networks of this run; Ctrl-C is safe, the same command goes on.",
-        table, sizeof table / sizeof *table, NULL};
+        table, images ? count : count - IMAGE_OPTIONS, NULL};
     char *folder = program_folder(), *defaults = path_join(folder, "train.options");
     options_read(&line, defaults);
     options_parse(&line, argc, argv);
@@ -195,7 +234,8 @@ static void start_new(Session *session)
     const Program *program = session->program;
     const Data *data = &session->data;
     Error error = {0};
-    if (!normaliser_fit(&session->normaliser, (NormalisationKind)program->normalisation,
+    if (program_columns(program) > 0 &&
+        !normaliser_fit(&session->normaliser, (NormalisationKind)program->normalisation,
                         &data->file, data->columns, program->keys, program->x_dim,
                         session->training.seed, &error)) {
         fail_error(&error);
@@ -255,17 +295,40 @@ static void take_up(Session *session, const TrainOptions *options)
     }
 }
 
+static bool open_images(Session *session, const TrainOptions *options, Error *error)
+{
+    const Program *program = session->program;
+    ImageSet images = {0};
+    ImageRequest request = {
+        .path = options->data,
+        .shape = program->image,
+        .fit = options->crop          ? FIT_CROP
+               : options->resize      ? FIT_RESIZE
+               : options->random_crop ? FIT_RANDOM_CROP
+                                      : FIT_EXACT,
+        .format = options->format,
+        .labels = options->labels,
+        .threads = (int)options->threads,
+        .quiet = options->quiet,
+    };
+    return program->images->open(&images, &request, error) &&
+           data_open_images(&session->data, &images, (uint64_t)program->batch_size,
+                            program->shuffle, error);
+}
+
 static void open_data(Session *session, const TrainOptions *options)
 {
     const Program *program = session->program;
     Error error = {0};
-    if (!data_open(&session->data, options->data, program->keys, program->x_dim,
-                   (uint64_t)program->batch_size, program->shuffle, &error)) {
+    bool good = program->images
+                    ? open_images(session, options, &error)
+                    : data_open(&session->data, options->data, program->keys, program->x_dim,
+                                (uint64_t)program->batch_size, program->shuffle, &error);
+    if (!good) {
         fail_error(&error);
     }
     session->progress.data_rows = session->data.rows;
-    session->progress.data_hash =
-        snapshot_data_hash(&session->data.file, session->data.columns, program->x_dim);
+    session->progress.data_hash = data_hash(&session->data);
 }
 
 /* Iterations of the whole training, by the command line or the config. */
@@ -305,7 +368,7 @@ static void session_open(Session *session, const Program *program, const TrainOp
     checkpoint_clean(session->checkpoints);
     take_up(session, options);
     Error error = {0};
-    if (!data_prepare(&session->data, &session->normaliser, &error)) {
+    if (!program->images && !data_prepare(&session->data, &session->normaliser, &error)) {
         fail_error(&error);
     }
     session->training.data = &session->data;
@@ -397,6 +460,18 @@ static void report(Session *session)
     }
 }
 
+/* A picture of samples, where the program makes images. */
+static void show_samples(Session *session, const TrainOptions *options)
+{
+    uint64_t iteration = session->training.iteration, every = (uint64_t)options->sample_every;
+    const ImageRuntime *images = session->program->images;
+    Error error = {0};
+    if (images && every > 0 && (iteration % every == 0 || iteration == session->total) &&
+        !images->show(session, (int)options->sample_width, &error)) {
+        note_failure(session, &error);
+    }
+}
+
 /* Does the config ask for a generator of this iteration, numbered from 1? */
 static bool is_stored(const Session *session, uint64_t iteration)
 {
@@ -449,6 +524,7 @@ static void train(Session *session, const TrainOptions *options)
         if (diverged) {
             fail_diverged(session, diverged);
         }
+        show_samples(session, options);
         log_iteration(session);
         if (is_stored(session, training->iteration)) {
             store_generator(session);
@@ -500,8 +576,9 @@ static int finish(Session *session)
              "trained, but not all files of %s could be written", session->run);
     }
     if (!session->bar.quiet) {
-        fprintf(stderr, "trained: see %s/report.html, draw with %s/sample -n 1000000 -o new.npy\n",
-                session->run, session->run);
+        fprintf(stderr, "trained: see %s/report.html, draw with %s/sample %s\n", session->run,
+                session->run,
+                session->program->images ? "-n 64 -o grid.png" : "-n 1000000 -o new.npy");
     }
     return EXIT_OK;
 }
@@ -522,6 +599,9 @@ static int train_run(const Program *program, const TrainOptions *options)
         fprintf(stderr, "%s after iteration %" PRIu64 " of %" PRIu64 "\n",
                 training->iteration < session->total ? "going on" : "nothing to do",
                 training->iteration, session->total);
+    }
+    if (training->iteration == 0) {
+        show_samples(session, options);
     }
     catch_signals();
     train(session, options);

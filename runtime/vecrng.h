@@ -82,10 +82,11 @@ static inline void vdraw_words(vword words[4], uint64_t seed, uint32_t stream, u
 #endif
 }
 
-/* out[width][lanes], batch innermost: samples first .. first + lanes - 1, lanes a multiple of
- * LANES. Meaning of the other arguments and their limits: rng.h. */
-static inline void draw_tile(real *out, int width, int lanes, DrawKind kind, uint64_t seed,
-                             uint32_t stream, uint64_t update, uint64_t first)
+/* out[width][lanes], batch innermost: columns from `start` (a multiple of DRAWS_A_BLOCK) of samples
+ * first .. first + lanes - 1, lanes a multiple of LANES. Meaning of the other arguments and their
+ * limits: rng.h. */
+static inline void draw_columns(real *out, int start, int width, int lanes, DrawKind kind,
+                                uint64_t seed, uint32_t stream, uint64_t update, uint64_t first)
 {
     for (int column = 0; column < width; column += DRAWS_A_BLOCK) {
         int count = width - column < DRAWS_A_BLOCK ? width - column : DRAWS_A_BLOCK;
@@ -94,7 +95,7 @@ static inline void draw_tile(real *out, int width, int lanes, DrawKind kind, uin
             vword words[4];
             vec draws[DRAWS_A_BLOCK];
             vdraw_words(words, seed, stream, update, first + (uint64_t)s,
-                        (uint32_t)(column / DRAWS_A_BLOCK));
+                        (uint32_t)((start + column) / DRAWS_A_BLOCK));
             if (kind == DRAW_NORMAL)
                 vnormal_block(words, draws);
             else

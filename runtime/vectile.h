@@ -4,7 +4,7 @@
 #define GAGAC_VECTILE_H
 
 #include "vecmath.h"
-#include "vecrng.h" /* before tile.h, whose draw_tile() it replaces */
+#include "vecrng.h" /* before tile.h, whose draw_columns() it replaces */
 #include "tile.h"
 #include "transpose.h"
 

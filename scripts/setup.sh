@@ -21,6 +21,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 echo '#include <cjson/cJSON.h>
 int main(void) { return cJSON_Version() == 0; }' >"$work/cjson"
+echo '#include <stdio.h>
+#include <png.h>
+int main(void) { return png_access_version_number() == 0; }' >"$work/png"
+echo '#include <stdio.h>
+#include <jpeglib.h>
+int main(void) { struct jpeg_error_mgr e; return jpeg_std_error(&e) == 0; }' >"$work/jpeg"
+echo '#include <zlib.h>
+int main(void) { return zlibVersion() == 0; }' >"$work/zlib"
 echo '#include <cmocka.h>
 int main(void) { return _cmocka_run_group_tests == 0; }' >"$work/cmocka"
 
@@ -31,6 +39,9 @@ need build-essential has cc
 need make has make
 need libcjson-dev has_header cjson cjson
 need libcmocka-dev has_header cmocka cmocka
+need libpng-dev has_header png png
+need libjpeg-dev has_header jpeg jpeg
+need zlib1g-dev has_header zlib z
 
 if [ -n "$missing" ]; then
     echo "setup: installing$missing"

@@ -77,7 +77,7 @@ static void print_draws(void)
     for (int kind = DRAW_NORMAL; kind <= DRAW_UNIFORM; kind++) {
         hash = 0;
         for (uint64_t k = 0; k < 200; k++) {
-            draw_tile(tile, COLUMNS, TILE, (DrawKind)kind, 0x123456789abcdef0u + k, 7,
+            draw_columns(tile, 0, COLUMNS, TILE, (DrawKind)kind, 0x123456789abcdef0u + k, 7,
                       k * 0x123456789u, k * 0x3fffffff7u);
             add_to_hash(tile, COLUMNS * TILE);
         }
@@ -89,7 +89,7 @@ static void print_draws(void)
 static void print_transpose(void)
 {
     ALIGNED static real src[COLUMNS * TILE], dst[TILE * LANES];
-    draw_tile(src, COLUMNS, TILE, DRAW_NORMAL, 1, 2, 3, 4);
+    draw_columns(src, 0, COLUMNS, TILE, DRAW_NORMAL, 1, 2, 3, 4);
     hash = 0;
     transpose_tile(dst, LANES, src, TILE, COLUMNS, TILE);
     add_to_hash(dst, TILE * LANES);

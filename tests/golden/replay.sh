@@ -29,8 +29,8 @@ close_to "$case.out.safetensors" f32.safetensors 2e-4 $wide
 # Other ways to compile for one case of each kind of network.
 case $1 in
 v1_bce_gpmax_ln_rmsprop | v3_sn_hinge_0gp_leaky | v3_wgan_l2ls_adam | v4_pe_input_0gp_cond)
-    for options in --plain '--isa generic' '--isa avx2'; do
-        cpu_has avx2 fma || [ "$options" != '--isa avx2' ] || continue
+    for options in --plain '--isa generic' '--isa avx2' --wide '--wide --plain' '--wide --isa avx2'; do
+        cpu_has avx2 fma || [ "${options%avx2}" = "$options" ] || continue
         replay other $options
         close_to "$case.out.safetensors" other.safetensors 2e-4 $wide
         replay other --precision f64 $options

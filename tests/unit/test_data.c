@@ -112,10 +112,37 @@ static void a_cut_file_ends_the_program_in_order(void **state)
     normaliser_free(&normaliser);
 }
 
+/* A plain .npy of 3000 rows of two numbers, one of them changed. */
+static uint64_t hash_of_rows(uint64_t changed)
+{
+    NpyWriter writer;
+    Error error = {0};
+    assert_true(npy_create_plain(&writer, "rows.npy", 2, 8, 3000, &error));
+    for (uint64_t i = 0; i < 3000; i++) {
+        double row[2] = {(double)i, i == changed ? 1 : 0};
+        assert_true(npy_append(&writer, row, 1, &error));
+    }
+    assert_true(npy_finish(&writer, &error));
+    Data data;
+    assert_true(data_open(&data, "rows.npy", keys, 2, 10, true, &error));
+    uint64_t hash = data_hash(&data);
+    data_close(&data);
+    return hash;
+}
+
+static void hash_tells_other_rows(void **state)
+{
+    (void)state;
+    uint64_t hash = hash_of_rows(1);
+    assert_true(hash == hash_of_rows(1));
+    assert_true(hash != hash_of_rows(0) && hash != hash_of_rows(2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_normalised_columns),
+        cmocka_unit_test(hash_tells_other_rows),
         cmocka_unit_test(too_few_rows_are_an_error),
         cmocka_unit_test(a_cut_file_ends_the_program_in_order),
     };

@@ -51,7 +51,7 @@ static void check_ways_to_draw(void **state)
         DrawKind kind = k < 4 ? DRAW_NORMAL : DRAW_UNIFORM;
         const uint64_t update = updates[k % 4];
         const uint32_t stream = (uint32_t)(250 + k % 4);
-        draw_tile(tile[0], WIDTH, TILE, kind, seed, stream, update, firsts[k % 4]);
+        draw_columns(tile[0], 0, WIDTH, TILE, kind, seed, stream, update, firsts[k % 4]);
         for (int lane = 0; lane < TILE; lane++) {
             const uint64_t sample = firsts[k % 4] + (uint64_t)lane;
             real row[WIDTH];
@@ -121,7 +121,7 @@ static void check_distributions(void **state)
     enum { COUNT = 1 << 16, COLUMNS = 5 };
     ALIGNED static real x[COLUMNS][COUNT], sorted[COUNT];
     for (int kind = DRAW_NORMAL; kind <= DRAW_UNIFORM; kind++) {
-        draw_tile(x[0], COLUMNS, COUNT, (DrawKind)kind, 11, 1, 0, 0);
+        draw_columns(x[0], 0, COLUMNS, COUNT, (DrawKind)kind, 11, 1, 0, 0);
         const double mean = kind == DRAW_NORMAL ? 0 : 0.5;
         for (int c = 0; c < COLUMNS; c++) {
             memcpy(sorted, x[c], sizeof sorted);

@@ -130,33 +130,6 @@ static void test_bounds(void **unused)
     state_destroy(&toy_program, state);
 }
 
-/* A plain .npy of 3000 rows of two numbers, one of them changed. */
-static uint64_t hash_of_rows(uint64_t changed)
-{
-    NpyWriter writer;
-    Error error = {0};
-    assert_true(npy_create_plain(&writer, "rows.npy", 2, 8, 3000, &error));
-    for (uint64_t i = 0; i < 3000; i++) {
-        double row[2] = {(double)i, i == changed ? 1 : 0};
-        assert_true(npy_append(&writer, row, 1, &error));
-    }
-    assert_true(npy_finish(&writer, &error));
-    Npy file;
-    static const int both[] = {0, 1};
-    assert_true(npy_open(&file, "rows.npy", &error));
-    uint64_t hash = snapshot_data_hash(&file, both, 2);
-    npy_close(&file);
-    return hash;
-}
-
-static void test_data_hash(void **unused)
-{
-    (void)unused;
-    uint64_t hash = hash_of_rows(1);
-    assert_true(hash == hash_of_rows(1));
-    assert_true(hash != hash_of_rows(0) && hash != hash_of_rows(2));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,7 +137,6 @@ int main(void)
         cmocka_unit_test(test_generator_alone),
         cmocka_unit_test(test_another_network_is_refused),
         cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_data_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,467 @@
+/* emit_value.c -- expressions of the wide order: what a node is at an index, spelt for a number or
+ * for a vector of lanes.
+ *
+ * Needs: a wide schedule and its plan. Arrays lie batch innermost: value[c][h][w * B + sample],
+ * maps with the zeros that convolutions read around them. Moves are index arithmetic: a slice, a
+ * permutation, a resize of a value is that value at another index. Vectors run along the last index
+ * of what they read; an expression that would have to gather marks the body as broken, and the
+ * kernel is printed again in a simpler form. */
+#include "emit.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- index arithmetic */
+static bool is_number(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (!isdigit((unsigned char)*c))
+            return false;
+    return *text;
+}
+
+static bool is_simple(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_')
+            return false;
+    return true;
+}
+
+static const char *wrapped(const char *text)
+{
+    return is_simple(text) ? text : arena_printf("(%s)", text);
+}
+
+static const char *plus(const char *index, int by)
+{
+    if (by == 0)
+        return index;
+    return strcmp(index, "0") == 0 ? int_text(by) : arena_printf("%s + %d", index, by);
+}
+
+static const char *times_plus(const char *index, int factor, const char *rest)
+{
+    if (strcmp(index, "0") == 0)
+        return rest;
+    const char *product = factor == 1 ? index : arena_printf("%s * %d", wrapped(index), factor);
+    return strcmp(rest, "0") == 0 ? product : arena_printf("%s + %s", product, rest);
+}
+
+/* The word stands in the text, not as a part of another word. */
+static bool mentions(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at += length) {
+        bool before = at > text && (isalnum((unsigned char)at[-1]) || at[-1] == '_');
+        bool after = isalnum((unsigned char)at[length]) || at[length] == '_';
+        if (!before && !after)
+            return true;
+    }
+    return false;
+}
+
+const char *sum_of_axes(const Type *type, int count, Place at)
+{
+    const char *sum = "0";
+    for (int k = 0; k < count; k++)
+        sum = times_plus(sum, type->dims[k], at.axis[k]);
+    return sum;
+}
+
+/* ---------------------------------------------------------------- moves */
+static int product_of(const int *dims, int from, int to)
+{
+    int product = 1;
+    for (int k = from; k < to; k++)
+        product *= dims[k];
+    return product;
+}
+
+/* The axes [from, to) of a type at a place as one index. */
+static const char *merge(const Type *type, int from, int to, Place at)
+{
+    const char *sum = "0";
+    for (int k = from; k < to; k++)
+        if (type->dims[k] > 1)
+            sum = times_plus(sum, type->dims[k], at.axis[k]);
+    return sum;
+}
+
+static void split(const Type *type, int from, int to, const char *index, Place *out)
+{
+    int inner = product_of(type->dims, from, to), outer = inner;
+    for (int k = from; k < to; k++) {
+        inner /= type->dims[k];
+        const char *part = index;
+        if (inner > 1)
+            part = arena_printf("%s / %d", wrapped(part), inner);
+        if (inner * type->dims[k] < outer && type->dims[k] > 1)
+            part = arena_printf("%s %% %d", wrapped(part), type->dims[k]);
+        out->axis[k] = type->dims[k] > 1 ? part : "0";
+    }
+}
+
+/* Axes are matched in the smallest groups of equal size: a group of one axis on each side keeps its
+ * index. */
+static Place reshaped(const Type *to, const Type *from, Place at)
+{
+    Place out = {.lane = at.lane};
+    int i = 0, k = 0;
+    while (i < to->rank || k < from->rank) {
+        int i_end = i, k_end = k, size = 1, from_size = 1;
+        do {
+            if (size <= from_size && i_end < to->rank)
+                size *= to->dims[i_end++];
+            else
+                from_size *= from->dims[k_end++];
+        } while (size != from_size || (i_end == i && k_end < from->rank) ||
+                 (k_end == k && k_end < from->rank));
+        split(from, k, k_end, merge(to, i, i_end, at), &out);
+        i = i_end;
+        k = k_end;
+    }
+    return out;
+}
+
+/* index[first[j] + t] = (j * step + start + t) / divide for all rows of `count` elements. */
+static const char *map_index(Body *b, const Resample *map, const char *index, int t)
+{
+    int count = map->first[1] - map->first[0];
+    int start = map->index[0], step = map->to > 1 ? map->index[map->first[1]] - start : 1;
+    bool affine = true, divided = true;
+    int divide = map->to >= map->from ? (map->to + map->from - 1) / map->from : 1;
+    for (int j = 0; j < map->to; j++) {
+        affine &= map->index[map->first[j] + t] == j * step + start + t;
+        divided &= count == 1 && map->index[map->first[j]] == j / divide;
+    }
+    if (affine && step > 0)
+        return plus(times_plus(index, step, "0"), start + t);
+    if (divided)
+        return arena_printf("%s / %d", wrapped(index), divide);
+    Text table = {0};
+    text_add(&table, "%sconst int %s[%d] = {", b->e->device ? "__constant__ " : "static ",
+             PLACE_OF_NAME, map->to);
+    for (int j = 0; j < map->to; j++)
+        text_add(&table, "%s%d",
+                 j % 20 ? ", "
+                 : j    ? ",\n    "
+                        : "\n    ",
+                 map->index[map->first[j] + t]);
+    text_append(&table, "\n};\n");
+    return arena_printf("%s[%s]", add_function(b->e, "source_of", text_of(&table)), index);
+}
+
+static Place moved_place(Body *b, const Node *n, Place at)
+{
+    const Node *from = n->inputs[0];
+    Place out = at;
+    switch (n->op) {
+    case OP_EXPAND:
+        for (int k = 0; k < from->type.rank; k++)
+            out.axis[k] = at.axis[k < n->axis ? k : k + 1];
+        return out;
+    case OP_EXPAND_BATCH:
+        out.lane = "";
+        return out;
+    case OP_RESHAPE:
+        return reshaped(&n->type, &from->type, at);
+    case OP_SLICE:
+        out.axis[n->axis] = plus(at.axis[n->axis], n->start);
+        return out;
+    case OP_PERMUTE:
+        for (int k = 0; k < n->type.rank; k++)
+            out.axis[n->order[k]] = at.axis[k];
+        return out;
+    case OP_RESAMPLE:
+        out.axis[n->axis] = map_index(b, n->map, at.axis[n->axis], 0);
+        return out;
+    default:
+        internal_error("emit: %s inside a wide kernel", op_table[n->op].name);
+    }
+}
+
+/* ---------------------------------------------------------------- arrays */
+static Halo halo_of(const Plan *p, const Node *n)
+{
+    const Buffer *b = plan_buffer(p, n);
+    return b ? b->halo : (Halo){{0}, {0}};
+}
+
+static const char *pointer(const Emitter *e, const char *name, const char *first, const char *rest)
+{
+    if (e->device)
+        return *rest ? arena_printf("real (*__restrict__ %s)%s", name, rest)
+                     : arena_printf("real *__restrict__ %s", name);
+    return arena_printf("real %s[restrict %s]%s", name, first, rest);
+}
+
+const char *wide_declaration(const Emitter *e, const char *name, const Plan *p, const Node *n)
+{
+    const Type *t = &n->type;
+    int batch = p->schedule->graph->batch_size;
+    Halo halo = halo_of(p, n);
+    Text rest = {0};
+    if (!t->batch)
+        return t->rank > 1 ? pointer(e, name, int_text(rows_of(t)),
+                                     arena_printf("[%d]", padded(columns_of(t))))
+                           : pointer(e, name, int_text(padded(columns_of(t))), "");
+    if (t->rank == 0)
+        return pointer(e, name, int_text(batch), "");
+    for (int k = 1; k < t->rank; k++) {
+        int extent = t->dims[k];
+        if (t->rank == 3)
+            extent += halo.before[k - 1] + halo.after[k - 1];
+        text_add(&rest, "[%d]", k == t->rank - 1 ? extent * batch : extent);
+    }
+    if (t->rank == 1)
+        text_add(&rest, "[%d]", batch);
+    return pointer(e, name, int_text(t->dims[0]), text_of(&rest));
+}
+
+static const char *bind_array(Body *b, const Node *n, bool written)
+{
+    Binding *known = find_binding(b, n);
+    if (known)
+        return known->name;
+    const Buffer *buffer = plan_buffer(b->plan, n);
+    if (!buffer)
+        internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
+    const char *name = written ? write_name(b) : read_name(b);
+    return body_bind(b, n, name, wide_declaration(b->e, name, b->plan, n),
+                     arena_printf("AT(%zu)", buffer->offset));
+}
+
+/* "[c][h + 1][(w + 1) * 16 + lane]" of a batch value. */
+static const char *batch_index(Body *b, const Node *n, Place at)
+{
+    const Type *t = &n->type;
+    int batch = b->plan->schedule->graph->batch_size, last = t->rank - 1;
+    Halo halo = t->rank == 3 ? halo_of(b->plan, n) : (Halo){{0}, {0}};
+    if (b->vector && strcmp(at.lane, b->own.lane) != 0)
+        b->broken = true;
+    if (t->rank == 0) {
+        b->broken |= b->flat;
+        return arena_printf("[%s]", at.lane);
+    }
+    if (t->rank == 1 && !b->flat)
+        return arena_printf("[%s][%s]", at.axis[0], at.lane);
+    Text out = {0};
+    for (int k = 0; k < last; k++)
+        text_add(&out, "[%s]",
+                 t->rank == 3 && k == 1 ? plus(at.axis[k], halo.before[0]) : at.axis[k]);
+    int shift = halo.before[1] * batch;
+    if (b->flat) {
+        b->broken |= t->rank == 1 || strcmp(at.axis[last], b->own.axis[last]) != 0 ||
+                     strcmp(at.lane, b->own.lane) != 0;
+        text_add(&out, "[%s]", plus(at.lane, shift));
+    } else {
+        text_add(&out, "[%s]", times_plus(plus(at.axis[last], halo.before[1]), batch, at.lane));
+    }
+    return text_of(&out);
+}
+
+/* The index that vectors run along when the kernel works on whole arrays. */
+static const char *own_column(const Body *b)
+{
+    const Type *space = &b->kernel->space;
+    return space->rank ? b->own.axis[space->rank - 1] : "0";
+}
+
+typedef enum Run { RUN_ALONG, RUN_CONSTANT, RUN_GATHER } Run; /* of a column's index in the loop */
+
+static Run column_run(const Body *b, const char *column)
+{
+    const char *own = b->kernel->space.batch ? b->own.lane : own_column(b);
+    size_t length = strlen(own);
+    if (b->kernel->space.batch && b->flat &&
+        mentions(column, b->own.axis[b->kernel->space.rank - 1]))
+        return RUN_GATHER;
+    if (b->kernel->space.batch || !mentions(column, own))
+        return RUN_CONSTANT;
+    bool shifted = strncmp(column, own, length) == 0 && strncmp(column + length, " + ", 3) == 0 &&
+                   is_number(column + length + 3);
+    return strcmp(column, own) == 0 || shifted ? RUN_ALONG : RUN_GATHER;
+}
+
+/* "[row][column]" of a whole array, as tensors and values without a batch axis are stored. */
+static const char *array_index(const Type *t, Place at)
+{
+    if (t->rank == 0)
+        return "[0]";
+    const char *column = at.axis[t->rank - 1];
+    return t->rank == 1 ? arena_printf("[%s]", column)
+                        : arena_printf("[%s][%s]", sum_of_axes(t, t->rank - 1, at), column);
+}
+
+const char *place_of(Body *b, const Node *n, Place at, bool written)
+{
+    const char *name = bind_array(b, n, written);
+    return arena_printf("%s%s", name,
+                        n->type.batch ? batch_index(b, n, at) : array_index(&n->type, at));
+}
+
+const char *tensor_place(Body *b, const Tensor *tensor, Place at)
+{
+    const char *name = bind_tensor(b, tensor);
+    return arena_printf("%s%s", name, array_index(&tensor->type, at));
+}
+
+const char *load_text(const Body *b, const char *place)
+{
+    return b->vector ? arena_printf("vget(&%s)", place) : place;
+}
+
+const char *store_text(const Body *b, const char *place, const char *value)
+{
+    return b->vector ? arena_printf("%svput(&%s, %s);\n", b->indent, place, value)
+                     : arena_printf("%s%s = %s;\n", b->indent, place, value);
+}
+
+const char *place_key(const Type *type, Place at)
+{
+    Text t = {0};
+    for (int k = 0; k < type->rank; k++)
+        text_add(&t, "%s,", at.axis[k]);
+    if (type->batch)
+        text_append(&t, at.lane);
+    return arena_printf("%s", text_of(&t));
+}
+
+static const char *load_array_at(Body *b, const Node *n, Place at)
+{
+    const char *place =
+        n->op == OP_PARAMETER ? tensor_place(b, n->tensor, at) : place_of(b, n, at, false);
+    Run run = n->type.rank ? column_run(b, at.axis[n->type.rank - 1]) : RUN_CONSTANT;
+    if (run == RUN_GATHER && (b->vector || b->flat))
+        b->broken = true;
+    if (run == RUN_CONSTANT)
+        return splat(b, place);
+    return load_text(b, place);
+}
+
+/* ---------------------------------------------------------------- values */
+static const char *element_at(Body *b, const Node *n, Place at)
+{
+    const char *a = value_at(b, n->inputs[0], at);
+    const char *second = op_table[n->op].arity > 1 ? value_at(b, n->inputs[1], at) : "";
+    bool swap = op_table[n->op].commutes && strcmp(a, second) > 0;
+    return swap ? spell(b, n, second, a) : spell(b, n, a, second);
+}
+
+const char *value_at(Body *b, const Node *n, Place at)
+{
+    const Schedule *s = b->plan->schedule;
+    if (n->op == OP_CONSTANT)
+        return splat(b, number_text(n->value));
+    const char *key = place_key(&n->type, at), *known = named(b, n, key);
+    if (known)
+        return known;
+    if (n->op == OP_SCALAR)
+        return define(b, n, key, splat(b, bind_scalar(b, n)));
+    if (!is_recomputed(s, n)) {
+        const char *load =
+            n->type.batch ? load_text(b, place_of(b, n, at, false)) : load_array_at(b, n, at);
+        return define(b, n, key, load);
+    }
+    if (op_table[n->op].kind == CLASS_MOVE)
+        return value_at(b, n->inputs[0], moved_place(b, n, at));
+    return arena_printf("(%s)", element_at(b, n, at));
+}
+
+/* ---------------------------------------------------------------- weighted sums along an axis */
+static bool same_rows(const Resample *map) /* equal counts and weights in every row */
+{
+    int count = map->first[1] - map->first[0];
+    for (int j = 0; j < map->to; j++) {
+        if (map->first[j + 1] - map->first[j] != count)
+            return false;
+        for (int t = 0; t < count; t++)
+            if (map->weight[map->first[j] + t] != map->weight[t])
+                return false;
+    }
+    return true;
+}
+
+static const char *map_table(Body *b, const Resample *map, const char *what)
+{
+    Text table = {0};
+    bool weights = strcmp(what, "weight") == 0, first = strcmp(what, "first") == 0;
+    int count = first ? map->to + 1 : map->first[map->to];
+    text_add(&table, "%sconst %s %s[%d] = {", b->e->device ? "__constant__ " : "static ",
+             weights ? "real" : "int", PLACE_OF_NAME, count);
+    for (int k = 0; k < count; k++) {
+        text_append(&table, k % 10 ? ", " : k ? ",\n    " : "\n    ");
+        if (weights)
+            text_append(&table, number_text(map->weight[k]));
+        else
+            text_add(&table, "%d", first ? map->first[k] : map->index[k]);
+    }
+    text_append(&table, "\n};\n");
+    return add_function(b->e, arena_printf("map_%s", what), text_of(&table));
+}
+
+static Place with_index(const Node *n, Place at, const char *index)
+{
+    if (n->axis == BATCH_AXIS)
+        at.lane = index;
+    else
+        at.axis[n->axis] = index;
+    return at;
+}
+
+/* A map with few equal rows is written out, others are loops over their elements. */
+static const char *resample_at(Body *b, const Node *n, Place at)
+{
+    const Resample *map = n->map;
+    const Node *from = n->inputs[0];
+    const char *index = n->axis == BATCH_AXIS ? at.lane : at.axis[n->axis];
+    int count = map->first[1] - map->first[0];
+    bool operand_loads = from->type.batch || from->op != OP_CONSTANT;
+    if (n->axis == BATCH_AXIS && (b->vector || b->flat))
+        b->broken = true;
+    if (same_rows(map) && count <= 4 && operand_loads) {
+        Text sum = {0};
+        for (int t = 0; t < count; t++) {
+            const char *value = value_at(b, from, with_index(n, at, map_index(b, map, index, t)));
+            const char *term = map->weight[t] == 1
+                                   ? value
+                                   : arena_printf("%s * %s", value, number_text(map->weight[t]));
+            text_add(&sum, "%s%s", t ? " + " : "", term);
+        }
+        return count ? text_of(&sum) : splat(b, "0");
+    }
+    const char *first = map_table(b, map, "first"), *source = map_table(b, map, "index");
+    const char *weight = map_table(b, map, "weight"), *name = arena_printf("sum%d", b->value_count);
+    const char *place = place_of(b, from, with_index(n, at, arena_printf("%s[e]", source)), false);
+    const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
+    if (b->flat && n->axis == from->type.rank - 1 && *last)
+        b->broken = true;
+    text_add(
+        &b->statements,
+        "%s%s %s = %s;\n%sfor (int e = %s[%s]; e < %s[%s + 1]; e++)\n%s    %s = %s + %s * %s;\n",
+        b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index, first,
+        wrapped(index), b->indent, name, name, splat(b, arena_printf("%s[e]", weight)),
+        load_text(b, place));
+    return name;
+}
+
+void emit_wide_node(Body *b, const Node *n)
+{
+    const Schedule *s = b->plan->schedule;
+    if (n->op == OP_ASSIGN) {
+        const char *value = value_at(b, n->inputs[0], b->own);
+        text_append(&b->statements, store_text(b, tensor_place(b, n->tensor, b->own), value));
+        return;
+    }
+    const char *text;
+    if (n->op == OP_RESAMPLE && (n->axis == BATCH_AXIS || !resample_moves(n->map)))
+        text = resample_at(b, n, b->own);
+    else if (op_table[n->op].kind == CLASS_MOVE)
+        text = value_at(b, n->inputs[0], moved_place(b, n, b->own));
+    else
+        text = element_at(b, n, b->own);
+    const char *name = define(b, n, place_key(&n->type, b->own), text);
+    if (s->stored[n->id])
+        text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), name));
+}
