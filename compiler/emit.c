@@ -62,6 +62,8 @@ static const char *struct_type(const Graph *g, const char *group)
         if (strcmp(t->group, group) == 0 && t->source)
             return struct_type(g, t->source->group);
     }
+    if (group[0] == 'c') /* what a trainer controls */
+        return group;
     const char *net = group[0] == 'd' ? "discriminator" : "generator";
     return arena_printf("%s%s", net, group + 1);
 }

@@ -562,9 +562,9 @@ Node *generator_loss(Graph *g, Node *fake, Node *label_real);
 Node *gradient_penalty(Graph *g, Node *score, Node *at);
 /* Adds to the step one update of every parameter of the module, down the gradient of the loss. */
 void module_update(Graph *g, Step *step, Module *module, Node *loss, const Optimiser *optimiser);
-Node *step_add_input(Graph *g, Step *step, Input input);
-Node *step_scalar(Graph *g, Step *step, Scalar scalar); /* the one of that name, or a new one */
-void step_output(Step *step, const char *name, Node *value);
+Node *add_input(Graph *g, Step *step, Input input);
+Node *add_scalar(Graph *g, Step *step, Scalar scalar); /* the one of that name, or a new one */
+void add_output(Step *step, const char *name, Node *value);
 Graph *steps_build(const Model *model);             /* all steps, simplified */
 Graph *sample_build(const Model *model, int batch); /* the sampler alone, for another batch */
 
@@ -803,6 +803,8 @@ int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; th
 void check_print(const Model *model, const StepCost *costs, int cost_count, bool json);
 void check_data(const Model *model,
                 const char *path); /* a data set has the config's columns, and a batch of rows */
+/* The same of images: they can be opened, and there is a batch of them. check_images.c */
+void check_images(const char *path, int batch_size);
 /* Builds the program twice, with and without clocks in the kernels, runs both and prints what they
  * measured. */
 void bench_print(EmittedFiles files, const BuildOptions *build, bool json);

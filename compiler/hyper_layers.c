@@ -212,7 +212,7 @@ Node *step_input(Graph *g, Step *step, Input input)
     for (int k = 0; k < step->input_count; k++)
         if (strcmp(step->inputs[k]->name, input.name) == 0 && step->inputs[k]->part == input.part)
             return node_input(g, step->inputs[k]);
-    return step_add_input(g, step, input);
+    return add_input(g, step, input);
 }
 
 /* The noise of a line, counted over both networks. */

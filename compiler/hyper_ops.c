@@ -553,7 +553,7 @@ static Flow progressive_replace_op(Network *n, Flow x)
                      .kind = SCALAR_COURSE,
                      .course = {.kind = COURSE_RAMP, .from = 0, .to = 1, .steps = steps,
                                 .start = delay}};
-    Node *share = step_scalar(n->g, n->pass->step, scalar);
+    Node *share = add_scalar(n->g, n->pass->step, scalar);
     for (int i = 0; i < end.count; i++) {
         const Type type = end.slabs[i]->type;
         Node *old = resize(n->g, start.slabs[i], type.dims[1], type.dims[2], RESIZE_NEAREST);

@@ -70,7 +70,7 @@ static Node *times_course(Builder *b, Step *step, Node *value, const Course *cou
     if (course->kind == COURSE_FIXED)
         return node_scale(b->g, value, course->from);
     Scalar scalar = {.name = name, .kind = SCALAR_COURSE, .course = *course};
-    return multiply(b->g, value, step_scalar(b->g, step, scalar));
+    return multiply(b->g, value, add_scalar(b->g, step, scalar));
 }
 
 /* ---------------------------------------------------------------- penalties */
@@ -464,14 +464,14 @@ static void prune(Graph *g, Step *step)
 static void report(Builder *b, Step *step, const Game *game, bool d, bool g)
 {
     if (d) {
-        step_output(step, "d_loss", game->d_loss);
-        step_output(step, "d_real", reduce_all(b->g, REDUCE_MEAN, game->d_real));
-        step_output(step, "d_fake", reduce_all(b->g, REDUCE_MEAN, game->d_fake));
+        add_output(step, "d_loss", game->d_loss);
+        add_output(step, "d_real", reduce_all(b->g, REDUCE_MEAN, game->d_real));
+        add_output(step, "d_fake", reduce_all(b->g, REDUCE_MEAN, game->d_fake));
         if (game->penalty != NULL)
-            step_output(step, "penalty", game->penalty);
+            add_output(step, "penalty", game->penalty);
     }
     if (g)
-        step_output(step, "g_loss", game->g_loss);
+        add_output(step, "g_loss", game->g_loss);
 }
 
 static void build_update(Builder *b, const char *name, const char *title, int count, Round round,
@@ -495,7 +495,7 @@ static void build_sample(Builder *b)
     *step = (Step){.name = "sample", .title = "images from the generator"};
     Pass pass = {.g = g, .step = step, .hyper = b->hyper};
     Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
-    step_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
+    add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
 }
 
 static Builder builder_new(const Model *model, int batch)

@@ -387,7 +387,7 @@ typedef struct HyperOptions { /* of the command line; 0 or NULL where absent */
 } HyperOptions;
 Model *read_hypergan(Json *root, const HyperOptions *options);
 Graph *hyper_steps(const Model *model);
-Graph *hyper_sample(const Model *model, int batch); /* the sampler alone, for another batch */
+Graph *hyper_sample(const Model *model, int batch);
 /* The layers of a component with shapes and parameters. */
 int hyper_table(const Model *model, const char *tag, TableRow **rows);
 

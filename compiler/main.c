@@ -29,13 +29,14 @@ static EmittedFiles emit(const Model *model, const Options *options)
     return emit_program(model, &emit_options);
 }
 
-static BuildOptions build_options(const Options *options)
+static BuildOptions build_options(const Model *model, const Options *options)
 {
     return (BuildOptions){.compiler = options->compiler,
                           .isa = options->isa,
                           .f64 = options->f64,
                           .sources_only = options->emit_only,
                           .no_cache = options->no_cache,
+                          .images = model->channels > 0,
                           .data = options->data,
                           .threads = (int)options->threads};
 }
@@ -55,9 +56,11 @@ static void compile(const Options *options)
 {
     Model *model = read_model(options);
     note_device(model);
-    if (options->data != NULL)
+    if (options->data != NULL && model->channels > 0)
+        check_images(options->data, model->batch_size);
+    else if (options->data != NULL)
         check_data(model, options->data);
-    BuildOptions build = build_options(options);
+    BuildOptions build = build_options(model, options);
     build_run(options->output, emit(model, options), &build);
 }
 
@@ -91,7 +94,7 @@ static void check(const Options *options)
 static void bench(const Options *options)
 {
     Model *model = read_model(options);
-    BuildOptions build = build_options(options);
+    BuildOptions build = build_options(model, options);
     bench_print(emit(model, options), &build, options->json);
 }
 

@@ -27,7 +27,7 @@ static Node *rate_of(Graph *g, Step *step, const Optimiser *o, const char *name)
         scalar.kind = SCALAR_COURSE;
         scalar.course = o->course;
     }
-    return step_scalar(g, step, scalar);
+    return add_scalar(g, step, scalar);
 }
 
 static bool is_adam(OptimiserKind kind)
@@ -41,11 +41,11 @@ Rates *rates_new(Graph *g, Step *step, const Optimiser *o, const char *suffix)
     if (o->kind < OPT_GIGA_WOLF)
         r->rate = rate_of(g, step, o, arena_printf("rate%s", suffix));
     if (is_adam(o->kind)) {
-        r->first = step_scalar(g, step,
+        r->first = add_scalar(g, step,
                               (Scalar){.name = arena_printf("first%s", suffix),
                                        .kind = SCALAR_UNBIAS,
                                        .base = o->beta1});
-        r->second = step_scalar(g, step,
+        r->second = add_scalar(g, step,
                                (Scalar){.name = arena_printf("second%s", suffix),
                                         .kind = SCALAR_UNBIAS_ROOT,
                                         .base = o->beta2});

@@ -39,7 +39,7 @@ void step_assign(Step *step, Node *assign)
     step->assigns[step->assign_count++] = assign;
 }
 
-Node *step_add_input(Graph *g, Step *step, Input input)
+Node *add_input(Graph *g, Step *step, Input input)
 {
     Input *copy = arena_alloc(sizeof *copy);
     *copy = input;
@@ -49,7 +49,7 @@ Node *step_add_input(Graph *g, Step *step, Input input)
     return node_input(g, copy);
 }
 
-Node *step_scalar(Graph *g, Step *step, Scalar scalar)
+Node *add_scalar(Graph *g, Step *step, Scalar scalar)
 {
     for (int k = 0; k < step->scalar_count; k++)
         if (strcmp(step->scalars[k].name, scalar.name) == 0)
@@ -60,7 +60,7 @@ Node *step_scalar(Graph *g, Step *step, Scalar scalar)
     return node_scalar(g, scalar.name);
 }
 
-void step_output(Step *step, const char *name, Node *value)
+void add_output(Step *step, const char *name, Node *value)
 {
     step->output_names[step->output_count] = name;
     step->outputs[step->output_count++] = node_named(value, name);
@@ -70,7 +70,7 @@ void step_output(Step *step, const char *name, Node *value)
 static Node *latent(Builder *b, Step *step, const char *name, int stream, bool uniform)
 {
     InputKind kind = uniform ? INPUT_UNIFORM : INPUT_NORMAL;
-    return step_add_input(
+    return add_input(
         b->g, step,
         (Input){.name = name, .kind = kind, .width = b->model->z_dim, .stream = stream});
 }
@@ -84,7 +84,7 @@ static Node *add_noise(Builder *b, Step *step, Node *x, double sigma, Input inpu
         return x;
     input.kind = INPUT_NORMAL;
     input.width = b->model->x_dim;
-    Node *noise = step_add_input(g, step, input);
+    Node *noise = add_input(g, step, input);
     Node *centred = node_binary(g, OP_SUB, x, node_expand_batch(g, node_mean_batch(g, x)));
     Node *squares = node_sum_batch(g, node_binary(g, OP_MUL, centred, centred));
     Node *variance = node_scale(g, squares, 1.0 / (g->batch_size - 1));
@@ -99,7 +99,7 @@ static Node *add_noise(Builder *b, Step *step, Node *x, double sigma, Input inpu
  * update. */
 static Node *real_rows(Builder *b, Step *step, bool last)
 {
-    Node *x = step_add_input(
+    Node *x = add_input(
         b->g, step,
         (Input){.name = "real", .kind = INPUT_DATA, .width = b->model->x_dim, .last_data = last});
     return add_noise(b, step, x, b->model->noise_real,
@@ -121,7 +121,7 @@ static Node *label(Builder *b, Step *step, const char *name, int stream, bool fi
 {
     if (b->model->loss != LOSS_BCE || b->model->label_smoothing <= 0)
         return NULL;
-    return step_add_input(b->g, step,
+    return add_input(b->g, step,
                      (Input){.name = name,
                              .kind = INPUT_UNIFORM,
                              .width = 1,
@@ -150,7 +150,7 @@ void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser 
     double decay = g->model->ema_decay;
     Rates *rates = rates_new(g, step, o, "");
     if (m->net->tag[0] == 'G' && decay > 0)
-        share = step_scalar(g, step, (Scalar){.name = "share", .kind = SCALAR_SHARE, .base = decay});
+        share = add_scalar(g, step, (Scalar){.name = "share", .kind = SCALAR_SHARE, .base = decay});
     for (int k = 0; k < m->parameter_count; k++)
         values[k] = node_parameter(g, m->parameters[k]);
     grad(g, loss, NULL, values, m->parameter_count, gradients);
@@ -167,7 +167,7 @@ void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser 
 static Node *add_penalty(Builder *b, Step *step, Node *real, Node *fake)
 {
     Graph *g = b->g;
-    Node *alpha = step_add_input(g, step,
+    Node *alpha = add_input(g, step,
                             (Input){.name = "alpha",
                                     .kind = INPUT_UNIFORM,
                                     .width = 1,
@@ -203,11 +203,11 @@ static void build_d_step(Builder *b, Step *step)
         penalty = add_penalty(b, step, real, fake);
         loss = node_binary(g, OP_ADD, loss, node_scale(g, penalty, m->penalty_weight));
     }
-    step_output(step, "d_loss", loss);
-    step_output(step, "d_real", terms.real);
-    step_output(step, "d_fake", terms.fake);
+    add_output(step, "d_loss", loss);
+    add_output(step, "d_real", terms.real);
+    add_output(step, "d_fake", terms.fake);
     if (penalty)
-        step_output(step, "penalty", penalty);
+        add_output(step, "penalty", penalty);
     module_update(g, step, b->discriminator, loss, &m->d_optimiser);
     module_keep_vectors(g, b->discriminator, step);
 }
@@ -224,7 +224,7 @@ static void build_g_step(Builder *b, Step *step)
                            (Input){.name = "noise_fake_g", .stream = STREAM_NOISE_FAKE_G});
     Node *score = module_apply(g, b->discriminator, fake, "fake", true);
     Node *loss = generator_loss(g, score, label(b, step, "label_real", STREAM_LABEL_REAL, true));
-    step_output(step, "g_loss", loss);
+    add_output(step, "g_loss", loss);
     module_update(g, step, b->generator, loss, &m->g_optimiser);
     module_keep_vectors(g, b->discriminator, step);
 }
@@ -251,9 +251,9 @@ static void build_sample(Builder *b, Step *step)
     Node *z = latent(b, step, "z", STREAM_SAMPLE, m->sample_z_uniform);
     Node *condition = NULL;
     if (m->cond_dim)
-        condition = step_add_input(
+        condition = add_input(
             b->g, step, (Input){.name = "condition", .kind = INPUT_DATA, .width = m->cond_dim});
-    step_output(step, "rows",
+    add_output(step, "rows",
                module_apply(b->g, b->generator, join(b->g, z, condition), "made", false));
 }
 

@@ -8,15 +8,12 @@
 #define GAGAC_PROGRAM_H
 
 #include "course.h"
+#include "imageset.h"
 #include "real.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 enum { MAX_INPUTS = 96, MAX_SCALARS = 24, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
-
-typedef struct ImageShape { /* one image; all 0 where rows are no images */
-    int height, width, channels;
-} ImageShape;
 
 typedef enum TensorRole {
     ROLE_PARAMETER,
@@ -56,20 +53,19 @@ typedef enum InputKind { INPUT_DATA, INPUT_NORMAL, INPUT_UNIFORM } InputKind;
 typedef struct ProgramInput { /* what an update reads for each sample of its batch */
     const char *name;         /* as in a replay file: "real" "z_d" "alpha" "noise_real" ... */
     InputKind kind;
-    int width;        /* numbers a sample */
-    bool flat;        /* replay shape is [updates, batch], not [updates, batch, width] */
-    int stream;       /* purpose word of the Philox counter */
-    bool once;        /* drawn once for the whole training: the counter does not hold the update */
-    bool first_only;  /* a G update: replay takes the first slice of the iteration's D updates
-                         (smoothed labels) */
-    bool last_data;   /* a G update that reads data (or its noise): those of the iteration's last D
-                         update */
-    ImageShape image; /* an image of `width` numbers: [channels][height][width] here,
-                         [height][width][channels] in a replay file; all 0: no image */
-    bool every_pass;  /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
-                         each update of an iteration, whatever its kind, and a last one for the
-                         sample */
-    int part, parts;  /* rows of such a slab */
+    int width;       /* numbers a sample */
+    bool flat;       /* replay shape is [updates, batch], not [updates, batch, width] */
+    int stream;      /* purpose word of the Philox counter */
+    bool once;       /* drawn once for the whole training: the counter does not hold the update */
+    bool first_only; /* a G update: replay takes the first slice of the iteration's D updates
+                        (smoothed labels) */
+    bool last_data;  /* a G update that reads data (or its noise): those of the iteration's last D
+                        update */
+    ImageShape map;  /* an image of `width` numbers, [channels][height][width] here and
+                        [height][width][channels] in data and replay files; all 0: no image */
+    bool every_pass; /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
+                        each update of an iteration, whatever its kind, and a last one for the sample */
+    int part, parts; /* rows of such a slab */
     double low, high; /* INPUT_UNIFORM: the interval of the draws; 0, 0: [0, 1) */
 } ProgramInput;
 

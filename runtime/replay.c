@@ -81,8 +81,8 @@ static StoredTensor describe_input(const Replay *replay, const Given *given)
         .rank = 2,
         .dims = {replay->iterations * count, (uint64_t)replay->program->batch_size},
     };
-    if (is_image(input->image)) {
-        add_axes(&tensor, input->image);
+    if (is_image(input->map)) {
+        add_axes(&tensor, input->map);
     } else if (!input->flat) {
         tensor.dims[tensor.rank++] = (uint64_t)input->width;
     }
@@ -99,7 +99,7 @@ static void read_input(Replay *replay, const StoredTensor *stored, Given *given)
     uint64_t count = stored_count(stored);
     given->values = allocate(count, sizeof(real));
     stored_copy_reals(stored, given->values);
-    ImageShape shape = given->input->image;
+    ImageShape shape = given->input->map;
     if (is_image(shape)) {
         real *planes = allocate(count, sizeof(real));
         image_to_planes(shape, (size_t)count / image_size(shape), given->values, planes);

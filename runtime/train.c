@@ -600,6 +600,7 @@ static int train_run(const Program *program, const TrainOptions *options)
                 training->iteration < session->total ? "going on" : "nothing to do",
                 training->iteration, session->total);
     }
+    training->swd = session->metrics.swd;
     if (training->iteration == 0) {
         show_samples(session, options);
     }

@@ -21,6 +21,7 @@ Training training_create(const Program *program, int threads, uint64_t seed)
         .state = state_create(program),
         .work = block_create(work_bytes(program, threads)),
         .seed = seed,
+        .swd = NAN,
     };
     return training;
 }

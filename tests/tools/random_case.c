@@ -224,7 +224,7 @@ static void add_tensor(Collection *all, const Tensor *tensor)
         values[i] = (tensor->init == INIT_ONE ? 1 : 0) + size * (2 * uniform() - 1);
 }
 
-static void add_input(Collection *all, const Model *model, const Step *step, const Input *input)
+static void collect_input(Collection *all, const Model *model, const Step *step, const Input *input)
 {
     bool with_d = strcmp(step->name, "d_step") == 0 || input->last_data || input->first_only;
     int64_t updates = model->iterations * (with_d ? model->d_updates : model->g_updates);
@@ -248,7 +248,7 @@ static void write_inputs(const Model *model, const char *path)
     for (int i = 0; i < g->step_count; i++)
         for (int k = 0; k < g->steps[i].input_count; k++)
             if (strcmp(g->steps[i].name, "sample") != 0)
-                add_input(all, model, &g->steps[i], g->steps[i].inputs[k]);
+                collect_input(all, model, &g->steps[i], g->steps[i].inputs[k]);
     if (!safetensors_write(path, all->tensors, all->count, NULL, 0, &error))
         fail_error(&error);
 }
