@@ -379,6 +379,9 @@ Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the 
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c */
 bool is_hypergan(const Json *root);
+/* hyper_files.c (and config_find() in gagac.h) */
+void config_inherit(Json *root);
+void config_override(Json *root, const Override *overrides, int count); /* -p a.b=value */
 typedef struct HyperOptions { /* of the command line; 0 or NULL where absent */
     int width, height, channels, batch_size;
     bool strict;

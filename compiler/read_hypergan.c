@@ -874,16 +874,31 @@ static void fill_model(Model *m, Hyper *h, const Json *root, const HyperOptions 
     m->hyper = h;
 }
 
-/* Everything that decides networks and training is in the text; the sizes may come from the command
- * line. */
-static uint64_t hash_hyper(const Model *m, const Json *root)
+/* What decides networks and training: all of the text but what only people read; the sizes may come
+ * from the command line. */
+static uint64_t hash_hyper(const Model *m, const Json *root, const HyperOptions *options)
 {
-    const Source *source = root->span.source;
+    static const char *const unread[] = {"description", "publication", "hypergan_version",
+                                         "runtime", "inherit"};
     char sizes[128];
     snprintf(sizes, sizeof sizes, "hypergan %d %d %d %d %d", m->height, m->width, m->channels,
              m->batch_size, m->hyper->strict);
     uint64_t hash = hash_bytes(sizes, strlen(sizes), 0);
-    return hash_bytes(source->text + root->span.begin, root->span.end - root->span.begin, hash);
+    for (const Json *member = root->child; member != NULL; member = member->next) {
+        Span span = member->span;
+        bool counts = true;
+        for (size_t i = 0; i < sizeof unread / sizeof unread[0]; i++)
+            counts = counts && strcmp(member->key, unread[i]) != 0;
+        if (!counts)
+            continue;
+        hash = hash_bytes(member->key, strlen(member->key) + 1, hash);
+        hash = hash_bytes(span.source->text + span.begin, span.end - span.begin, hash);
+    }
+    for (int i = 0; i < options->override_count; i++) {
+        hash = hash_bytes(options->overrides[i].key, strlen(options->overrides[i].key) + 1, hash);
+        hash = hash_bytes(options->overrides[i].value, strlen(options->overrides[i].value) + 1, hash);
+    }
+    return hash;
 }
 
 Model *read_hypergan(Json *root, const HyperOptions *options)
@@ -891,6 +906,8 @@ Model *read_hypergan(Json *root, const HyperOptions *options)
     Model *model = arena_alloc(sizeof *model);
     Hyper *h = arena_alloc(sizeof *h);
     json_keep_last(root);
+    config_inherit(root);
+    config_override(root, options->overrides, options->override_count);
     check_keys(root, top_keys, "the config");
     check_gan(root);
     h->root = root;
@@ -903,6 +920,6 @@ Model *read_hypergan(Json *root, const HyperOptions *options)
     fill_model(model, h, root, options);
     model->discriminator = (Net){.name = "discriminator", .tag = "D"};
     model->generator = (Net){.name = "generator", .tag = "G"};
-    model->hash = hash_hyper(model, root);
+    model->hash = hash_hyper(model, root, options);
     return model;
 }
