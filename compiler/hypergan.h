@@ -296,6 +296,8 @@ typedef struct Network { /* a component while it is applied */
     int next;                   /* the k of the next line that owns parameters */
     int current;                /* that of the present line, or -1 */
     int64_t parameters;         /* of the present line */
+    const char *owned[16];      /* its tensors so far */
+    int owned_count;
     const Line *line;
     bool frozen;             /* trainable=false on the present line */
     const char *initializer; /* of the lines of a built-in class, where no config says another */
