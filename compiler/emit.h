@@ -148,6 +148,9 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p);
 /* plans: of the same sampler for batches of different size, the largest first, then 1. */
 void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int count);
 
+/* make_images() of a shipped sampler. */
+void emit_wide_shipped(Text *out, Emitter *e, const Plan *p);
+
 /* ---------------------------------------------------------------- emit_contraction.c */
 enum { MAX_WIDE_PASSES = 8 };
 typedef struct WidePass { /* function(from, to arguments): items [from, to) of `items` */

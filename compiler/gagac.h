@@ -423,7 +423,7 @@ Type type_matrix(int rows, int columns);
  * operands have equal types. Ids follow the order of calls, and what is emitted follows ids: never
  * make two nodes in one argument list, where the order is the C compiler's. */
 Node *node_parameter(Graph *g, Tensor *tensor);
-Node *node_input(Graph *g, Input *input); /* [batch] or [batch, width] */
+Node *node_input(Graph *g, Input *input); /* [batch], [batch, width] or a map */
 Node *node_scalar(Graph *g, const char *name);
 Node *node_constant(Graph *g, double value, Type type);
 Node *node_unary(Graph *g, Op op, Node *a);

@@ -455,9 +455,13 @@ static void prune(Graph *g, Step *step)
         mark(step->outputs[k], needed);
     for (int k = 0; k < step->assign_count; k++)
         mark(step->assigns[k], needed);
-    for (int k = 0; k < step->input_count; k++)
-        if (needed[node_input(g, step->inputs[k])->id])
+    for (int k = 0; k < step->input_count; k++) {
+        const Node *node = node_input(g, step->inputs[k]);
+        if (node->op == OP_RESHAPE) /* of a map */
+            node = node->inputs[0];
+        if (needed[node->id])
             step->inputs[inputs++] = step->inputs[k];
+    }
     step->input_count = inputs;
 }
 

@@ -49,7 +49,9 @@ static void read_latents(const Request *request, size_t i, real *z)
     else
         draw_row(z, SAMPLER_LATENT, /*{kind*/DRAW_NORMAL/*}*/, request->seed, /*{stream*/3/*}*/, 0,
                  request->first + i);
-}
+/*{scale*/    for (int k = 0; k < SAMPLER_LATENT && !request->latents; k++)
+        z[k] = z[k] * 2 - 1;
+/*}*/}
 
 /* Lanes behind the last image repeat it, so that all that is computed stays finite. */
 static void load_latents(const Tile *tile, real z[SAMPLER_LATENT][BT])

@@ -16,7 +16,8 @@ enum {
     SAMPLER_HEIGHT = /*{height*/2/*}*/,
     SAMPLER_CHANNELS = /*{channels*/2/*}*/,
     SAMPLER_PIXELS = SAMPLER_WIDTH * SAMPLER_HEIGHT * SAMPLER_CHANNELS,
-    /* Random numbers that an image is made from: uniform in [0, 1), or standard normal. */
+    /* Random numbers that an image is made from: uniform (sampler_latents() draws from the
+     * interval of the training), or standard normal. */
     SAMPLER_LATENT = /*{latent*/4/*}*/,
     SAMPLER_LATENT_UNIFORM = /*{uniform*/0/*}*/,
     /* Images made at once: fewer cost as much. */
