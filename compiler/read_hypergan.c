@@ -764,6 +764,9 @@ static void read_optimisers(Trainer *t, const Json *json)
     }
     if (both != NULL && read_gan_optimizer(t, both))
         return;
+    if (both == NULL && d == NULL && g == NULL && t->kind == TRAINER_SIMULTANEOUS)
+        fail_at(json->span, "an object with `class` and `learn_rate`",
+                "the trainer has no `optimizer`");
     if (both == NULL && d == NULL && g == NULL) {
         t->d_optimiser = read_flat(json, "d_");
         t->g_optimiser = read_flat(json, "g_");
