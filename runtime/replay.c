@@ -70,6 +70,26 @@ static void add_axes(StoredTensor *tensor, ImageShape shape)
     tensor->dims[tensor->rank++] = (uint64_t)shape.channels;
 }
 
+/* Updates of an iteration before the first one of this kind, all kinds together; of all kinds for
+ * update_count. Each is a pass of the networks. */
+static uint64_t passes_before(const Program *program, int kind)
+{
+    uint64_t count = 0;
+    for (int other = 0; other < kind; other++) {
+        count += (uint64_t)program->updates[other].count;
+    }
+    return count;
+}
+
+static uint64_t rows_of(const Replay *replay, const ProgramInput *input)
+{
+    return (uint64_t)replay->program->batch_size * (uint64_t)(input->parts > 0 ? input->parts : 1);
+}
+
+/* Whether all of a noise's samples are in one part: it belongs to G then, whose noise in a file has
+ * one slab more, for the sample. */
+static bool is_of_generator(const ProgramInput *input) { return input->parts <= 1; }
+
 /* The shape an input must have: [iterations * count, batch] and, unless it is flat, its width or
  * the axes of its images. */
 static StoredTensor describe_input(const Replay *replay, const Given *given)
@@ -79,8 +99,12 @@ static StoredTensor describe_input(const Replay *replay, const Given *given)
     StoredTensor tensor = {
         .name = given->name,
         .rank = 2,
-        .dims = {replay->iterations * count, (uint64_t)replay->program->batch_size},
+        .dims = {replay->iterations * count, rows_of(replay, input)},
     };
+    if (input->every_pass) {
+        uint64_t passes = passes_before(replay->program, replay->program->update_count);
+        tensor.dims[0] = replay->iterations * passes + is_of_generator(input);
+    }
     if (is_image(input->map)) {
         add_axes(&tensor, input->map);
     } else if (!input->flat) {
@@ -207,12 +231,17 @@ static const real *find_slice(Replay *replay, int kind, int k, int repeat)
     }
     int count = program->updates[given->kind].count;
     uint64_t slice = replay->training->iteration * (uint64_t)count;
-    if (input->last_data) {
+    if (input->every_pass) {
+        slice = replay->training->iteration * passes_before(program, program->update_count) +
+                passes_before(program, kind) + (uint64_t)repeat;
+    } else if (input->last_data) {
         slice += (uint64_t)count - 1;
     } else if (!input->first_only) {
         slice += (uint64_t)repeat;
     }
-    return given->values + slice * (uint64_t)program->batch_size * (uint64_t)input->width;
+    uint64_t row = slice * rows_of(replay, input) +
+                   (uint64_t)input->part * (uint64_t)program->batch_size;
+    return given->values + row * (uint64_t)input->width;
 }
 
 static void run_update(Replay *replay, int kind, int repeat)
