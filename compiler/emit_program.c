@@ -275,7 +275,7 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
         m->shuffle ? "true" : "false", number(m->ema_decay), (long long)m->store_start,
         (long long)m->store_every, (long long)m->store_last, (long long)m->log_every,
         (unsigned long long)m->seed, m->start_from ? c_string(m->start_from) : "NULL",
-        m->loss == LOSS_WASSERSTEIN ? "true" : "false");
+        m->loss == LOSS_WASSERSTEIN && !m->hyper ? "true" : "false");
 }
 
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
