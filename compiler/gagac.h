@@ -87,6 +87,8 @@ void json_refuse_duplicates(const Json *root);
 void json_keep_last(Json *root); /* of repeated keys the last one counts, with a warning */
 Source *source_read(const char *path); /* reads a whole text file; fails with EXIT_IO */
 Json *json_member(const Json *object, const char *key); /* NULL when absent */
+/* A HyperGAN config by its name, NULL when there is none: here, packaged, or in ~/.gagac/configs. */
+Source *config_find(const char *name); /* hyper_files.c */
 
 /* ---------------------------------------------------------------- the model: what a config means,
  * in any dialect */
@@ -724,6 +726,8 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     bool list;                   /* new --list */
     const char *config_template; /* new --template */
     int64_t threads;
+    int width, height, channels, batch_size; /* -s, -b; HyperGAN */
+    bool strict;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;           /* -p key=value, in order */
     int override_count;

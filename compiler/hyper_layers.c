@@ -127,14 +127,26 @@ static const char *field_name(const char *prefix, int number, const char *what)
     return field;
 }
 
+/* Whether the present line names the tensor for the first time: it asks once a slab for some. */
+static bool is_new(Network *n, const char *name)
+{
+    enum { MOST = sizeof n->owned / sizeof n->owned[0] };
+    for (int i = 0; i < n->owned_count; i++)
+        if (strcmp(n->owned[i], name) == 0)
+            return false;
+    n->owned[n->owned_count++ % MOST] = name;
+    n->owned_count = n->owned_count > MOST ? MOST : n->owned_count;
+    return true;
+}
+
 Tensor *own_tensor(Network *n, const char *what, Tensor tensor)
 {
     Graph *g = n->g;
     if (n->current < 0)
         n->current = n->next++;
-    if (tensor.role == ROLE_PARAMETER)
-        n->parameters += type_size(&tensor.type);
     tensor.name = arena_printf("%s.%d.%s", n->tag, n->current, what);
+    if (tensor.role == ROLE_PARAMETER && is_new(n, tensor.name))
+        n->parameters += type_size(&tensor.type);
     for (int k = 0; k < g->tensor_count; k++)
         if (strcmp(g->tensors[k]->name, tensor.name) == 0)
             return g->tensors[k];
@@ -727,6 +739,7 @@ Flow apply_line(Network *n, const Line *line, Flow x)
     n->line = line;
     n->current = -1;
     n->parameters = 0;
+    n->owned_count = 0;
     n->frozen = option_is(line_option(line, "trainable"), "false");
     x = line->op->apply(n, x);
     check_size(n, x);

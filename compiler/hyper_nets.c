@@ -122,14 +122,14 @@ static const Word block_words[] = {{"deconv", 0, NULL},
                                    {"conv_double", 5, NULL},
                                    {"conv_reshape", 6, NULL}};
 
-static Flow resizable_style(Network *n, Flow x)
+/* The style is made of the latent beside the maps, which begin with the latent too. */
+static void make_style(Network *n, Flow x)
 {
     int count = option_integer(component_option(n, "adaptive_instance_norm_layers"), 2, 1,
                                "adaptive_instance_norm_layers");
     for (int k = 0; k < count && k < 64; k++)
         x = apply_text(n, "linear 512", x);
     name_flow(n, "w", x);
-    return x;
 }
 
 static Flow resizable_generator(Network *n, Flow x)
@@ -145,7 +145,7 @@ static Flow resizable_generator(Network *n, Flow x)
     bool resizes = strcmp(op, "resize_conv") == 0;
     n->initializer = json_option(n->component->json, "initializer").given ? NULL : "stylegan";
     if (plan.styled)
-        x = resizable_style(n, x);
+        make_style(n, x);
     x = apply_text(n, arena_printf("linear %d*%d*%d%s", plan.height, plan.width, plan.depth, style),
                    x);
     n->initializer = "he_normal";

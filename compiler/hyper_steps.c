@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-enum { STREAM_LATENT_D = 1, STREAM_MIX, STREAM_DRAGAN, STREAM_LATENT_G = 7, STREAM_LATENT_SAMPLE = 9 };
+enum { STREAM_LATENT_D = 1, STREAM_MIX, STREAM_DRAGAN, STREAM_LATENT_G = 7,
+       STREAM_LATENT_SAMPLE = 9, STREAM_SEARCH = 20 };
 
 typedef struct Builder {
     Graph *g;
@@ -492,6 +493,83 @@ static void build_update(Builder *b, const char *name, const char *title, int co
         step_assign(step, node_assign(b->g, b->k, game->next_k));
 }
 
+/* ---------------------------------------------------------------- search for latents */
+static Node *fitness_of(Builder *b, const Game *game)
+{
+    Graph *g = b->g;
+    const double *labels = b->hyper->loss.labels;
+    Node *f = game->d_fake, *r = game->d_real;
+    switch (b->hyper->trainer.search.fitness) {
+    case FITNESS_MINUS_F:
+        return negate(g, f);
+    case FITNESS_F:
+        return f;
+    case FITNESS_LS:
+        return square(g, node_shift(g, f, -labels[0]));
+    case FITNESS_MINUS_LS:
+        return negate(g, square(g, node_shift(g, f, -labels[0])));
+    case FITNESS_LS_C:
+        return square(g, node_shift(g, f, -labels[2]));
+    case FITNESS_STD:
+        return negate(g, node_unary(g, OP_SIGMOID, f));
+    case FITNESS_ONE_MINUS_F:
+        return node_shift(g, negate(g, f), 1);
+    case FITNESS_DIFFERENCE:
+        return subtract(g, r, f);
+    case FITNESS_SQUARES: {
+        Node *squared = square(g, r);
+        return subtract(g, squared, square(g, f));
+    }
+    case FITNESS_ABSOLUTE: {
+        Node *size = node_unary(g, OP_ABS, f);
+        return subtract(g, size, node_unary(g, OP_ABS, r));
+    }
+    case FITNESS_ABS_F:
+        return node_unary(g, OP_ABS, f);
+    case FITNESS_MINUS_ABS_F:
+        return negate(g, node_unary(g, OP_ABS, f));
+    }
+    internal_error("a fitness of unknown kind");
+}
+
+static Tensor *control_tensor(Graph *g, const char *field, const char *label, Type type)
+{
+    return graph_tensor(g, (Tensor){.name = arena_printf("control.%s", field),
+                                    .group = "control",
+                                    .field = field,
+                                    .label = label,
+                                    .type = type,
+                                    .role = ROLE_CONTROL,
+                                    .init = INIT_ZERO});
+}
+
+/* One evaluation of latents, not an update: the search around it is in runtime/search.c. The
+ * fitness of each sample goes into a tensor, by rows of the unit matrix that the search gives. */
+static void build_fitness(Builder *b)
+{
+    Graph *g = b->g;
+    Step *step = &g->steps[g->step_count++];
+    Round round = {"z_search", STREAM_SEARCH, true};
+    int batch = g->batch_size;
+    *step = (Step){.name = "fitness", .title = "how good some latents are", .count = 0};
+    Tensor *scores = control_tensor(g, "scores", "fitness of latents", type_vector(false, batch));
+    control_tensor(g, "latents", "latents that are kept",
+                   type_matrix(batch, b->hyper->latent.draws));
+    control_tensor(g, "memory", "threshold of the search", type_vector(false, 4));
+    Game *game = play(b, step, round, NULL, 0);
+    step->assign_count = 0; /* what a forward keeps belongs to updates */
+    Node *value = fitness_of(b, game);
+    Node *each = node_scale(g, node_sum_all(g, value), 1.0 / (double)type_size(&value->type));
+    Node *unit = step_input(g, step,
+                            (Input){.name = "unit",
+                                    .kind = INPUT_UNIFORM,
+                                    .width = batch,
+                                    .stream = STREAM_SEARCH + 1});
+    Node *rows = multiply(g, node_expand(g, each, 0, batch), unit);
+    step_assign(step, node_assign(g, scores, node_sum_batch(g, rows)));
+    add_output(step, "fitness", node_mean_batch(g, each));
+}
+
 static void build_sample(Builder *b)
 {
     Graph *g = b->g;
@@ -513,7 +591,7 @@ static Builder builder_new(const Model *model, int batch)
                                          .role = ROLE_CONTROL,
                                          .init = INIT_VALUE,
                                          .scale = b.hyper->loss.initial_k});
-    b.g->steps = arena_alloc(3 * sizeof(Step));
+    b.g->steps = arena_alloc(4 * sizeof(Step));
     return b;
 }
 
@@ -528,6 +606,8 @@ Graph *hyper_steps(const Model *model)
     } else {
         build_update(&b, "gan_step", "one update of both networks", 1, of_d, true, true);
     }
+    if (b.hyper->trainer.search.kind != SEARCH_NONE)
+        build_fitness(&b);
     build_sample(&b);
     for (int k = 0; k < b.g->step_count; k++) {
         simplify_step(b.g, &b.g->steps[k]);

@@ -200,8 +200,33 @@ typedef enum TrainerKind {
 } TrainerKind;
 typedef enum ConsensusRule { RULE_CONSENSUS, RULE_TTUR, RULE_SINGLE_STEP } ConsensusRule;
 
+typedef enum SearchKind { SEARCH_NONE, SEARCH_THRESHOLD, SEARCH_BATCH } SearchKind;
+typedef enum Fitness { /* of a sample; low is good. r, f: D's outputs for real and fake */
+    FITNESS_MINUS_F,
+    FITNESS_F,
+    FITNESS_LS,
+    FITNESS_MINUS_LS,
+    FITNESS_LS_C,
+    FITNESS_STD,
+    FITNESS_ONE_MINUS_F,
+    FITNESS_DIFFERENCE,
+    FITNESS_SQUARES,
+    FITNESS_ABSOLUTE,
+    FITNESS_ABS_F,
+    FITNESS_MINUS_ABS_F
+} Fitness;
+
+typedef struct Search { /* for latents that are worth a step (Fitness and BatchFitness trainers) */
+    SearchKind kind;
+    Fitness fitness;
+    int steps;     /* BATCH: batches looked at, at most */
+    int heuristic; /* BATCH: ends after more steps in a row than this without a gain; -1: never */
+    double decay;  /* THRESHOLD */
+} Search;
+
 typedef struct Trainer {
     TrainerKind kind;
+    Search search;
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
@@ -296,6 +321,8 @@ typedef struct Network { /* a component while it is applied */
     int next;                   /* the k of the next line that owns parameters */
     int current;                /* that of the present line, or -1 */
     int64_t parameters;         /* of the present line */
+    const char *owned[16];      /* its tensors so far */
+    int owned_count;
     const Line *line;
     bool frozen;             /* trainable=false on the present line */
     const char *initializer; /* of the lines of a built-in class, where no config says another */
@@ -379,6 +406,9 @@ Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the 
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c */
 bool is_hypergan(const Json *root);
+/* hyper_files.c (and config_find() in gagac.h) */
+void config_inherit(Json *root);
+void config_override(Json *root, const Override *overrides, int count); /* -p a.b=value */
 typedef struct HyperOptions { /* of the command line; 0 or NULL where absent */
     int width, height, channels, batch_size;
     bool strict;

@@ -614,16 +614,16 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
 }
 
 /* ---------------------------------------------------------------- trainer */
-enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM, NESTED_GANG };
+enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS };
 #define LATER "its loop around the other trainers is not there yet; use the trainer inside it"
 static const Word trainer_words[] = {
     {"AlternatingTrainer", TRAINER_ALTERNATING, NULL},
     {"SimultaneousTrainer", TRAINER_SIMULTANEOUS, NULL},
     {"ConsensusTrainer", TRAINER_CONSENSUS, NULL},
-    {"FitnessTrainer", NESTED_FITNESS, LATER},
-    {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, LATER},
-    {"CurriculumTrainer", NESTED_CURRICULUM, LATER},
-    {"GangTrainer", NESTED_GANG, LATER},
+    {"FitnessTrainer", NESTED_FITNESS, NULL},
+    {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, NULL},
+    {"CurriculumTrainer", 0, LATER},
+    {"GangTrainer", 0, LATER},
     {"DepthTrainer", 0, "it is an experiment without a template"},
     {"EvolutionTrainer", 0, "it is an experiment without a template"},
     {"KBeamTrainer", 0, "it is an experiment without a template"},
@@ -764,6 +764,9 @@ static void read_optimisers(Trainer *t, const Json *json)
     }
     if (both != NULL && read_gan_optimizer(t, both))
         return;
+    if (both == NULL && d == NULL && g == NULL && t->kind == TRAINER_SIMULTANEOUS)
+        fail_at(json->span, "an object with `class` and `learn_rate`",
+                "the trainer has no `optimizer`");
     if (both == NULL && d == NULL && g == NULL) {
         t->d_optimiser = read_flat(json, "d_");
         t->g_optimiser = read_flat(json, "g_");
@@ -794,6 +797,55 @@ static void read_consensus(Trainer *t, const Json *json)
         1 - prefixed_number(json, "", "g_exponential_moving_average_decay", 0);
 }
 
+static const Word fitness_words[] = {{"default", FITNESS_MINUS_F, NULL},
+                                     {"fail2", FITNESS_MINUS_F, NULL},
+                                     {"fail2-reverse", FITNESS_F, NULL},
+                                     {"ls", FITNESS_LS, NULL},
+                                     {"ls-r", FITNESS_MINUS_LS, NULL},
+                                     {"ls2", FITNESS_LS_C, NULL},
+                                     {"std", FITNESS_STD, NULL},
+                                     {"ls3", FITNESS_ONE_MINUS_F, NULL},
+                                     {"ls4", FITNESS_DIFFERENCE, NULL},
+                                     {"ls5", FITNESS_SQUARES, NULL},
+                                     {"df", FITNESS_ABSOLUTE, NULL}};
+
+static Search read_search(const Json *json, int kind)
+{
+    Search s = {.kind = kind == NESTED_FITNESS ? SEARCH_THRESHOLD : SEARCH_BATCH};
+    Option diversity = json_option(json, "diversity_importance");
+    if (diversity.given)
+        fail_at(diversity.span, "take the key out",
+                "`diversity_importance` cannot be compiled: its formula is not known");
+    s.decay = option_number(json_option(json, "fitness_decay"), 0.99, "fitness_decay");
+    s.steps = option_integer(json_option(json, "search_steps"), 2, 1, "search_steps");
+    s.heuristic = option_integer(json_option_exact(json, "heuristic"), -1, -1, "heuristic");
+    if (s.kind == SEARCH_THRESHOLD)
+        s.fitness = (Fitness)option_word(json_option(json, "type"), FITNESS_MINUS_F,
+                                         WORDS(fitness_words), "fitness");
+    else if (option_switch(json_option(json, "reverse")))
+        s.fitness = FITNESS_F;
+    else if (option_switch(json_option(json, "abs")))
+        s.fitness = FITNESS_ABS_F;
+    else if (option_switch(json_option(json, "nabs")))
+        s.fitness = FITNESS_MINUS_ABS_F;
+    return s;
+}
+
+static Trainer read_trainer(const Json *json);
+
+/* The search goes around the trainer inside. */
+static Trainer read_fitness(const Json *json, int kind)
+{
+    const Json *inner = optimizer_of(json, "trainer");
+    if (inner == NULL)
+        fail_at(json->span, NULL, "a fitness trainer needs `trainer`, the one inside");
+    Trainer t = read_trainer(inner);
+    if (t.search.kind != SEARCH_NONE)
+        fail_at(inner->span, NULL, "a fitness trainer inside a fitness trainer");
+    t.search = read_search(json, kind);
+    return t;
+}
+
 static Trainer read_trainer(const Json *json)
 {
     Trainer t = {.span = json->span, .d_updates = 1};
@@ -801,7 +853,10 @@ static Trainer read_trainer(const Json *json)
     Option clip_w = json_option(json, "d_clipped_weights");
     if (!class.given)
         fail_at(json->span, NULL, "the trainer needs `class`");
-    t.kind = (TrainerKind)option_class(class, 0, WORDS(trainer_words), "trainer");
+    int kind = option_class(class, 0, WORDS(trainer_words), "trainer");
+    if (kind >= NESTED_FITNESS)
+        return read_fitness(json, kind);
+    t.kind = (TrainerKind)kind;
     read_optimisers(&t, json);
     if (t.kind == TRAINER_ALTERNATING)
         t.d_updates = option_integer(json_option(json, "d_update_steps"), 1, 1, "d_update_steps");
@@ -874,16 +929,31 @@ static void fill_model(Model *m, Hyper *h, const Json *root, const HyperOptions 
     m->hyper = h;
 }
 
-/* Everything that decides networks and training is in the text; the sizes may come from the command
- * line. */
-static uint64_t hash_hyper(const Model *m, const Json *root)
+/* What decides networks and training: all of the text but what only people read; the sizes may come
+ * from the command line. */
+static uint64_t hash_hyper(const Model *m, const Json *root, const HyperOptions *options)
 {
-    const Source *source = root->span.source;
+    static const char *const unread[] = {"description", "publication", "hypergan_version",
+                                         "runtime", "inherit"};
     char sizes[128];
     snprintf(sizes, sizeof sizes, "hypergan %d %d %d %d %d", m->height, m->width, m->channels,
              m->batch_size, m->hyper->strict);
     uint64_t hash = hash_bytes(sizes, strlen(sizes), 0);
-    return hash_bytes(source->text + root->span.begin, root->span.end - root->span.begin, hash);
+    for (const Json *member = root->child; member != NULL; member = member->next) {
+        Span span = member->span;
+        bool counts = true;
+        for (size_t i = 0; i < sizeof unread / sizeof unread[0]; i++)
+            counts = counts && strcmp(member->key, unread[i]) != 0;
+        if (!counts)
+            continue;
+        hash = hash_bytes(member->key, strlen(member->key) + 1, hash);
+        hash = hash_bytes(span.source->text + span.begin, span.end - span.begin, hash);
+    }
+    for (int i = 0; i < options->override_count; i++) {
+        hash = hash_bytes(options->overrides[i].key, strlen(options->overrides[i].key) + 1, hash);
+        hash = hash_bytes(options->overrides[i].value, strlen(options->overrides[i].value) + 1, hash);
+    }
+    return hash;
 }
 
 Model *read_hypergan(Json *root, const HyperOptions *options)
@@ -891,6 +961,8 @@ Model *read_hypergan(Json *root, const HyperOptions *options)
     Model *model = arena_alloc(sizeof *model);
     Hyper *h = arena_alloc(sizeof *h);
     json_keep_last(root);
+    config_inherit(root);
+    config_override(root, options->overrides, options->override_count);
     check_keys(root, top_keys, "the config");
     check_gan(root);
     h->root = root;
@@ -903,6 +975,6 @@ Model *read_hypergan(Json *root, const HyperOptions *options)
     fill_model(model, h, root, options);
     model->discriminator = (Net){.name = "discriminator", .tag = "D"};
     model->generator = (Net){.name = "generator", .tag = "G"};
-    model->hash = hash_hyper(model, root);
+    model->hash = hash_hyper(model, root, options);
     return model;
 }

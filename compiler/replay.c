@@ -267,7 +267,8 @@ static void run_update(Replay *r, Step *step, double *const *values, int repeat)
 
 static bool is_update(const Step *step)
 {
-    return strcmp(step->name, "clamp") != 0 && strcmp(step->name, "sample") != 0;
+    return strcmp(step->name, "clamp") != 0 && strcmp(step->name, "sample") != 0 &&
+           step->count > 0; /* an evaluation is none */
 }
 
 static double **read_inputs(const Replay *r, const Step *step)
