@@ -311,7 +311,7 @@ struct Warp {
     /* what is known to have happened before (shadow.c) */
     uint32_t seen[MAX_WARPS];   /* accesses of warp v up to this time */
     uint32_t seen_by_all;       /* the least of them, own warp aside */
-    uint32_t ordered;         /* accesses of anybody in the block up to this time */
+    uint32_t ordered;           /* accesses of anybody in the block up to this time */
     uint32_t synchronised;      /* accesses of this warp's own lanes up to this time */
     uint32_t fenced[MAX_WARPS]; /* seen[] at the last fence */
     bool has_fenced;
@@ -592,6 +592,13 @@ void shadow_warp_barrier(Warp *warp, uint32_t lanes);
 void shadow_fence(Warp *warp, uint32_t lanes);
 /* A strong access to a global address: what is released and acquired there. */
 void shadow_strong(Warp *warp, uint64_t address, bool reads, bool writes, bool releases);
+/* What follows, a launch or a copy, is operation `serial` of stream `slot`, ordered behind those
+ * operations of each stream whose serial is not above known[]. */
+enum { STREAM_SLOTS = 16 };
+void shadow_begin(int slot, uint64_t serial, const uint64_t known[STREAM_SLOTS]);
+/* A copy or memset uses bytes of device memory, the first cell from byte `offset` on. */
+void shadow_copy_access(Cell *cells, uint64_t offset, uint64_t bytes, bool writes,
+                        const char *what);
 void shadow_start_launch(Launch *launch);
 void shadow_end_launch(void);
 uint32_t shadow_serials(uint64_t blocks);
