@@ -403,6 +403,14 @@ static void host_and_pinned_memory(void **state)
         cu.cuStreamSynchronize(stream);
         expect_reports(wait ? NULL : "host");
     }
+    pinned[9] = 9; /* to the host and back: in order in their stream, so nothing is wrong */
+    DevicePtr other = vm_put(NULL, 256);
+    assert_int_equal(cu.cuMemcpyDtoHAsync_v2(pinned, dx, 256, stream), 0);
+    assert_int_equal(cu.cuMemcpyHtoDAsync_v2(other, pinned, 256, stream), 0);
+    cu.cuStreamSynchronize(stream);
+    vm_get(zeros, other, 256);
+    assert_true(zeros[0] == 8 && zeros[9] == pinned[9] && zeros[9] != 9);
+    expect_reports(NULL);
     assert_int_equal(cu.cuMemFreeHost(memory), 0);
     cu.cuStreamDestroy_v2(stream);
 }

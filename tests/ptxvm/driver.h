@@ -97,6 +97,8 @@ bool pinned_contains(const void *start, size_t bytes);
 /* Until the copy happens nobody may look at these bytes of pinned memory. */
 void pinned_pend(void *start, size_t bytes);
 void pinned_arrive(void *start, size_t bytes);
+/* Is a copy to some of these bytes under way? */
+bool pinned_is_pending(const void *start, size_t bytes);
 void pinned_register(void *start, size_t bytes);
 void watch_host_accesses(void);
 

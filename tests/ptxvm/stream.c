@@ -302,7 +302,8 @@ static void stream_add(Stream *stream, Op *op)
     stream->last = op;
     if (op->kind == OP_TO_HOST)
         pinned_pend(op->host, op->len);
-    if (op->kind == OP_TO_DEVICE && !op->staged && pinned_contains(op->host, op->len))
+    if (op->kind == OP_TO_DEVICE && !op->staged && pinned_contains(op->host, op->len) &&
+        !pinned_is_pending(op->host, op->len))
         op->checksum = checksum(op->host, op->len);
 }
 
