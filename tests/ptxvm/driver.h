@@ -84,10 +84,7 @@ int active_blocks(const Kernel *kernel, int threads, size_t dynamic);
 
 /* Everything that was put into streams so far happens now. */
 CUresult drain_all(void);
-/* What a call without a stream waits for: all but the streams made with NON_BLOCKING. */
-CUresult drain_blocking(void);
 bool anything_captures(void);
-void stream_module_gone(const Module *module);
 
 /* ---------------------------------------------------------------- host_memory.c */
 

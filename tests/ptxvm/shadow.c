@@ -22,7 +22,7 @@ static uint32_t next_serial = 1;
 static uint64_t launch_blocks;
 
 /* Serial numbers of that many blocks: the first of them. */
-uint32_t shadow_serials(uint64_t blocks)
+static uint32_t new_serials(uint64_t blocks)
 {
     uint32_t first = next_serial;
     next_serial += (uint32_t)blocks;
@@ -32,7 +32,7 @@ uint32_t shadow_serials(uint64_t blocks)
 void shadow_start_launch(Launch *launch)
 {
     launch_blocks = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
-    launch->first_serial = shadow_serials(launch_blocks);
+    launch->first_serial = new_serials(launch_blocks);
 }
 
 void shadow_end_launch(void)
@@ -114,7 +114,7 @@ static bool is_unordered_epoch(uint32_t block)
 
 void shadow_copy_access(Cell *cell, uint64_t offset, uint64_t bytes, bool writes, const char *what)
 {
-    uint32_t serial = shadow_serials(1);
+    uint32_t serial = new_serials(1);
     bool reported = false;
     for (; bytes; cell++) {
         uint64_t part = 4 - offset < bytes ? 4 - offset : bytes;

@@ -239,7 +239,8 @@ static CUresult drain_some(bool non_blocking)
 }
 
 CUresult drain_all(void) { return drain_some(true); }
-CUresult drain_blocking(void) { return drain_some(false); }
+/* What a call without a stream waits for: all but the streams made with NON_BLOCKING. */
+static CUresult drain_blocking(void) { return drain_some(false); }
 
 /* ---------------------------------------------------------------- putting into streams */
 
