@@ -239,6 +239,8 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
         value = stability(b, game);
         to_g = true;
         break;
+    case HOOK_LEFT_OUT:
+        internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {
         Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
         value = node_leaky(g, OP_LEAKY,

@@ -179,7 +179,8 @@ typedef enum HookKind {
     HOOK_GRADIENT_PENALTY,
     HOOK_K_LIPSCHITZ,
     HOOK_LOCALLY_STABLE,
-    HOOK_FORCE_EQUILIBRIUM
+    HOOK_FORCE_EQUILIBRIUM,
+    HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
 typedef struct Hook {

@@ -642,8 +642,8 @@ static const Word hook_words[] = {
     {"WeightPenaltyTrainHook", 0, "its formula is not known well enough"},
     {"WeightConstraintTrainHook", 0, "it is not there yet"},
     {"RollingMemoryTrainHook", 0, "it is not there yet"},
-    {"MatchSupportTrainHook", 0, "it is not there yet"},
-    {"InputFitnessTrainHook", 0, "it is not there yet"},
+    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
+    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
     {"SelfSupervisedTrainHook", 0, "it is not there yet"},
     {"ProgressCompressTrainHook", 0, "it is not there yet"},
     {"MinibatchTrainHook", 0, "its formula is not known well enough"},
@@ -699,7 +699,12 @@ static void read_hooks(Trainer *t, const Json *json)
     for (const Json *item = list->child; item != NULL; item = item->next) {
         if (item->kind != JSON_OBJECT)
             fail_at(item->span, NULL, "a hook is an object with `class`");
-        t->hooks[t->hook_count++] = read_hook(item);
+        Hook hook = read_hook(item);
+        if (hook.kind == HOOK_LEFT_OUT)
+            warn_at(item->span, NULL, "the hook `%s` is left out: the training goes on without it",
+                    printable(class_symbol(json_option(item, "class"))));
+        else
+            t->hooks[t->hook_count++] = hook;
     }
 }
 
