@@ -39,8 +39,8 @@ bool file_write(const char *path, const void *bytes, size_t length, unsigned mod
 bool file_create(const char *path, const void *bytes, size_t length, unsigned mode);
 bool path_exists(const char *path);
 bool tree_remove(const char *path); /* a folder with all in it; never follows a link */
-/* Makes an empty private folder PREFIX-XXXXXX. It is removed when the program ends, unless it was
- * renamed. */
+/* Makes an empty private folder PREFIX-unfinished-XXXXXX. It is removed when the program ends,
+ * unless it was renamed; one of a program that was killed is removed when the next is made. */
 char *folder_temporary(const char *prefix);
 void temporaries_remove(void);               /* now; for an end that runs no exit handlers */
 const char *path_absolute(const char *path); /* of a file that need not exist */

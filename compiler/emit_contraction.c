@@ -152,6 +152,6 @@ int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,
     bool gradient = kernel->kind == KERNEL_WEIGHT;
     if (e->options->plain)
         return gradient ? emit_gradient(e, p, kernel, passes) : emit_result(e, p, kernel, passes);
-    return gradient ? emit_gradient_passes(e, p, kernel->root, passes)
+    return gradient ? emit_gradient_passes(e, p, kernel, passes)
                     : emit_result_passes(e, p, kernel, passes);
 }

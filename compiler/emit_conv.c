@@ -1,714 +1,817 @@
-/* emit_conv.c -- convolutions and dense layers of the wide order, tuned: packed weights, blocks in
- * registers, phases instead of strides.
+/* emit_conv.c -- contractions of the wide order on the host, tuned: register blocks of result
+ * channels by vectors of lanes.
  *
- * Needs: a wide plan with zeros around maps. Guarantees: a number is summed by one thread, over
- * channels, filter rows, filter columns in this order, whatever the vectors, threads and blocks.
- *
- * Every forward and backward pass is a walk without gaps: a convolution with stride over columns
- * reads an operand whose columns are split into phases; a transposed one with stride s is s x s
- * convolutions, one for each phase of its result. A dense layer is the case of maps of one pixel.
- */
+ * Needs: a wide plan with zeros around maps. A dense layer is the case of maps of one column. The
+ * input gradient of a convolution without stride is a convolution with the filter reversed; with a
+ * stride it is one convolution for each phase of rows and columns. Passes: pack the weights into
+ * panels, split the operand's columns if vectors of a strided row would not be contiguous, compute.
+ * The order of a sum's terms does not depend on the length of vectors. */
 #include "emit.h"
 
 #include <string.h>
 
-enum {
-    MAX_PHASES = 64,
-    L2_WEIGHTS = 1 << 17, /* reals of packed weights that stay in cache beside an operand's rows */
-    STRIP = 1 << 17,      /* reals of a transposed operand that stay in cache */
-    END_SLACK = 64
-};
+enum { SPLIT_SLACK = 64, PANEL_CACHE = 128 * 1024, WEIGHT_LANES = 128, CHUNK_REALS = 4096 };
 
-typedef struct Phase { /* a walk: result pixel (q, r) of the phase sums taps (t, u) */
-    int taps[2];
-    int first[2];  /* operand pixel of result pixel 0 and tap 0, its zeros counted */
-    int filter[2]; /* filter index of tap t: filter + step * t */
-    int step[2];
-    int size[2];  /* rows and columns of the phase's result */
-    int shift[2]; /* its first pixel in the result */
-} Phase;
+static int divide_up(int a, int b) { return (a + b - 1) / b; }
+static int64_t round_16(int64_t n) { return (n + 15) / 16 * 16; }
 
-typedef struct Operand {         /* maps as a kernel reads them: reals */
-    int channels, rows, columns; /* stored, zeros included */
-    int64_t plane, pitch;
-    int phase_pitch; /* columns split by `stride`: reals of a phase of a row */
-} Operand;
+typedef struct Shape { /* of CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X */
+    bool dense, phases; /* phases: CONV_X with a stride */
+    bool reversed;      /* CONV_X: rows of the result are the weight's inputs */
+    bool split;         /* columns of the operand are split by their phase first */
+    int results, channels;
+    int height, width; /* of the result */
+    int filter[2], stride[2], before[2];
+    int batch;
+    Halo halo;               /* around the operand */
+    int row_pitch, map_rows; /* of the operand, reals; rows with halo */
+    int split_columns;       /* of one phase */
+} Shape;
 
-typedef struct Walk {             /* of one contraction */
-    int batch, channels, outputs; /* summed, and of the result */
-    int stride_in[2], stride_out[2];
-    Phase phases[MAX_PHASES];
-    int phase_count;
-    Operand x; /* after the split */
-    bool dense, split;
-    int64_t panel_reals, split_reals;
-} Walk;
-
-static int rounded(int n, int to) { return (n + to - 1) / to * to; }
-
-static Operand operand_of(const Plan *p, const Node *n, int stride)
+static Shape find_shape(const Plan *p, const Node *n)
 {
-    int batch = p->schedule->graph->batch_size;
-    const Type *t = &n->type;
-    if (t->rank == 1)
-        return (Operand){t->dims[0], 1, 1, batch, batch, batch};
-    const Buffer *b = plan_buffer(p, n);
-    Operand x = {.channels = t->dims[0]};
-    x.rows = t->dims[1] + b->halo.before[0] + b->halo.after[0];
-    x.columns = t->dims[2] + b->halo.before[1] + b->halo.after[1];
-    x.phase_pitch = (x.columns + stride - 1) / stride * batch;
-    x.pitch = stride > 1 ? (int64_t)stride * x.phase_pitch : (int64_t)x.columns * batch;
-    x.plane = x.rows * x.pitch;
-    return x;
-}
-
-/* Reals from a row's begin to the tap of a column. */
-static int tap_place(const Walk *w, int column)
-{
-    int stride = w->split ? w->stride_in[1] : 1;
-    return column % stride * w->x.phase_pitch + column / stride * w->batch;
-}
-
-static void add_forward_phase(Walk *w, const Node *n, const Halo *halo)
-{
-    Phase *f = &w->phases[w->phase_count++];
+    const Type *x = &n->inputs[0]->type, *w = &n->inputs[1]->type;
+    Shape s = {.batch = p->schedule->graph->batch_size,
+               .results = n->type.dims[0],
+               .channels = x->dims[0],
+               .height = 1,
+               .width = 1,
+               .filter = {1, 1},
+               .stride = {1, 1}};
+    s.dense = n->op == OP_CONTRACT_Y || n->op == OP_CONTRACT_X;
+    s.reversed = n->op == OP_CONTRACT_X || n->op == OP_CONV_X;
+    s.row_pitch = s.batch;
+    s.map_rows = 1;
+    if (s.dense)
+        return s;
+    const Buffer *buffer = plan_buffer(p, n->inputs[0]);
+    s.halo = buffer->halo;
+    s.height = n->type.dims[1];
+    s.width = n->type.dims[2];
     for (int a = 0; a < 2; a++) {
-        w->stride_in[a] = n->window.stride[a];
-        w->stride_out[a] = 1;
-        *f = *f;
-        f->taps[a] = n->inputs[1]->type.dims[a];
-        f->first[a] = halo->before[a] - n->window.before[a];
-        f->step[a] = 1;
-        f->size[a] = n->type.dims[a + 1];
+        s.filter[a] = w->dims[a];
+        s.stride[a] = n->window.stride[a];
+        s.before[a] = n->window.before[a];
     }
+    int columns = s.halo.before[1] + x->dims[2] + s.halo.after[1];
+    s.map_rows = s.halo.before[0] + x->dims[1] + s.halo.after[0];
+    s.row_pitch = columns * s.batch;
+    s.phases = s.reversed && (s.stride[0] > 1 || s.stride[1] > 1);
+    s.split = !s.reversed && s.stride[1] > 1 && s.batch % 16 != 0;
+    s.split_columns = divide_up(columns, s.stride[1]);
+    if (s.split)
+        s.row_pitch = s.stride[1] * s.split_columns * s.batch;
+    return s;
 }
 
-/* Pixel i = s q + shift of the result is place k of window (i + before - k) / s, for every k with
- * that remainder; the last of them comes first in the operand. */
-static void add_backward_phase(Walk *w, const Node *n, const Halo *halo, const int shift[2])
+static int64_t pack_size(const Shape *s)
 {
-    Phase f = {{0}, {0}, {0}, {0}, {0}, {0}};
-    for (int a = 0; a < 2; a++) {
-        int s = n->window.stride[a], filter = n->inputs[1]->type.dims[a];
-        int k = (shift[a] + n->window.before[a]) % s;
-        w->stride_in[a] = 1;
-        w->stride_out[a] = s;
-        f.shift[a] = shift[a];
-        f.taps[a] = k < filter ? (filter - 1 - k) / s + 1 : 0;
-        f.filter[a] = k + s * (f.taps[a] - 1);
-        f.step[a] = -s;
-        f.first[a] = (shift[a] + n->window.before[a] - k) / s - (f.taps[a] - 1) + halo->before[a];
-        f.size[a] = (n->type.dims[a + 1] - shift[a] + s - 1) / s;
-    }
-    if (w->phase_count == MAX_PHASES)
-        internal_error("emit: a stride of more than %d phases", MAX_PHASES);
-    if (f.taps[0] * f.taps[1] == 0)
-        f.taps[0] = f.taps[1] = f.first[0] = f.first[1] = 0;
-    if (f.size[0] > 0 && f.size[1] > 0)
-        w->phases[w->phase_count++] = f;
+    return s->dense ? 0
+                    : round_16((int64_t)s->results * s->channels * s->filter[0] * s->filter[1]);
 }
 
-static Walk walk_of(const Plan *p, const Node *n)
+static int64_t split_size(const Shape *s)
 {
-    const Type *filter = &n->inputs[1]->type;
-    Walk w = {.batch = p->schedule->graph->batch_size, .stride_in = {1, 1}, .stride_out = {1, 1}};
-    w.dense = n->type.rank == 1;
-    w.channels = n->inputs[0]->type.dims[0];
-    w.outputs = n->type.dims[0];
-    if (w.dense) {
-        w.phases[w.phase_count++] = (Phase){.taps = {1, 1}, .step = {1, 1}, .size = {1, 1}};
-        w.x = operand_of(p, n->inputs[0], 1);
-        return w;
-    }
-    const Halo *halo = &plan_buffer(p, n->inputs[0])->halo;
-    if (n->op == OP_CONV_Y)
-        add_forward_phase(&w, n, halo);
-    for (int i = 0; i < n->window.stride[0] && n->op == OP_CONV_X; i++)
-        for (int j = 0; j < n->window.stride[1]; j++)
-            add_backward_phase(&w, n, halo, (int[]){i, j});
-    w.split = w.stride_in[1] > 1;
-    w.x = operand_of(p, n->inputs[0], w.stride_in[1]);
-    w.split_reals = w.split ? rounded((int)(w.channels * w.x.plane) + END_SLACK, 16) : 0;
-    w.panel_reals =
-        (int64_t)rounded(w.outputs, 32) * filter->dims[0] * filter->dims[1] * w.channels;
-    return w;
+    return s->split ? (int64_t)s->channels * s->map_rows * s->row_pitch + SPLIT_SLACK : 0;
 }
 
-/* ---------------------------------------------------------------- passes that prepare operands */
-static const char *array_of(const Emitter *e, const Plan *p, const Node *n)
+/* ---------------------------------------------------------------- register blocks */
+typedef struct Tile {
+    int rows, vectors;
+} Tile;
+
+/* Two multiply-adds and two loads a cycle, four cycles until a sum may be added to again. */
+static double block_time(int rows, int vectors)
+{
+    int sums = rows * vectors, loads = rows + vectors;
+    return (sums > 8 ? sums : 8) + 0.1 * loads + 0.5;
+}
+
+static double tiling_time(int rows, int vectors, Tile tile)
+{
+    int rest = rows % tile.rows, last = vectors % tile.vectors;
+    double full = vectors / tile.vectors * block_time(tile.rows, tile.vectors);
+    full += last ? block_time(tile.rows, last) : 0;
+    double edge = vectors / tile.vectors * block_time(rest, tile.vectors);
+    edge += last ? block_time(rest, last) : 0;
+    return rows / tile.rows * full + (rest ? edge : 0);
+}
+
+/* Sums, a row of operands and a number fit the registers. */
+static Tile choose_tile(const Emitter *e, int rows, int vectors, int max_rows)
+{
+    int registers = e->options->isa == ISA_AVX512 ? 32 : 16;
+    Tile best = {1, 1};
+    double least = 1e300;
+    for (int v = 1; v <= 4; v++)
+        for (int r = 1; r <= max_rows && r * v + v + 1 <= registers; r++) {
+            Tile tile = {r, v};
+            double time = tiling_time(rows, vectors, tile);
+            if ((r <= rows || r == 1) && (v <= vectors || v == 1) && time < least) {
+                least = time;
+                best = tile;
+            }
+        }
+    return best;
+}
+
+/* ---------------------------------------------------------------- packing */
+static const char *bind_packed(Body *b, const char *name, int64_t offset)
+{
+    static const char keys[4];
+    return body_bind(b, &keys[offset ? 1 : 0], name, arena_printf("real *restrict %s", name),
+                     offset ? arena_printf("s->packed + %lld", (long long)offset) : "s->packed");
+}
+
+static const char *bind_operand(Body *b, const Node *n, const char *name)
 {
     if (n->op == OP_PARAMETER)
-        return tensor_field(e, n->tensor);
-    return arena_printf("AT(%zu)", plan_buffer(p, n)->offset);
+        return body_bind(b, n->tensor, name, array_declaration(b->e, name, &n->tensor->type),
+                         tensor_field(b->e, n->tensor));
+    return body_bind(b, n, name, wide_declaration(b->e, name, b->plan, n),
+                     arena_printf("AT(%zu)", plan_buffer(b->plan, n)->offset));
 }
 
-static const char *array_type(const Emitter *e, const Plan *p, const Node *n, const char *name)
+static int taps_of(int filter, int stride, int phase)
 {
-    return n->op == OP_PARAMETER ? array_declaration(e, name, &n->tensor->type)
-                                 : wide_declaration(e, name, p, n);
+    return phase < filter ? (filter - 1 - phase) / stride + 1 : 0;
 }
 
-static WidePass split_pass(Emitter *e, const Plan *p, const Node *n, int stride, int64_t place)
+/* One phase of rows and columns: filter rows and columns from the phase on, a stride apart, in the
+ * order of the operand's rows and columns. */
+static void add_pack_loops(Text *out, const Shape *s, int row_phase, int column_phase)
 {
-    Operand stored = operand_of(p, n, 1), split = operand_of(p, n, stride);
+    int row_step = s->phases ? s->stride[0] : 1, column_step = s->phases ? s->stride[1] : 1;
+    int rows = taps_of(s->filter[0], row_step, row_phase);
+    int columns = taps_of(s->filter[1], column_step, column_phase);
+    if (rows == 0 || columns == 0)
+        return;
+    const char *k = "k", *l = "l";
+    if (s->reversed) {
+        k = arena_printf("(%d - k * %d)", row_phase + row_step * (rows - 1), row_step);
+        l = arena_printf("(%d - l * %d)", column_phase + column_step * (columns - 1), column_step);
+    }
+    const char *weight =
+        s->reversed
+            ? arena_printf("w[(%s * %d + %s) * %d + first + r][c]", k, s->filter[1], l, s->results)
+            : arena_printf("w[(%s * %d + %s) * %d + c][first + r]", k, s->filter[1], l,
+                           s->channels);
+    text_add(out,
+             "    for (int c = 0; c < %d; c++)\n        for (int k = 0; k < %d; k++)\n"
+             "            for (int l = 0; l < %d; l++) {\n                UNROLL\n"
+             "                for (int r = 0; r < rows; r++)\n"
+             "                    *to++ = %s;\n            }\n",
+             s->channels, rows, columns, weight);
+}
+
+static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
+                          int panel)
+{
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_operand(b, kernel->root->inputs[1], "w");
+    bind_packed(b, "packed", 0);
+    Text loops = {0}, out = {0};
+    for (int k = 0; k < (s->phases ? s->stride[0] : 1); k++)
+        for (int l = 0; l < (s->phases ? s->stride[1] : 1); l++)
+            add_pack_loops(&loops, s, k, l);
+    int rest = s->results % panel, terms = s->channels * s->filter[0] * s->filter[1];
+    text_add(&out,
+             "static inline __attribute__((always_inline)) void %s_panel(const int rows, int "
+             "first, %s)\n{\n    real *to = packed + (long)first * %d;\n%s}\n\n"
+             "static void %s(int from, int to, %s)\n{\n"
+             "    for (int item = from; item < to; item++)\n",
+             PLACE_OF_NAME, parameter_list(b), terms, text_of(&loops), PLACE_OF_NAME,
+             parameter_list(b));
+    const char *names = name_list(b);
+    if (rest)
+        text_add(&out, "        if (item == %d)\n            %s_panel(%d, %d, %s);\n        else\n",
+                 s->results / panel, PLACE_OF_NAME, rest, s->results - rest, names);
+    text_add(&out, "        %s_panel(%d, item * %d, %s);\n}\n", PLACE_OF_NAME, panel, panel, names);
+    return (WidePass){add_function(e, "pack", text_of(&out)),
+                      arena_printf(", %s", argument_list(b)), divide_up(s->results, panel)};
+}
+
+/* Columns of every phase side by side: split[c][row][phase][column][sample]. */
+static WidePass emit_split(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s)
+{
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_operand(b, kernel->root->inputs[0], "x");
+    bind_packed(b, "split", pack_size(s));
+    int columns = s->halo.before[1] + kernel->root->inputs[0]->type.dims[2] + s->halo.after[1];
     const char *text = arena_printf(
-        "static void %s(int from, int to, const real *x, real *out)\n{\n"
-        "    for (int row = from; row < to; row++)\n"
-        "        split_columns(out + (long)row * %lld, x + (long)row * %lld, %d, %d, %d, %d);\n}\n",
-        PLACE_OF_NAME, (long long)split.pitch, (long long)stored.pitch, stored.columns, stride,
-        p->schedule->graph->batch_size, split.phase_pitch);
-    return (WidePass){add_function(e, "split", text),
-                      arena_printf(", %s, s->packed + %lld", array_of(e, p, n), (long long)place),
-                      stored.channels * stored.rows};
+        "static void %s(int from, int to, %s)\n{\n"
+        "    for (int item = from; item < to; item++)\n"
+        "        for (int column = 0; column < %d; column++)\n"
+        "            memcpy(split + (long)item * %d + (column %% %d * %d + column / %d) * %d,\n"
+        "                   &x[item / %d][item %% %d][column * %d], %d * sizeof(real));\n}\n",
+        PLACE_OF_NAME, parameter_list(b), columns, s->row_pitch, s->stride[1], s->split_columns,
+        s->stride[1], s->batch, s->map_rows, s->map_rows, s->batch, s->batch);
+    return (WidePass){add_function(e, "split", text), arena_printf(", %s", argument_list(b)),
+                      s->channels * s->map_rows};
 }
 
-/* Panels [block of results][channel][tap row][tap column][result], phase by phase. */
-static WidePass pack_pass(Emitter *e, const Plan *p, const Node *n, const Walk *w, int rows)
+/* ---------------------------------------------------------------- blocks */
+static const char *weight_text(const Shape *s)
 {
-    const Node *weights = n->inputs[1];
-    const Type *filter = &weights->type;
-    bool forward = n->op == OP_CONV_Y;
-    Text t = {0};
-    int64_t base = 0;
-    int blocks = (w->outputs + rows - 1) / rows;
-    text_add(&t,
-             "static void %s(int from, int to, %s, real *out)\n{\n"
-             "    for (int item = from; item < to; item++) {\n"
-             "        const int o = item * %d, rows = %d - o < %d ? %d - o : %d;\n"
-             "        real *panel;\n",
-             PLACE_OF_NAME, array_type(e, p, weights, "w"), rows, w->outputs, rows, w->outputs,
-             rows);
-    for (int k = 0; k < w->phase_count; k++) {
-        const Phase *f = &w->phases[k];
-        int64_t depth = (int64_t)w->channels * f->taps[0] * f->taps[1];
-        const char *row =
-            arena_printf("((%d + %d * t) * %d + %d + %d * u) * %d", f->filter[0], f->step[0],
-                         filter->dims[1], f->filter[1], f->step[1], filter->dims[2]);
-        text_add(&t,
-                 "        panel = out + %lld + (long)item * %lld;\n"
-                 "        for (int c = 0; c < %d; c++)\n            for (int t = 0; t < %d; t++)\n"
-                 "                for (int u = 0; u < %d; u++, panel += %d)\n"
-                 "                    for (int r = 0; r < rows; r++)\n"
-                 "                        panel[r] = w[%s + %s][%s];\n",
-                 (long long)base, (long long)(depth * rows), w->channels, f->taps[0], f->taps[1],
-                 rows, row, forward ? "c" : "o + r", forward ? "o + r" : "c");
-        base += depth * rows * blocks;
-    }
-    text_append(&t, "    }\n}\n");
-    return (WidePass){add_function(e, "pack", text_of(&t)),
-                      arena_printf(", %s, s->packed", array_of(e, p, weights)), blocks};
+    if (!s->dense)
+        return "w[r]";
+    return s->reversed ? "w[r]" : arena_printf("w[(long)r * %d]", padded(s->channels));
 }
 
-/* ---------------------------------------------------------------- results */
-typedef struct Block {
-    int rows, vectors;
-} Block;
-
-/* rows * vectors sums, `vectors` operands and one weight fit the registers. */
-static Block block_for(const Emitter *e, int outputs, int vectors)
+static void add_tap(Text *out, const Shape *s, int offset, int vectors)
 {
-    bool wide = e->options->isa == ISA_AVX512;
-    if (outputs < 6) {
-        int most = (wide ? 24 : 12) / outputs;
-        most = most > 6 ? 6 : most;
-        return (Block){outputs, vectors < most ? vectors : most};
-    }
-    if (vectors == 1)
-        return (Block){wide ? 16 : 10, 1};
-    if (vectors % 3 == 0)
-        return (Block){wide ? 8 : 4, 3};
-    return (Block){wide ? 8 : 6, 2};
+    text_add(out,
+             "            {\n                vec xs[%d];\n                UNROLL\n"
+             "                for (int v = 0; v < vectors; v++)\n"
+             "                    xs[v] = vget(at + place[v] + %d);\n                UNROLL\n"
+             "                for (int r = 0; r < rows; r++) {\n"
+             "                    const vec number = vsplat(%s);\n                    UNROLL\n"
+             "                    for (int v = 0; v < vectors; v++)\n"
+             "                        sum[r][v] = vfma(number, xs[v], sum[r][v]);\n"
+             "                }\n                w += %s;\n            }\n",
+             vectors, offset, weight_text(s),
+             !s->dense     ? "rows"
+             : s->reversed ? int_text(padded(s->results))
+                           : "1");
 }
 
-static Body *epilogue_body(Emitter *e, const Plan *p, const Kernel *kernel, bool vector)
+/* Where the filter's column l meets the first lane of a row, in reals. */
+static int tap_offset(const Shape *s, int l)
+{
+    if (!s->split)
+        return l * s->batch;
+    int column = l + s->halo.before[1] - s->before[1];
+    return (column % s->stride[1] * s->split_columns + column / s->stride[1]) * s->batch;
+}
+
+static const char *emit_block(Emitter *e, const Shape *s, Tile tile, int taps)
+{
+    Text text = {0};
+    for (int l = 0; l < taps; l++)
+        add_tap(&text, s, tap_offset(s, l), tile.vectors);
+    if (taps == 0)
+        text_append(&text, "            (void)at, (void)place, (void)w;\n");
+    const char *place = "lane";
+    if (!s->reversed && s->stride[1] > 1 && !s->split)
+        place = arena_printf("lane / %d * %d + lane %% %d", s->batch, s->batch * s->stride[1],
+                             s->batch);
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"rows_a_block", int_text(tile.rows)},
+                    {"vectors_a_block", int_text(tile.vectors)},
+                    {"place", place},
+                    {"channels", int_text(s->channels)},
+                    {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
+                    {"row_pitch", int_text(s->row_pitch)},
+                    {"taps", text_of(&text)}};
+    return add_function(e, "block", template_fill("conv_block.c", holes, 8));
+}
+
+/* ---------------------------------------------------------------- epilogues */
+/* The statements on `product`; vectors unless the row is too short or they do not fit. */
+static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s, bool vector)
 {
     const Node *n = kernel->root;
     Body *b = arena_alloc(sizeof *b);
-    *b = (Body){.e = e, .plan = p, .kernel = kernel, .vector = vector};
-    b->flat = n->type.rank == 3;
-    b->indent = vector ? "            " : "                ";
+    *b = (Body){.e = e, .plan = p, .kernel = kernel, .flat = !s->dense, .vector = vector};
+    b->indent = "            ";
     b->own = (Place){.axis = {"f", "row", "column"}, .lane = "lane"};
-    return b;
-}
-
-static void print_epilogue(Body *b)
-{
-    const Node *n = b->kernel->root;
+    if (s->dense)
+        bind_operand(b, n->inputs[1], "w");
+    else
+        bind_packed(b, "packed", 0);
+    if (s->split)
+        bind_packed(b, "split", pack_size(s));
+    else
+        bind_operand(b, n->inputs[0], "x");
     add_value(b, n, place_key(&n->type, b->own), "product");
-    if (b->plan->schedule->stored[n->id])
+    if (p->schedule->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), "product"));
-    for (int k = 0; k < b->kernel->body_count; k++)
-        emit_wide_node(b, b->kernel->body[k]);
-    if (b->broken)
+    for (int k = 0; k < kernel->body_count; k++)
+        emit_wide_node(b, kernel->body[k]);
+    if (!b->broken)
+        return b;
+    if (!vector)
         internal_error("emit: what rides on a contraction does not fit its rows");
+    return make_body(e, p, kernel, s, false);
 }
 
-/* The index of a lane of the phase in the row of the result. */
-static const char *lane_text(const Walk *w, const Phase *f, const char *at)
+static const char *row_epilogue(const Body *b, int lanes)
 {
-    if (w->stride_out[1] == 1)
-        return at;
-    return arena_printf("(%s) / %d * %d + %d + (%s) %% %d", at, w->batch,
-                        w->stride_out[1] * w->batch, f->shift[1] * w->batch, at, w->batch);
+    if (!b->vector)
+        return arena_printf("        for (int v = 0; v < vectors * VL && start + v < %d; v++) {\n"
+                            "            const int lane = start + v;\n"
+                            "            const real product = line[r][v];\n%s        }\n",
+                            lanes, text_of(&b->statements));
+    const char *lane = "start + v * VL";
+    if (lanes % b->e->vector_length)
+        lane = arena_printf("%s < %d - VL ? %s : %d - VL", lane, lanes, lane, lanes);
+    return arena_printf("        UNROLL\n        for (int v = 0; v < vectors; v++) {\n"
+                        "            const int lane = %s;\n"
+                        "            const vec product = vget(&line[r][lane - start]);\n%s"
+                        "        }\n",
+                        lane, text_of(&b->statements));
 }
 
-static const char *epilogue_text(const Walk *w, const Phase *f, const Body *b, bool scalar,
-                                 int vector_length)
+static const char *chunk_epilogue(const Body *b, int lanes, int chunk)
 {
-    const char *row = "";
-    if (!w->dense)
-        row = w->stride_out[0] == 1 ? "            const int row = p;\n"
-                                    : arena_printf("            const int row = p * %d + %d;\n",
-                                                   w->stride_out[0], f->shift[0]);
-    const char *statements = text_of(&b->statements);
-    if (!scalar)
-        return arena_printf("%s            const int lane = %s;\n"
-                            "            const vec product = sum[r][v];\n%s",
-                            row, lane_text(w, f, "l + v * VL"), statements);
-    return arena_printf("%s            const vec products = sum[r][v];\n"
-                        "            for (int i = 0; i < VL && l + v * VL + i < %d; i++) {\n"
-                        "                const int lane = %s;\n"
-                        "                const real product = products[i];\n%s            }\n",
-                        row, f->size[1] * w->batch, lane_text(w, f, "l + v * VL + i"), statements);
-    (void)vector_length;
+    if (!b->vector)
+        return arena_printf("        for (int at = 0; at < count; at++) {\n"
+                            "            const int lane = begin_lane + at;\n"
+                            "            const real product = line[r][at];\n%s        }\n",
+                            text_of(&b->statements));
+    bool whole = lanes % b->e->vector_length == 0 && chunk % b->e->vector_length == 0;
+    return arena_printf("        for (int at = 0; at < count; at += VL) {\n"
+                        "            const int place = %s;\n"
+                        "            const int lane = begin_lane + place;\n"
+                        "            const vec product = vget(&line[r][place]);\n%s        }\n",
+                        whole ? "at" : "at < count - VL ? at : count - VL",
+                        text_of(&b->statements));
 }
 
-static const char *taps_text(const Walk *w, const Phase *f, const Node *n, Block block)
+/* ---------------------------------------------------------------- results */
+/* Items are (row, panel); what does not fit the cache is gone through once if that is less. */
+static void item_order(const Shape *s, int panel, const char **row, const char **first)
 {
-    if (w->dense) {
-        bool forward = n->op == OP_CONTRACT_Y;
-        return arena_printf("        vec xi[%d];\n        UNROLL\n"
-                            "        for (int v = 0; v < vectors; v++)\n"
-                            "            xi[v] = vget(at + v * VL);\n        UNROLL\n"
-                            "        for (int r = 0; r < rows; r++) {\n"
-                            "            const vec wi = vsplat(w[%s][%s]);\n            UNROLL\n"
-                            "            for (int v = 0; v < vectors; v++)\n"
-                            "                sum[r][v] = vfma(wi, xi[v], sum[r][v]);\n"
-                            "        }\n",
-                            block.vectors, forward ? "o + r" : "c", forward ? "c" : "o + r");
+    int panels = divide_up(s->results, panel);
+    double weights = (double)pack_size(s);
+    double maps = (double)s->channels * s->map_rows * s->row_pitch;
+    bool panel_outer = weights > PANEL_CACHE && weights * s->height > maps * panels;
+    *row = panel_outer ? arena_printf("item %% %d", s->height) : arena_printf("item / %d", panels);
+    *first = panel_outer ? arena_printf("item / %d * %d", s->height, panel)
+                         : arena_printf("item %% %d * %d", panels, panel);
+}
+
+/* Calls of the tile function for a whole panel, and for the last one if that is shorter. */
+static const char *panel_calls(const Shape *s, int panel, const char *calls, const char *last)
+{
+    int rest = s->results % panel;
+    if (rest == 0)
+        return calls;
+    if (rest == s->results)
+        return last;
+    return arena_printf("        if (first + %d <= %d) {\n%s        } else {\n%s        }\n", panel,
+                        s->results, calls, last);
+}
+
+/* Blocks along a row; the last one begins early where the row is long enough, so that no lane of it
+ * lies outside. */
+static const char *row_calls(const Body *b, Tile tile, int rows, int lanes)
+{
+    int vl = b->e->vector_length, vectors = divide_up(lanes, vl);
+    int full = vectors / tile.vectors, rest = vectors % tile.vectors;
+    if (rest == 0 && lanes % vl) { /* the last whole one is on its own */
+        full--;
+        rest = tile.vectors;
     }
-    Text places = {0};
-    for (int u = 0; u < f->taps[1]; u++)
-        text_add(&places, "%s%d", u ? ", " : "", tap_place(w, f->first[1] + u));
-    if (f->taps[1] == 0)
-        return "";
-    return arena_printf("        ROLLED\n        for (int t = 0; t < %d; t++) {\n"
-                        "            static const int tap[%d] = {%s};\n            UNROLL\n"
-                        "            for (int u = 0; u < %d; u++, panel += %d) {\n"
-                        "                vec xi[%d];\n                UNROLL\n"
-                        "                for (int v = 0; v < vectors; v++)\n"
-                        "                    xi[v] = vget(at + t * %lld + tap[u] + v * VL);\n"
-                        "                UNROLL\n"
-                        "                for (int r = 0; r < rows; r++) {\n"
-                        "                    const vec wi = vsplat(panel[r]);\n"
-                        "                    UNROLL\n"
-                        "                    for (int v = 0; v < vectors; v++)\n"
-                        "                        sum[r][v] = vfma(wi, xi[v], sum[r][v]);\n"
-                        "                }\n            }\n        }\n",
-                        f->taps[0], f->taps[1], text_of(&places), f->taps[1], block.rows,
-                        block.vectors, (long long)w->x.pitch);
-}
-
-typedef struct Driver { /* the loops around the blocks */
-    const Walk *w;
-    Block block;
-    const char *names; /* of the parameters, after ", " */
-    int vector_length;
-} Driver;
-
-/* All lanes of row p for the results from o on: full blocks, the rest, and a tail that overlaps. */
-static void add_lanes(Text *t, const Driver *d, int phase, int rows, const char *o,
-                      const char *indent, int from, int to)
-{
-    const Phase *f = &d->w->phases[phase];
-    int lanes = f->size[1] * d->w->batch, vl = d->vector_length;
-    int whole = lanes / vl, step = d->block.vectors, full = whole / step * step;
-    bool overlap = lanes % vl && lanes > vl && d->w->stride_out[1] == 1;
-    (void)from, (void)to;
-    const char *call = arena_printf("%s_block%d", PLACE_OF_NAME, phase);
+    Text out = {0};
+    const char *names = name_list(b);
     if (full)
-        text_add(t, "%sfor (int l = 0; l < %d; l += %d)\n%s    %s(%d, %d, %s, p, l%s);\n", indent,
-                 full * vl, step * vl, indent, call, rows, step, o, d->names);
-    if (whole > full)
-        text_add(t, "%s%s(%d, %d, %s, p, %d%s);\n", indent, call, rows, whole - full, o, full * vl,
-                 d->names);
-    if (lanes % vl)
-        text_add(t, "%s%s(%d, 1, %s, p, %d%s);\n", indent, call, rows, o,
-                 overlap ? lanes - vl : whole * vl, d->names);
+        text_add(&out,
+                 "        for (int start = 0; start < %d; start += %d)\n"
+                 "            %s_tile(%d, %d, row, first, start, %s);\n",
+                 full * tile.vectors * vl, tile.vectors * vl, PLACE_OF_NAME, rows, tile.vectors,
+                 names);
+    int start = full * tile.vectors * vl;
+    if (full && start > lanes - rest * vl)
+        start = lanes - rest * vl;
+    if (rest)
+        text_add(&out, "        %s_tile(%d, %d, row, first, %d, %s);\n", PLACE_OF_NAME, rows, rest,
+                 start, names);
+    return text_of(&out);
 }
 
-/* Rows outside, lanes next, results inside: an operand's rows stay in cache. */
-static void add_row_loops(Text *t, const Driver *d)
+static const char *origin_text(const Shape *s)
 {
-    const Walk *w = d->w;
-    int rest = w->outputs % d->block.rows, full = w->outputs - rest;
-    for (int k = 0; k < w->phase_count; k++) {
-        const Phase *f = &w->phases[k];
-        int lanes = f->size[1] * w->batch, vl = d->vector_length, step = d->block.vectors;
-        int whole = lanes / vl, end = whole / step * step;
-        bool overlap = lanes % vl && lanes > vl && w->stride_out[1] == 1;
-        const char *call = arena_printf("%s_block%d", PLACE_OF_NAME, k);
-        text_add(t, "        if (p < %d) {\n", f->size[0]);
-        for (int part = 0; part < 3; part++) {
-            int vectors = part == 0 ? step : part == 1 ? whole - end : 1;
-            bool there = part == 0 ? end > 0 : part == 1 ? whole > end : lanes % vl > 0;
-            const char *l = part == 0   ? "l"
-                            : part == 1 ? int_text(end * vl)
-                                        : int_text(overlap ? lanes - vl : whole * vl);
-            if (!there)
-                continue;
-            text_add(t,
-                     part == 0 ? "            for (int l = 0; l < %d; l += %d) {\n"
-                               : "            {\n",
-                     end * vl, step * vl);
-            if (full)
-                text_add(t,
-                         "                for (int o = 0; o < %d; o += %d)\n"
-                         "                    %s(%d, %d, o, p, %s%s);\n",
-                         full, d->block.rows, call, d->block.rows, vectors, l, d->names);
-            if (rest)
-                text_add(t, "                %s(%d, %d, %d, p, %s%s);\n", call, rest, vectors, full,
-                         l, d->names);
-            text_append(t, "            }\n");
-        }
-        text_append(t, "        }\n");
+    if (s->dense)
+        return "x[0]";
+    int row = s->halo.before[0], column = s->halo.before[1];
+    if (s->reversed) {
+        row += s->before[0] - (s->filter[0] - 1);
+        column += s->before[1] - (s->filter[1] - 1);
+    } else {
+        row -= s->before[0];
+        column -= s->before[1];
     }
+    if (s->split)
+        return arena_printf("split + (long)(row * %d + %d) * %d", s->stride[0], row, s->row_pitch);
+    return arena_printf("&x[0][row * %d + %d][%d]", s->reversed ? 1 : s->stride[0], row,
+                        column * s->batch);
 }
 
-/* Blocks of results outside: their weights are read once. */
-static void add_result_loops(Text *t, const Driver *d)
+static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
+                          Tile tile)
 {
-    const Walk *w = d->w;
-    int rest = w->outputs % d->block.rows, full = w->outputs / d->block.rows;
-    for (int part = 0; part < 2; part++) {
-        if (part == 0 ? full == 0 : rest == 0)
-            continue;
-        if (full && rest)
-            text_add(t, part == 0 ? "        if (item < %d) {\n" : "        if (item == %d) {\n",
-                     full);
-        else
-            text_append(t, "        {\n");
-        for (int k = 0; k < w->phase_count; k++) {
-            text_add(t, "            for (int p = 0; p < %d; p++) {\n", w->phases[k].size[0]);
-            add_lanes(t, d, k, part == 0 ? d->block.rows : rest,
-                      arena_printf("item * %d", d->block.rows), "                ", 0, 0);
-            text_append(t, "            }\n");
-        }
-        text_append(t, "        }\n");
-    }
+    int lanes = s->width * s->batch;
+    Body *b = make_body(e, p, kernel, s, lanes >= e->vector_length);
+    const char *block = emit_block(e, s, tile, s->filter[1]);
+    const char *row, *first;
+    item_order(s, tile.rows, &row, &first);
+    int rest = s->results % tile.rows;
+    const char *calls = panel_calls(s, tile.rows, row_calls(b, tile, tile.rows, lanes),
+                                    row_calls(b, tile, rest, lanes));
+    int terms = s->channels * s->filter[0] * s->filter[1];
+    const char *weights = !s->dense     ? arena_printf("packed + (long)first * %d", terms)
+                          : s->reversed ? "&w[0][first]"
+                                        : "w[first]";
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"tile", arena_printf("%s_tile", PLACE_OF_NAME)},
+                    {"block", block},
+                    {"parameters", parameter_list(b)},
+                    {"rows_a_block", int_text(tile.rows)},
+                    {"vectors_a_block", int_text(tile.vectors)},
+                    {"depth", int_text(s->filter[0])},
+                    {"weights", weights},
+                    {"origin", origin_text(s)},
+                    {"epilogue", row_epilogue(b, lanes)},
+                    {"row", row},
+                    {"first", first},
+                    {"blocks", calls}};
+    const char *text = template_fill("conv.c", holes, 13);
+    return (WidePass){add_function(e, s->dense ? "linear" : "convolution", text),
+                      arena_printf(", %s", argument_list(b)),
+                      s->height * divide_up(s->results, tile.rows)};
 }
 
-static WidePass result_pass(Emitter *e, const Plan *p, const Kernel *kernel, const Walk *w,
-                            Block block)
+/* ---------------------------------------------------------------- phases */
+typedef struct Chunk { /* of a result row that is put together at once */
+    int columns;       /* of one phase */
+    int part_pitch, line_pitch;
+} Chunk;
+
+static Chunk choose_chunk(const Shape *s, Tile tile, int vl)
 {
-    const Node *n = kernel->root, *x = n->inputs[0], *weights = n->inputs[1];
-    Text functions = {0}, driver = {0};
-    int vl = e->vector_length, blocks = (w->outputs + block.rows - 1) / block.rows, most_rows = 0;
-    int64_t base = 0;
-    bool narrow = false;
-    for (int k = 0; k < w->phase_count; k++) {
-        const Phase *f = &w->phases[k];
-        narrow |= f->size[1] * w->batch < vl || (w->stride_out[1] > 1 && w->batch % vl);
-        most_rows = f->size[0] > most_rows ? f->size[0] : most_rows;
-    }
-    Body *b = epilogue_body(e, p, kernel, !narrow);
-    if (w->dense)
-        body_bind(b, weights, "w", array_type(e, p, weights, "w"), array_of(e, p, weights));
-    else
-        body_bind(b, "panels", "w", "const real *w",
-                  arena_printf("s->packed + %lld", (long long)w->split_reals));
-    body_bind(b, "operand", "x", "const real *x", w->split ? "s->packed" : array_of(e, p, x));
-    print_epilogue(b);
-    for (int k = 0; k < w->phase_count; k++) {
-        const Phase *f = &w->phases[k];
-        int64_t depth = (int64_t)w->channels * f->taps[0] * f->taps[1];
-        const char *panel =
-            w->dense ? "    (void)p;\n"
-                     : arena_printf("    const real *panel = w + %lld + (long)o * %lld;\n"
-                                    "    (void)panel;\n",
-                                    (long long)base, (long long)depth);
-        const char *operand =
-            w->dense ? "x + l"
-                     : arena_printf("x + ((long)p * %d + %d) * %lld + l", w->stride_in[0],
-                                    f->first[0], (long long)w->x.pitch);
-        Hole holes[] = {{"block", arena_printf("%s_block%d", PLACE_OF_NAME, k)},
-                        {"parameters", parameter_list(b)},
-                        {"rows_a_block", int_text(block.rows)},
-                        {"vectors_a_block", int_text(block.vectors)},
-                        {"operand", operand},
-                        {"panel", panel},
-                        {"channels", int_text(f->taps[1] ? w->channels : 0)},
-                        {"plane", int_text(w->x.plane)},
-                        {"taps", taps_text(w, f, n, block)},
-                        {"epilogue", epilogue_text(w, f, b, narrow, vl)}};
-        text_append(&functions, template_fill("conv.c", holes, 10));
-        text_append(&functions, "\n");
-        base += depth * block.rows * blocks;
-    }
-    Driver d = {w, block, arena_printf(", %s", name_list(b)), vl};
-    bool by_rows = most_rows >= 4 && w->panel_reals <= L2_WEIGHTS;
-    if (by_rows)
-        add_row_loops(&driver, &d);
-    else
-        add_result_loops(&driver, &d);
-    text_add(&functions,
-             "static void %s(int from, int to, %s)\n{\n    for (int %s = from; %s < to; %s++) {\n"
-             "%s    }\n}\n",
-             PLACE_OF_NAME, parameter_list(b), by_rows ? "p" : "item", by_rows ? "p" : "item",
-             by_rows ? "p" : "item", text_of(&driver));
-    return (WidePass){add_function(e, w->dense ? "linear" : "convolution", text_of(&functions)),
-                      arena_printf(", %s", argument_list(b)), by_rows ? most_rows : blocks};
+    int all = divide_up(s->width, s->stride[1]), block = tile.vectors * vl;
+    int columns = CHUNK_REALS / (tile.rows * s->batch) / block * block;
+    columns = columns < 1 ? divide_up(block, s->batch) : columns;
+    columns = columns > all ? all : columns;
+    return (Chunk){columns, divide_up(columns * s->batch, block) * block,
+                   (int)round_16(columns * s->stride[1] * s->batch) + vl};
+}
+
+/* One phase of columns: columns j = phase_column + stride * v, from v = begin on. */
+static void add_phase(Text *out, Emitter *e, const Shape *s, Tile tile, Chunk chunk, int column,
+                      int *terms)
+{
+    int stride = s->stride[1], phase = (column + s->before[1]) % stride;
+    int taps = taps_of(s->filter[1], stride, phase);
+    int count = divide_up(s->width - column, stride), vl = e->vector_length;
+    if (count <= 0)
+        return;
+    int origin = (column + s->before[1] - phase) / stride - (taps - 1) + s->halo.before[1];
+    int before = 0;
+    for (int l = 0; l < phase; l++)
+        before += taps_of(s->filter[1], stride, l);
+    text_add(out,
+             "    {\n        const int columns = %d - begin < %d ? %d - begin : %d;\n"
+             "        for (int start = 0; start < columns * %d; start += %d)\n"
+             "            %s(rows, %d, depth, start, w + (long)depth * %d * rows,\n"
+             "                x[0][0] + (long)(y + %d) * %d + (%d + begin) * %d, part[0] + start, "
+             "%d);\n"
+             "        for (int r = 0; r < rows; r++)\n"
+             "            for (int v = 0; v < columns; v++)\n"
+             "                memcpy(&line[r][(v * %d + %d) * %d], &part[r][v * %d], %d * "
+             "sizeof(real));\n    }\n",
+             count, chunk.columns, count, chunk.columns, s->batch, tile.vectors * vl,
+             emit_block(e, s, tile, taps), tile.vectors, before * s->channels, s->halo.before[0],
+             s->row_pitch, origin, s->batch, chunk.part_pitch, stride, column, s->batch, s->batch,
+             s->batch);
+    *terms += taps;
+}
+
+static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
+                            Tile tile)
+{
+    int vl = e->vector_length, lanes = s->width * s->batch, stride = s->stride[1];
+    Chunk chunk = choose_chunk(s, tile, vl);
+    int all = divide_up(s->width, stride), chunk_lanes = chunk.columns * stride * s->batch;
+    int tail = lanes % chunk_lanes ? lanes % chunk_lanes : chunk_lanes;
+    Body *b = make_body(e, p, kernel, s, tail >= vl && lanes >= vl);
+    Text phases = {0}, calls = {0}, last = {0};
+    int terms = 0, rest = s->results % tile.rows;
+    for (int column = 0; column < stride; column++)
+        add_phase(&phases, e, s, tile, chunk, column, &terms);
+    const char *loop = arena_printf("        for (int begin = 0; begin < %d; begin += %d)\n", all,
+                                    chunk.columns);
+    text_add(&calls, "%s            %s_tile(%d, row, first, begin, %s);\n", loop, PLACE_OF_NAME,
+             tile.rows, name_list(b));
+    text_add(&last, "%s            %s_tile(%d, row, first, begin, %s);\n", loop, PLACE_OF_NAME,
+             rest, name_list(b));
+    const char *row, *first;
+    item_order(s, tile.rows, &row, &first);
+    Hole holes[] = {
+        {"name", PLACE_OF_NAME},
+        {"tile", arena_printf("%s_tile", PLACE_OF_NAME)},
+        {"parameters", parameter_list(b)},
+        {"rows_a_block", int_text(tile.rows)},
+        {"part_pitch", int_text(chunk.part_pitch)},
+        {"line_pitch", int_text(chunk.line_pitch)},
+        {"before", int_text(s->before[0])},
+        {"row_stride", int_text(s->stride[0])},
+        {"filter_rows", int_text(s->filter[0])},
+        {"terms", int_text(s->channels * s->filter[0] * s->filter[1])},
+        {"row_terms", int_text(s->channels * s->filter[1])},
+        {"phases", text_of(&phases)},
+        {"column_lanes", int_text(stride * s->batch)},
+        {"lanes", int_text(lanes)},
+        {"chunk_lanes", int_text(chunk_lanes)},
+        {"epilogue", chunk_epilogue(b, lanes, chunk_lanes)},
+        {"row", row},
+        {"first", first},
+        {"blocks", panel_calls(s, tile.rows, text_of(&calls), text_of(&last))}};
+    const char *text = template_fill("conv_phases.c", holes, 19);
+    return (WidePass){add_function(e, "deconvolution", text),
+                      arena_printf(", %s", argument_list(b)),
+                      s->height * divide_up(s->results, tile.rows)};
 }
 
 int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes)
 {
-    const Node *n = kernel->root;
-    Walk w = walk_of(p, n);
-    int lanes = 0, count = 0;
-    for (int k = 0; k < w.phase_count; k++)
-        if (w.phases[k].size[1] * w.batch > lanes)
-            lanes = w.phases[k].size[1] * w.batch;
-    int vectors = lanes / e->vector_length;
-    Block block = block_for(e, w.outputs, vectors ? vectors : 1);
-    if (w.split)
-        passes[count++] = split_pass(e, p, n->inputs[0], w.stride_in[1], 0);
-    if (!w.dense) {
-        passes[count] = pack_pass(e, p, n, &w, block.rows);
-        passes[count].arguments = arena_printf(
-            ", %s, s->packed + %lld", array_of(e, p, n->inputs[1]), (long long)w.split_reals);
-        count++;
-    }
-    passes[count++] = result_pass(e, p, kernel, &w, block);
+    Shape s = find_shape(p, kernel->root);
+    int lanes = s.phases ? divide_up(s.width, s.stride[1]) * s.batch : s.width * s.batch;
+    Tile tile = choose_tile(e, s.results, divide_up(lanes, e->vector_length), 16);
+    int count = 0;
+    if (!s.dense)
+        passes[count++] = emit_pack(e, p, kernel, &s, tile.rows);
+    if (s.split)
+        passes[count++] = emit_split(e, p, kernel, &s);
+    passes[count++] = s.phases ? emit_phases(e, p, kernel, &s, tile)
+                               : emit_rows(e, p, kernel, &s, tile);
     return count;
 }
 
 /* ---------------------------------------------------------------- weight gradients */
 typedef struct Gradient {
-    int batch, rows, columns;            /* filter; 1 of a dense layer */
-    int in, out;                         /* channels of x and y; result [rows][columns][in][out] */
-    int windows[2], stride[2], first[2]; /* of y; of x; pixel of window 0, tap 0 */
-    Operand x, y;
-    int64_t y_begin; /* reals to the first pixel of y */
-    bool turned;     /* x lies transposed and y is broadcast: few channels of y */
-    int64_t split_reals, transposed_reals, turned_reals;
+    bool dense;
+    bool swapped; /* vectors run along the channels of x, not of y */
+    const Node *vectors, *numbers; /* the operands */
+    int columns, map_rows;         /* of the transposed operand; with halo where it is x */
+    int channels, stride;          /* of the transposed operand; channels in memory */
+    int pitch;                     /* lanes of one transposed row, a multiple of 16 */
+    int height, width, batch;      /* windows: of y */
+    int filter[2], window[2], origin[2], y_origin[2];
+    int in, out;
 } Gradient;
 
-static Gradient gradient_of(const Plan *p, const Node *n)
+static Gradient find_gradient(const Plan *p, const Node *n)
 {
-    bool dense = n->op == OP_CONTRACT_W;
-    const Node *x = n->inputs[dense ? 0 : 1], *y = n->inputs[dense ? 1 : 0];
-    Gradient g = {.batch = p->schedule->graph->batch_size,
-                  .rows = 1,
-                  .columns = 1,
-                  .in = x->type.dims[0],
-                  .out = y->type.dims[0],
-                  .windows = {1, 1},
-                  .stride = {1, 1}};
-    if (!dense) {
+    const Node *y = n->inputs[0], *x = n->inputs[1];
+    Gradient d = {.batch = p->schedule->graph->batch_size,
+                  .height = 1,
+                  .width = 1,
+                  .filter = {1, 1},
+                  .window = {1, 1},
+                  .map_rows = 1,
+                  .columns = 1};
+    d.dense = n->op == OP_CONTRACT_W;
+    d.in = d.dense ? y->type.dims[0] : x->type.dims[0]; /* rows of dw and its columns */
+    d.out = d.dense ? x->type.dims[0] : y->type.dims[0];
+    d.vectors = d.dense ? x : y;
+    d.numbers = d.dense ? y : x;
+    if (!d.dense) {
         const Halo *hx = &plan_buffer(p, x)->halo, *hy = &plan_buffer(p, y)->halo;
-        g.rows = n->type.dims[0];
-        g.columns = n->type.dims[1];
+        d.height = y->type.dims[1];
+        d.width = y->type.dims[2];
         for (int a = 0; a < 2; a++) {
-            g.windows[a] = y->type.dims[a + 1];
-            g.stride[a] = n->window.stride[a];
-            g.first[a] = hx->before[a] - n->window.before[a];
+            d.filter[a] = n->type.dims[a];
+            d.window[a] = n->window.stride[a];
+            d.origin[a] = hx->before[a] - n->window.before[a];
+            d.y_origin[a] = hy->before[a];
         }
-        g.y = operand_of(p, y, 1);
-        g.y_begin = hy->before[0] * g.y.pitch + (int64_t)hy->before[1] * g.batch;
-    } else {
-        g.y = operand_of(p, y, 1);
+        /* padding wasted: rows of registers are cheaper to fill than vectors */
+        d.swapped = d.out < 16 && (double)d.out / padded(d.out) < 0.8 * d.in / padded(d.in);
+        d.map_rows = d.height;
+        d.columns = d.width;
+        if (d.swapped) {
+            d.vectors = x;
+            d.numbers = y;
+            d.map_rows = hx->before[0] + x->type.dims[1] + hx->after[0];
+            d.columns = hx->before[1] + x->type.dims[2] + hx->after[1];
+        }
     }
-    g.x = operand_of(p, x, g.stride[1]);
-    g.turned = g.out <= 8 && g.in >= 16;
-    if (g.stride[1] > 1)
-        g.split_reals = rounded((int)(g.in * g.x.plane) + END_SLACK, 16);
-    int64_t lanes = (int64_t)g.windows[0] * g.windows[1] * g.batch;
-    g.transposed_reals = g.turned ? g.x.rows * g.x.pitch * padded(g.in) : lanes * padded(g.out);
-    if (g.turned)
-        g.turned_reals = (int64_t)g.rows * g.columns * g.out * padded(g.in);
-    return g;
+    d.channels = d.vectors->type.dims[0];
+    d.stride = padded(d.channels);
+    d.pitch = (int)round_16(d.columns * d.batch);
+    return d;
 }
 
-static int x_tap(const Gradient *g, int column)
+static int64_t transposed_size(const Gradient *d)
 {
-    return column % g->stride[1] * g->x.phase_pitch + column / g->stride[1] * g->batch;
+    return (int64_t)d->map_rows * d->pitch * d->stride;
 }
 
-static Block gradient_block(const Emitter *e, int rows, int vectors)
+static int64_t swapped_size(const Gradient *d)
 {
-    bool wide = e->options->isa == ISA_AVX512;
-    static const int wide_rows[] = {0, 16, 12, 8, 6}, narrow_rows[] = {0, 10, 6, 4, 2};
-    int v = vectors % 3 == 0 ? 3 : vectors % 2 == 0 ? 2 : vectors > 1 ? 3 : 1;
-    if (rows < 6 && vectors >= 4 && wide)
-        v = 4;
-    v = v > vectors ? vectors : v;
-    int most = (wide ? wide_rows : narrow_rows)[v];
-    return (Block){rows < most ? rows : most, v};
+    return d->swapped ? (int64_t)d->filter[0] * d->filter[1] * d->out * d->stride : 0;
 }
 
-static WidePass transpose_pass(Emitter *e, const Plan *p, const Node *n, const Gradient *g)
+/* packed[row][block of channels][lane][channel of the block], zeros behind the last channel. */
+static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, const Gradient *d,
+                               Tile tile)
 {
-    bool dense = n->op == OP_CONTRACT_W;
-    const Node *x = n->inputs[dense ? 0 : 1], *y = n->inputs[dense ? 1 : 0];
-    const Operand *from = g->turned ? &g->x : &g->y;
-    int lanes = g->turned ? (int)g->x.pitch : g->windows[1] * g->batch;
-    int channels = g->turned ? g->in : g->out, rows = g->turned ? g->x.rows : g->windows[0];
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_operand(b, d->vectors, "x");
+    bind_packed(b, "packed", 0);
+    int wide = tile.vectors * e->vector_length;
+    const char *from =
+        d->dense     ? "&x[f + i][at]"
+        : d->swapped ? "&x[f + i][row][at]"
+                     : arena_printf("&x[f + i][row + %d][at + %d]", d->y_origin[0],
+                                    d->y_origin[1] * d->batch);
     const char *text = arena_printf(
-        "static void %s(int from, int to, const real *x, real *out)\n{\n"
-        "    for (int row = from; row < to; row++)\n"
-        "        transpose_lanes(out + (long)row * %lld, %d, x + (long)row * %lld, %lld, %d, %d);\n"
-        "}\n",
-        PLACE_OF_NAME, (long long)lanes * padded(channels), padded(channels),
-        (long long)from->pitch, (long long)from->plane, channels, lanes);
-    const char *source;
-    if (g->turned)
-        source = g->split_reals ? "s->packed" : array_of(e, p, x);
-    else
-        source = arena_printf("(const real *)%s + %lld", array_of(e, p, y), (long long)g->y_begin);
-    return (WidePass){add_function(e, "transpose", text),
-                      arena_printf(", %s, s->packed + %lld", source, (long long)g->split_reals),
-                      rows};
+        "static void %s(int from, int to, %s)\n{\n"
+        "    for (int item = from; item < to; item++) {\n"
+        "        const int row = item / %d, f = item %% %d * VL, begin = f / %d * %d;\n"
+        "        const int width = %d - begin < %d ? %d - begin : %d;\n"
+        "        real *const out = packed + (long)row * %d + (long)begin * %d + (f - begin);\n"
+        "        (void)row;\n"
+        "        for (int at = 0; at < %d; at += VL) {\n"
+        "            real block[VL * VL] ALIGNED;\n"
+        "            for (int i = 0; i < VL; i++)\n"
+        "                vstore(block + i * VL, f + i < %d ? vget(%s) : vsplat(0));\n"
+        "            transpose_block(out + (long)at * width, width, block, VL);\n"
+        "        }\n    }\n}\n",
+        PLACE_OF_NAME, parameter_list(b), d->stride / e->vector_length,
+        d->stride / e->vector_length, wide, wide, d->stride, wide, d->stride, wide,
+        d->pitch * d->stride, d->pitch, d->columns * d->batch, d->channels, from);
+    return (WidePass){add_function(e, "transposed", text), arena_printf(", %s", argument_list(b)),
+                      d->map_rows * (d->stride / e->vector_length)};
 }
 
-/* Blocks of one row of blocks: `rows` broadcast channels, all vectors. */
-static void add_gradient_calls(Text *t, Block block, int rows, int vectors, const char *indent)
+/* Pointers to the numbers and the sums of register row r. */
+static const char *register_rows(const Gradient *d, const char *rows)
 {
-    int full = vectors / block.vectors * block.vectors;
-    if (full)
-        text_add(t,
-                 "%sfor (int v = 0; v < %d; v += %d)\n"
-                 "%s    %s_block(%d, %d, strip == 0, strip, end, at, yt + v * VL, to_dw + v * "
-                 "VL);\n",
-                 indent, full, block.vectors, indent, PLACE_OF_NAME, rows, block.vectors);
-    if (vectors > full)
-        text_add(t,
-                 "%s%s_block(%d, %d, strip == 0, strip, end, at, yt + %d * VL, to_dw + %d * VL);\n",
-                 indent, PLACE_OF_NAME, rows, vectors - full, full, full);
+    const char *head = arena_printf("                for (int r = 0; r < %s; r++) {\n"
+                                    "                    const int i = first + r;\n",
+                                    rows);
+    if (d->dense)
+        return arena_printf("%s                    number[r] = &s[i][begin];\n"
+                            "                    target[r] = &dw[i][column];\n                }\n",
+                            head);
+    if (d->swapped)
+        return arena_printf(
+            "%s                    number[r] = &s[i][row + %d][(%d + begin * %d)];\n"
+            "                    target[r] = sums + ((long)tap * %d + i) * %d + column;\n"
+            "                }\n",
+            head, d->y_origin[0], d->y_origin[1] * d->batch, d->window[1] > 1 ? d->batch : 1,
+            d->out, d->stride);
+    int kl = d->filter[0] * d->filter[1], skip = d->window[1] > 1 ? d->window[1] * d->batch : 1;
+    return arena_printf(
+        "%s                    const int c = i / %d, k = i %% %d / %d, l = i %% %d;\n"
+        "                    number[r] = &s[c][row * %d + k + %d][begin * %d + (l + %d) * %d];\n"
+        "                    target[r] = &dw[(k * %d + l) * %d + c][column];\n"
+        "                }\n",
+        head, kl, kl, d->filter[1], d->filter[1], d->window[0], d->origin[0], skip, d->origin[1],
+        d->batch, d->filter[1], d->in);
 }
 
-static WidePass gradient_pass(Emitter *e, const Plan *p, const Node *n, const Gradient *g)
+static const char *transposed_place(const Gradient *d, const char *width)
 {
-    bool dense = n->op == OP_CONTRACT_W;
-    const Node *x = n->inputs[dense ? 0 : 1], *y = n->inputs[dense ? 1 : 0];
-    int broadcast = g->turned ? g->out : g->columns * g->in; /* in one filter row */
-    int across = padded(g->turned ? g->in : g->out), vectors = across / e->vector_length;
-    Block block = gradient_block(e, broadcast, vectors);
-    int blocks = (broadcast + block.rows - 1) / block.rows, rest = broadcast % block.rows;
-    int groups = g->turned ? g->rows * g->columns : g->rows;
-    int64_t row = (int64_t)g->windows[1] * g->batch * across;
-    int64_t pitch = g->turned ? g->y.pitch : g->stride[0] * g->x.pitch;
-    if (g->turned)
-        row = g->stride[0] * g->x.pitch * across;
-    int strip = (int)(STRIP / (row ? row : 1));
-    strip = strip < 1 ? 1 : strip > g->windows[0] ? g->windows[0] : strip;
-    Hole holes[] = {{"block", arena_printf("%s_block", PLACE_OF_NAME)},
-                    {"rows_a_block", int_text(block.rows)},
-                    {"vectors_a_block", int_text(block.vectors)},
-                    {"dw_stride", int_text(across)},
-                    {"row", int_text(row)},
-                    {"pitch", int_text(pitch)},
-                    {"lanes", int_text((long long)g->windows[1] * g->batch)},
-                    {"y_stride", int_text(across)}};
-    Text t = {0}, taps = {0};
-    text_append(&t, template_fill("conv_weight.c", holes, 8));
-    for (int u = 0; u < g->columns; u++)
-        text_add(&taps, "%s%d", u ? ", " : "", x_tap(g, g->first[1] + u));
-    text_add(
-        &t,
-        "\nstatic void %s(int from, int to, const real *x, const real *transposed, real *dw)\n{\n"
-        "    static const int tap[%d] = {%s};\n    (void)tap;\n"
-        "    for (int strip = 0; strip < %d; strip += %d) {\n"
-        "        const int end = strip + %d < %d ? strip + %d : %d;\n"
-        "        for (int item = from; item < to; item++) {\n"
-        "            const int group = item / %d, o = item %% %d * %d;\n"
-        "            const real *at[%d];\n",
-        PLACE_OF_NAME, g->columns, text_of(&taps), g->windows[0], strip, strip, g->windows[0],
-        strip, g->windows[0], blocks, blocks, block.rows, block.rows);
-    if (g->turned)
-        text_add(&t,
-                 "            const real *yt = transposed + ((long)(group / %d + %d) * %lld + "
-                 "tap[group %% %d]) * %d;\n"
-                 "            for (int r = 0; r < %d && o + r < %d; r++)\n"
-                 "                at[r] = x + (long)(o + r) * %lld;\n"
-                 "            real *to_dw = dw + ((long)group * %d + o) * %d;\n",
-                 g->columns, g->first[0], (long long)g->x.pitch, g->columns, across, block.rows,
-                 broadcast, (long long)g->y.plane, g->out, across);
-    else
-        text_add(&t,
-                 "            const real *yt = transposed;\n"
-                 "            for (int r = 0; r < %d && o + r < %d; r++)\n"
-                 "                at[r] = x + (long)((o + r) %% %d) * %lld + (group + %d) * %lld + "
-                 "tap[(o + r) / %d];\n"
-                 "            real *to_dw = dw + ((long)group * %d + o) * %d;\n",
-                 block.rows, broadcast, g->in, (long long)g->x.plane, g->first[0],
-                 (long long)g->x.pitch, g->in, broadcast, across);
-    if (rest && blocks > 1) {
-        text_add(&t, "            if (o + %d <= %d) {\n", block.rows, broadcast);
-        add_gradient_calls(&t, block, block.rows, vectors, "                ");
-        text_append(&t, "            } else {\n");
-        add_gradient_calls(&t, block, rest, vectors, "                ");
-        text_append(&t, "            }\n");
-    } else {
-        add_gradient_calls(&t, block, rest ? rest : block.rows, vectors, "            ");
+    if (!d->swapped)
+        return arena_printf("packed + (long)row * %d + (long)column * %d + (long)begin * %d * %s",
+                            d->pitch * d->stride, d->pitch, d->window[1] > 1 ? d->batch : 1, width);
+    return arena_printf("packed + (long)(row * %d + tap / %d + %d) * %d + (long)column * %d + "
+                        "(long)(begin * %d + (tap %% %d + %d) * %d) * %s",
+                        d->window[0], d->filter[1], d->origin[0], d->pitch * d->stride, d->pitch,
+                        d->window[1] > 1 ? d->window[1] * d->batch : 1, d->filter[1],
+                        d->origin[1], d->batch, width);
+}
+
+static void add_gradient_call(Text *out, const Emitter *e, const Gradient *d, int rows, int vectors)
+{
+    text_append(out, register_rows(d, int_text(rows)));
+    text_add(out, "                %s_block(%d, %d, fresh, units, number, %s, target);\n",
+             PLACE_OF_NAME, rows, vectors,
+             transposed_place(d, int_text(vectors * e->vector_length)));
+}
+
+/* Whole and last blocks of rows and of columns. */
+static const char *gradient_calls(const Emitter *e, const Gradient *d, Tile tile, int rows)
+{
+    int vectors = d->stride / e->vector_length, row_blocks = divide_up(rows, tile.rows);
+    int column_blocks = divide_up(vectors, tile.vectors);
+    int rest_rows = rows % tile.rows, rest_vectors = vectors % tile.vectors;
+    Text out = {0};
+    text_add(&out,
+             "                const int column = item %% %d * %d;\n"
+             "                const int first = item / %d %% %d * %d;\n",
+             column_blocks, tile.vectors * e->vector_length, column_blocks, row_blocks, tile.rows);
+    if (d->swapped)
+        text_add(&out, "                const int tap = item / %d;\n", column_blocks * row_blocks);
+    for (int corner = 0; corner < 4; corner++) {
+        int r = corner & 1 ? rest_rows : tile.rows, v = corner & 2 ? rest_vectors : tile.vectors;
+        if (r == 0 || v == 0)
+            continue;
+        text_add(&out, "                if (first + %d %s %d && column + %d %s %d) {\n", tile.rows,
+                 corner & 1 ? ">" : "<=", rows, tile.vectors * e->vector_length,
+                 corner & 2 ? ">" : "<=", d->stride);
+        add_gradient_call(&out, e, d, r, v);
+        text_append(&out, "                }\n");
     }
-    text_append(&t, "        }\n    }\n}\n");
-    const char *operand = g->turned ? arena_printf("(const real *)%s + %lld", array_of(e, p, y),
-                                                   (long long)g->y_begin)
-                          : g->split_reals ? "s->packed"
-                                           : array_of(e, p, x);
-    const char *result = g->turned ? arena_printf("s->packed + %lld",
-                                                  (long long)(g->split_reals + g->transposed_reals))
-                                   : arena_printf("AT(%zu)", plan_buffer(p, n)->offset);
-    return (WidePass){add_function(e, "weight_gradient", text_of(&t)),
-                      arena_printf(", %s, s->packed + %lld, %s", operand, (long long)g->split_reals,
-                                   result),
-                      groups * blocks};
+    return text_of(&out);
 }
 
-/* [tap][out][in] to [tap][in][out] */
-static WidePass turn_pass(Emitter *e, const Plan *p, const Node *n, const Gradient *g)
+static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const Gradient *d,
+                          Tile tile, int rows)
 {
-    const char *text = arena_printf(
-        "static void %s(int from, int to, const real *turned, real *dw)\n{\n"
-        "    for (int item = from; item < to; item++)\n        for (int i = 0; i < %d; i++)\n"
-        "            for (int o = 0; o < %d; o++)\n"
-        "                dw[((long)item * %d + i) * %d + o] = turned[((long)item * %d + o) * %d + "
-        "i];\n}\n",
-        PLACE_OF_NAME, g->in, g->out, g->in, padded(g->out), g->out, padded(g->in));
-    return (WidePass){add_function(e, "turn", text),
-                      arena_printf(", s->packed + %lld, AT(%zu)",
-                                   (long long)(g->split_reals + g->transposed_reals),
-                                   plan_buffer(p, n)->offset),
-                      g->rows * g->columns};
+    const Node *n = kernel->root;
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_packed(b, "packed", 0);
+    if (d->swapped)
+        bind_packed(b, "sums", transposed_size(d));
+    bind_operand(b, d->numbers, "s");
+    if (!d->swapped)
+        body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+                  arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
+    bool strided = d->window[1] > 1;
+    int vectors = d->stride / e->vector_length;
+    int lanes = d->swapped ? 4 * WEIGHT_LANES : WEIGHT_LANES;
+    int unit = strided ? d->batch : 1, chunk = lanes / unit ? lanes / unit : 1;
+    const char *skip = "";
+    if (strided)
+        skip = d->swapped ? arena_printf("        t += %d * vectors * VL;\n",
+                                         (d->window[1] - 1) * d->batch)
+                          : arena_printf("        p += %d;\n", (d->window[1] - 1) * d->batch);
+    const char *loop = strided ? arena_printf("        ROLLED\n        for (int sample = 0; sample "
+                                              "< %d; sample++)\n",
+                                              d->batch)
+                               : "";
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"parameters", parameter_list(b)},
+                    {"rows_a_block", int_text(tile.rows)},
+                    {"vectors_a_block", int_text(tile.vectors)},
+                    {"lane_loop", loop},
+                    {"skip", skip},
+                    {"map_rows", int_text(d->height)},
+                    {"units", int_text(strided ? d->width : d->width * d->batch)},
+                    {"chunk", int_text(chunk)},
+                    {"blocks", gradient_calls(e, d, tile, rows)}};
+    int items = divide_up(rows, tile.rows) * divide_up(vectors, tile.vectors);
+    if (d->swapped)
+        items *= d->filter[0] * d->filter[1];
+    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 10)),
+                      arena_printf(", %s", argument_list(b)), items};
 }
 
-int emit_gradient_passes(Emitter *e, const Plan *p, const Node *n, WidePass *passes)
+/* Sums with the channels of x innermost into the order of the weights. */
+static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const Gradient *d)
 {
-    Gradient g = gradient_of(p, n);
+    const Node *n = kernel->root;
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_packed(b, "sums", transposed_size(d));
+    body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+              arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
+    const char *text = arena_printf("static void %s(int from, int to, %s)\n{\n"
+                                    "    for (int item = from; item < to; item++)\n"
+                                    "        for (int o = 0; o < %d; o++)\n"
+                                    "            for (int c = 0; c < %d; c++)\n"
+                                    "                dw[item * %d + c][o] = sums[((long)item * %d "
+                                    "+ o) * %d + c];\n}\n",
+                                    PLACE_OF_NAME, parameter_list(b), d->out, d->in, d->in, d->out,
+                                    d->stride);
+    return (WidePass){add_function(e, "swapped", text), arena_printf(", %s", argument_list(b)),
+                      d->filter[0] * d->filter[1]};
+}
+
+int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes)
+{
+    Gradient d = find_gradient(p, kernel->root);
+    int rows = d.dense     ? d.in
+               : d.swapped ? d.out
+                           : d.in * d.filter[0] * d.filter[1];
+    Tile tile = choose_tile(e, rows, d.stride / e->vector_length, 8);
     int count = 0;
-    if (g.split_reals)
-        passes[count++] = split_pass(e, p, n->inputs[1], g.stride[1], 0);
-    passes[count++] = transpose_pass(e, p, n, &g);
-    passes[count++] = gradient_pass(e, p, n, &g);
-    if (g.turned)
-        passes[count++] = turn_pass(e, p, n, &g);
+    passes[count++] = emit_transpose(e, p, kernel, &d, tile);
+    passes[count++] = emit_sums(e, p, kernel, &d, tile, rows);
+    if (d.swapped)
+        passes[count++] = emit_swap(e, p, kernel, &d);
     return count;
+}
+
+static int64_t tuned_reals(const Plan *p, const Kernel *kernel)
+{
+    if (kernel->kind == KERNEL_WEIGHT) {
+        Gradient d = find_gradient(p, kernel->root);
+        return transposed_size(&d) + swapped_size(&d);
+    }
+    Shape s = find_shape(p, kernel->root);
+    return pack_size(&s) + split_size(&s);
 }
 
 int64_t packed_reals(const Plan *p)
 {
+    const Section *section = &p->schedule->sections[0];
     int64_t most = 16;
-    for (int j = 0; j < p->schedule->sections[0].count; j++) {
-        const Kernel *kernel = p->schedule->sections[0].kernels[j];
-        int64_t need = 0;
-        if (kernel->kind == KERNEL_CONTRACT) {
-            Walk w = walk_of(p, kernel->root);
-            need = w.split_reals + w.panel_reals;
-        } else if (kernel->kind == KERNEL_WEIGHT) {
-            Gradient g = gradient_of(p, kernel->root);
-            need = g.split_reals + g.transposed_reals + g.turned_reals;
-        }
-        most = need > most ? need : most;
+    for (int j = 0; j < section->count; j++) {
+        const Kernel *kernel = section->kernels[j];
+        if (kernel->kind != KERNEL_CONTRACT && kernel->kind != KERNEL_WEIGHT)
+            continue;
+        int64_t size = tuned_reals(p, kernel);
+        most = size > most ? size : most;
     }
-    return rounded((int)most + END_SLACK, 16);
+    return round_16(most);
 }

@@ -37,7 +37,7 @@ static const char *number(double x)
 }
 
 static const char *const role_names[] = {"ROLE_PARAMETER", "ROLE_OPTIMISER", "ROLE_AVERAGE",
-                                         "ROLE_VECTOR", "ROLE_BOUND", "ROLE_CONTROL"};
+                                         "ROLE_VECTOR",    "ROLE_BOUND",     "ROLE_CONTROL"};
 
 /* The initial value: kind and scale (spec of the dialect: docs/gaga.md). */
 static void emit_init(Text *out, const Tensor *t)
@@ -335,6 +335,9 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "};\n\nconst Program gagac_program = {\n");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
+    if (model->channels)
+        text_add(&out, "    .sample_input_count = %d, .sample_inputs = sample_inputs,\n",
+                 g->steps[g->step_count - 1].input_count);
     const Plan *sampler_plan = plans[g->step_count - 1];
     bool wide = options->order == ORDER_WIDE;
     emit_search(&out, model, g, clamp);

@@ -552,7 +552,8 @@ void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int coun
         text_add(&choices,
                  "%s            sample_%d(&s, first, rest < %d ? rest : %d, out, "
                  "request->thread), first += %d;\n",
-                 k == 0           ? arena_printf("        if (rest > %d)\n", batch / 2)
+                 count == 1       ? ""
+                 : k == 0         ? arena_printf("        if (rest > %d)\n", batch / 2)
                  : k == count - 1 ? "        else\n"
                                   : arena_printf("        else if (rest > %d)\n", batch / 2),
                  batch, batch, batch, batch);
@@ -560,14 +561,16 @@ void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int coun
     text_add(out,
              "void sample(const real *generator, const real *state, void *work, const "
              "SampleRequest *request)\n{\n"
-             "    const Batch batch = {.seed = request->seed, .sample_offset = request->first,\n"
+             "    Batch batch = {.seed = request->seed, .sample_offset = request->first,\n"
              "        .given = {request->latent, request->condition}};\n"
+             "    for (int k = 0; request->given && k < %d; k++)\n"
+             "        batch.given[k] = request->given[k];\n"
              "    struct sample s = {(struct generator *)(uintptr_t)generator,\n"
              "        (struct state *)(uintptr_t)state, work, NULL, &batch};\n"
              "    for (int first = 0; first < request->count;) {\n"
              "        const int rest = request->count - first;\n"
              "        real *const out = request->out + (long)first * %d;\n%s    }\n}\n",
-             numbers, text_of(&choices));
+             plans[0]->schedule->step->input_count, numbers, text_of(&choices));
 }
 
 void emit_wide_shipped(Text *out, Emitter *e, const Plan *p)

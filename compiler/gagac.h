@@ -606,7 +606,8 @@ typedef struct Kernel {
     bool batch;  /* runs for every tile of samples; else once, over whole arrays */
     Type space;  /* what its loops run over: [features] a sample, or the array */
     Node *root;  /* FILL JOIN CONTRACT WEIGHT: the node it is for */
-    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order */
+    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order; WEIGHT, over tiles: more
+                    gradients that add to the root's sum */
     int body_count, body_capacity;
     int number;  /* in the generated code, through all sections of a step */
     int level;   /* global: kernels of one level do not depend on each other */
@@ -685,8 +686,6 @@ typedef struct Plan {
     Buffer *globals; /* of global nodes that are stored */
     int global_count;
     int *global_of; /* by node id, -1 */
-    bool
-        *first_adder; /* by node id: the first CONTRACT_W of its sum in a tile: it starts the sum */
     size_t scratch_size; /* reals of a tile's scratch, one a thread */
     size_t kept_size;    /* reals a tile of values kept from one section to a later one */
     size_t wide_size;    /* wide: reals of the block that holds all values of a step */
@@ -722,6 +721,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
+    bool crop, resize, random_crop; /* of images of another size */
     bool wide;                   /* --order wide */
     bool list;                   /* new --list */
     const char *config_template; /* new --template */
@@ -778,6 +778,7 @@ typedef struct BuildOptions {
     bool images;      /* the program reads and writes images: with runtime/image_*.c and the
                          libraries they need */
     const char *data; /* default of RUN/train --data, NULL: none */
+    const char *fit;  /* an option of RUN/train by default, NULL: none: "--crop" */
     int threads;      /* default of RUN/train --threads, 0: none */
 } BuildOptions;
 

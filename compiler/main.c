@@ -35,6 +35,18 @@ static EmittedFiles emit(const Model *model, const Options *options)
     return emit_program(model, &emit_options);
 }
 
+/* How images of another size are made to fit, as an option of RUN/train. */
+static const char *fit_option(const Model *model, const Options *options)
+{
+    const char *fit = options->crop          ? "--crop"
+                      : options->resize      ? "--resize"
+                      : options->random_crop ? "--random-crop"
+                                             : NULL;
+    if (fit != NULL && model->channels == 0)
+        fail(EXIT_USAGE, NULL, "%s is for images; this config describes rows", fit);
+    return fit;
+}
+
 static BuildOptions build_options(const Model *model, const Options *options)
 {
     return (BuildOptions){.compiler = options->compiler,
@@ -44,6 +56,7 @@ static BuildOptions build_options(const Model *model, const Options *options)
                           .no_cache = options->no_cache,
                           .images = model->channels > 0,
                           .data = options->data,
+                          .fit = fit_option(model, options),
                           .threads = (int)options->threads};
 }
 

@@ -67,6 +67,11 @@ static const Row rows[] = {
      "the folder to make; one that is there keeps its checkpoints"},
     {ON_BUILDS, OPTION_TEXT, "--data", NULL, "FILE", OPTION(data),
      "data set (.npy); its columns are checked now, RUN/train reads it by default"},
+    {ON_BUILDS, OPTION_FLAG, "--crop", NULL, NULL, OPTION(crop),
+     "of images of another size, cut out the middle; RUN/train does so by default"},
+    {ON_BUILDS, OPTION_FLAG, "--resize", NULL, NULL, OPTION(resize), "scale them, nearest pixel"},
+    {ON_BUILDS, OPTION_FLAG, "--random-crop", NULL, NULL, OPTION(random_crop),
+     "cut out a piece somewhere"},
     {ON_PROGRAMS, OPTION_TEXT, "--precision", NULL, "P", offsetof(Line, precision),
      "f32 (default) or f64"},
     {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
@@ -219,6 +224,8 @@ static void read_sizes(const Line *line, Options *options)
 
 static void check_needs(const Options *options)
 {
+    if (options->crop + options->resize + options->random_crop > 1)
+        fail(EXIT_USAGE, NULL, "--crop, --resize and --random-crop exclude each other");
     if ((ON_BUILDS & 1u << options->command) != 0 && options->output == NULL)
         fail(EXIT_USAGE,
              "-o RUN names the folder to make; gagac check CONFIG.json only looks at the config",

@@ -107,12 +107,14 @@ static bool make_samples_folder(const Session *session, const char *folder, Erro
 static bool show(Session *session, int width, Error *error)
 {
     const Program *program = session->program;
-    size_t grid = (size_t)width * GRID_ROWS, count = grid > SHOWN_SCORED ? grid : SHOWN_SCORED;
+    size_t grid = (size_t)width * GRID_ROWS;
+    size_t scored = affordable_images(program->image, SHOWN_SCORED);
+    size_t count = grid > scored ? grid : scored;
     char name[32];
     snprintf(name, sizeof name, "%06" PRIu64 ".png", session->training.iteration);
     char *folder = samples_folder(session), *path = path_join(folder, name);
     float *samples = draw_samples(session, count);
-    session->training.swd = distance_of(session, samples, SHOWN_SCORED);
+    session->training.swd = distance_of(session, samples, scored);
     bool done = make_samples_folder(session, folder, error) &&
                 grid_write(path, samples, grid, program->image, width, program->stretch, error);
     free(samples);
@@ -214,17 +216,18 @@ static void add_neighbours(const Session *session, const float *samples, size_t 
                   "mean square of the differences of pixels, which stands beside each; a sample "
                   "that repeats a real image has 0.</p>\n<table><tr><th>sample</th>"
                   "<th colspan=\"3\">nearest real images</th></tr>\n");
-    for (size_t i = 0; i < NEIGHBOUR_SAMPLES && i < count; i++) {
-        Neighbour found[NEIGHBOURS];
-        int there = find_neighbours(&real_images, samples + i * size, NEIGHBOURS, found);
+    Neighbour found[NEIGHBOUR_SAMPLES][NEIGHBOURS];
+    int shown = count < NEIGHBOUR_SAMPLES ? (int)count : NEIGHBOUR_SAMPLES;
+    int there = find_neighbours(&real_images, samples, shown, NEIGHBOURS, found[0]);
+    for (int i = 0; i < shown; i++) {
         text_add(out, "<tr><td>");
-        add_values(out, session, samples + i * size);
+        add_values(out, session, samples + (size_t)i * size);
         text_add(out, "</td>");
         for (int k = 0; k < there; k++) {
-            images_get(&real_images, found[k].index, other);
+            images_get(&real_images, found[i][k].index, other);
             text_add(out, "<td>");
             add_values(out, session, other);
-            text_add(out, " %.3f</td>", found[k].distance);
+            text_add(out, " %.3f</td>", found[i][k].distance);
         }
         text_add(out, "</tr>\n");
     }
@@ -296,9 +299,10 @@ static void add_classes(const Session *session, const float *samples, size_t cou
 static size_t choose_samples(const Program *program)
 {
     double affordable = program->sample_flops > 0 ? report_flops / program->sample_flops : 0;
-    return affordable >= REPORT_SCORED  ? REPORT_SCORED
-           : affordable >= SHOWN_SCORED ? (size_t)affordable
-                                        : SHOWN_SCORED;
+    size_t count = affordable >= REPORT_SCORED  ? REPORT_SCORED
+                   : affordable >= SHOWN_SCORED ? (size_t)affordable
+                                                : SHOWN_SCORED;
+    return affordable_images(program->image, count);
 }
 
 static void report(const Session *session, Text *out)

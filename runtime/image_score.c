@@ -79,7 +79,14 @@ void images_get(const Images *images, size_t index, float *out)
     }
 }
 
-float *images_load(Images *images)
+size_t affordable_images(ImageShape shape, size_t most)
+{
+    size_t fitting = ((size_t)512 << 20) / (image_size(shape) * sizeof(float));
+    return fitting < 1 ? 1 : fitting < most ? fitting : most;
+}
+
+/* Copies what lies in a set into memory of its own, for many looks at it; the caller frees. */
+static float *images_load(Images *images)
 {
     size_t size = image_size(images->shape);
     float *values = allocate(images->count, size * sizeof *values);
@@ -308,27 +315,35 @@ static int insert_neighbour(Neighbour *found, int count, int wanted, Neighbour c
     return count;
 }
 
-int find_neighbours(const Images *images_real, const float *image, int wanted, Neighbour *found)
+int find_neighbours(const Images *images_real, const float *images, int count, int wanted,
+                    Neighbour *found)
 {
     size_t size = image_size(images_real->shape);
     float *copy = images_real->values ? NULL : allocate(size, sizeof *copy);
-    int count = 0;
+    int *there = allocate((uint64_t)count, sizeof *there);
     for (size_t n = 0; n < images_real->count; n++) {
         const float *other = copy ? copy : images_real->values + n * size;
         if (copy) {
             images_get(images_real, n, copy);
         }
-        float limit = count == wanted ? (float)found[count - 1].distance : INFINITY;
-        float square = squared_distance(image, other, size, limit);
-        if (square <= limit) {
-            count = insert_neighbour(found, count, wanted, (Neighbour){n, (double)square});
+        for (int i = 0; i < count; i++) {
+            Neighbour *list = found + i * wanted;
+            float limit = there[i] == wanted ? (float)list[wanted - 1].distance : INFINITY;
+            float square = squared_distance(images + (size_t)i * size, other, size, limit);
+            if (square <= limit) {
+                there[i] = insert_neighbour(list, there[i], wanted, (Neighbour){n, (double)square});
+            }
         }
     }
+    int each = count > 0 ? there[0] : 0;
     for (int i = 0; i < count; i++) {
-        found[i].distance = sqrt(found[i].distance / (double)size);
+        for (int k = 0; k < each; k++) {
+            found[i * wanted + k].distance = sqrt(found[i * wanted + k].distance / (double)size);
+        }
     }
+    free(there);
     free(copy);
-    return count;
+    return each;
 }
 
 /* ---------------------------------------------------------------- coverage */
@@ -343,7 +358,7 @@ static void find_nearest(void *context, int index, int thread)
     CoverageJob *job = context;
     float *image = allocate(image_size(job->images_generated->shape), sizeof *image);
     images_get(job->images_generated, (size_t)index, image);
-    find_neighbours(job->images_real, image, 1, &job->nearest[index]);
+    find_neighbours(job->images_real, image, 1, 1, &job->nearest[index]);
     free(image);
 }
 
@@ -361,6 +376,8 @@ Coverage class_coverage(const Images *images_real, const int32_t *labels, int cl
                         const Images *images_generated, Pool *pool)
 {
     Images loaded = *images_real;
+    loaded.count = affordable_images(loaded.shape, loaded.count);
+    loaded.step *= images_real->count / loaded.count;
     float *memory = images_real->values ? NULL : images_load(&loaded);
     Coverage coverage = {.class_count = class_count,
                          .real_share = allocate((uint64_t)class_count, sizeof(double)),
@@ -369,12 +386,12 @@ Coverage class_coverage(const Images *images_real, const int32_t *labels, int cl
                        allocate(images_generated->count, sizeof(Neighbour))};
     pool_run(pool, find_nearest, &job, (int)images_generated->count);
     free(memory);
-    for (size_t i = 0; i < images_real->count; i++) {
-        uint64_t place = images_real->first + i * images_real->step;
-        coverage.real_share[labels[place]] += 1 / (double)images_real->count;
+    for (size_t i = 0; i < loaded.count; i++) {
+        uint64_t place = loaded.first + i * loaded.step;
+        coverage.real_share[labels[place]] += 1 / (double)loaded.count;
     }
     for (size_t i = 0; i < images_generated->count; i++) {
-        uint64_t place = images_real->first + job.nearest[i].index * images_real->step;
+        uint64_t place = loaded.first + job.nearest[i].index * loaded.step;
         coverage.generated_share[labels[place]] += 1 / (double)images_generated->count;
         coverage.nearest += job.nearest[i].distance / (double)images_generated->count;
     }

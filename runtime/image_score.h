@@ -17,8 +17,6 @@ typedef struct Images { /* images in memory or in a data set: [height][width][ch
 /* All images of a set, at most `most` of them, spread evenly. */
 Images images_of_set(const ImageSet *set, size_t most);
 Images images_of_values(ImageShape shape, size_t count, const float *values);
-/* Copies what lies in a set into memory of its own, for many looks at it; the caller frees. */
-float *images_load(Images *images);
 /* One image to out. */
 void images_get(const Images *images, size_t index, float *out);
 
@@ -38,8 +36,13 @@ typedef struct Neighbour {
     double distance; /* root mean square of the differences of pixels */
 } Neighbour;
 
-/* The `wanted` nearest real images, nearest first; fewer where there are fewer. Their number. */
-int find_neighbours(const Images *images_real, const float *image, int wanted, Neighbour *found);
+/* The `wanted` nearest real images of each of count images [count][...], nearest first, to
+ * found[count][wanted]; fewer where there are fewer. Their number. */
+int find_neighbours(const Images *images_real, const float *images, int count, int wanted,
+                    Neighbour *found);
+
+/* How many of `most` images fit into some memory as floats, at least 1. */
+size_t affordable_images(ImageShape shape, size_t most);
 
 typedef struct Coverage { /* each generated image has the class of the real image nearest to it */
     int class_count;
@@ -50,7 +53,8 @@ typedef struct Coverage { /* each generated image has the class of the real imag
     double nearest;  /* mean distance to the nearest real image */
 } Coverage;
 
-/* labels: of the set, or of the values. On all threads of the pool. */
+/* labels: of the set, or of the values. On all threads of the pool. Of real images more than
+ * affordable_images() some are left out. */
 Coverage class_coverage(const Images *images_real, const int32_t *labels, int class_count,
                         const Images *images_generated, Pool *pool);
 void coverage_free(Coverage *coverage);

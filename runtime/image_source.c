@@ -237,9 +237,12 @@ bool image_source_open(ImageSource *source, const ImageRequest *request, Error *
 {
     struct stat info;
     *source = (ImageSource){.path = strdup(request->path)};
-    if (request->format && strcmp(request->format, "png") && strcmp(request->format, "jpg")) {
-        return error_set(error, EXIT_USAGE, NULL, "--format is png or jpg, not '%s'",
-                         request->format);
+    bool known =
+        !request->format || !strcmp(request->format, "png") || !strcmp(request->format, "jpg");
+    if (!known) {
+        error_set(error, EXIT_USAGE, NULL, "--format is png or jpg, not '%s'", request->format);
+        image_source_close(source);
+        return false;
     }
     bool good = source->path && stat(request->path, &info) == 0;
     if (!good) {

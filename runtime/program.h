@@ -26,11 +26,11 @@ typedef enum TensorRole {
 typedef enum InitKind {
     INIT_ZERO,
     INIT_ONE,
-    INIT_UNIFORM, /* U(-scale, scale) */
-    INIT_NORMAL,  /* N(0, scale^2) */
-    INIT_UNIT,    /* standard normal, then length 1 (spectral norm's vectors) */
-    INIT_COPY,    /* the value of tensor `source` (averages) */
-    INIT_VALUE,   /* scale */
+    INIT_UNIFORM,   /* U(-scale, scale) */
+    INIT_NORMAL,    /* N(0, scale^2) */
+    INIT_UNIT,      /* standard normal, then length 1 (spectral norm's vectors) */
+    INIT_COPY,      /* the value of tensor `source` (averages) */
+    INIT_VALUE,     /* scale */
     INIT_TRUNCATED, /* N(0, scale^2), drawn again until it is within two scales of 0 */
     INIT_ORTHOGONAL /* as matrix [all but the last axis][last]: orthogonal rows or columns, times
                        scale */
@@ -53,19 +53,20 @@ typedef enum InputKind { INPUT_DATA, INPUT_NORMAL, INPUT_UNIFORM } InputKind;
 typedef struct ProgramInput { /* what an update reads for each sample of its batch */
     const char *name;         /* as in a replay file: "real" "z_d" "alpha" "noise_real" ... */
     InputKind kind;
-    int width;       /* numbers a sample */
-    bool flat;       /* replay shape is [updates, batch], not [updates, batch, width] */
-    int stream;      /* purpose word of the Philox counter */
-    bool once;       /* drawn once for the whole training: the counter does not hold the update */
-    bool first_only; /* a G update: replay takes the first slice of the iteration's D updates
-                        (smoothed labels) */
-    bool last_data;  /* a G update that reads data (or its noise): those of the iteration's last D
-                        update */
-    ImageShape map;  /* an image of `width` numbers, [channels][height][width] here and
-                        [height][width][channels] in data and replay files; all 0: no image */
-    bool every_pass; /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
-                        each update of an iteration, whatever its kind, and a last one for the sample */
-    int part, parts; /* rows of such a slab */
+    int width;        /* numbers a sample */
+    bool flat;        /* replay shape is [updates, batch], not [updates, batch, width] */
+    int stream;       /* purpose word of the Philox counter */
+    bool once;        /* drawn once for the whole training: the counter does not hold the update */
+    bool first_only;  /* a G update: replay takes the first slice of the iteration's D updates
+                         (smoothed labels) */
+    bool last_data;   /* a G update that reads data (or its noise): those of the iteration's last D
+                         update */
+    ImageShape map;   /* an image of `width` numbers, [channels][height][width] here and
+                         [height][width][channels] in data and replay files; all 0: no image */
+    bool every_pass;  /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
+                         each update of an iteration, whatever its kind, and a last one for the
+                         sample */
+    int part, parts;  /* rows of such a slab */
     double low, high; /* INPUT_UNIFORM: the interval of the draws; 0, 0: [0, 1) */
 } ProgramInput;
 
@@ -123,11 +124,13 @@ typedef struct ProgramUpdate {
  * `seed`. */
 typedef struct SampleRequest {
     uint64_t seed, first;
-    int count;             /* any number; tiles are cut inside */
-    const real *latent;    /* [count][z_dim] given latents, or NULL: draw */
-    const real *condition; /* [count][cond_dim] normalised conditions, or NULL */
-    real *out;             /* [count][outputs]; images: [count][channels][height][width] */
-    int thread;            /* which of the pool's threads asks, for `train --bench` */
+    int count;                /* any number; tiles are cut inside */
+    const real *latent;       /* [count][z_dim] given latents, or NULL: draw */
+    const real *condition;    /* [count][cond_dim] normalised conditions, or NULL */
+    const real *const *given; /* images: values of Program.sample_inputs, instead of the two, NULL
+                                 where they are drawn; or NULL */
+    real *out;                /* [count][outputs]; images: [count][channels][height][width] */
+    int thread;               /* which of the pool's threads asks, for `train --bench` */
 } SampleRequest;
 
 typedef enum SearchKind { SEARCH_NONE, SEARCH_THRESHOLD, SEARCH_BATCH } SearchKind;
@@ -195,6 +198,8 @@ typedef struct Program {
                            average_offset = (size_t)-1 when there is no average */
     size_t sample_work_size; /* bytes */
     double sample_flops;
+    int sample_input_count; /* images: what a sample reads, the latents first */
+    const ProgramInput *sample_inputs;
     void (*sample)(const real *generator, const real *state, void *work,
                    const SampleRequest *request);
     const char *sampler_source; /* text of sampler.c, its numbers left open: sampler_write.h */

@@ -1,56 +1,55 @@
-/* conv.c -- template: a convolution over rows of lanes with a fused epilogue, in register blocks.
+/* conv.c -- template: a convolution over rows of lanes with a fused epilogue.
  *
- * Blocks of ROWS result channels by VECTORS vectors of lanes stay in registers while the sum runs
- * over channels and the filter's rows; its columns are unrolled. A tap is an offset in the row, as
- * maps have zeros around them. Weights are broadcast from panels in the order of the sum. Compiles
- * on its own with the default contents of its holes. */
+ * An item is a row of the result for one panel of channels. The epilogue runs over whole vectors:
+ * the last one of a row begins early where the row is no multiple of a vector, and its numbers are
+ * computed twice. Compiles on its own with the default contents of its holes. */
 #include "vectile.h"
 #include "wide.h"
-/*[*/
-static inline __attribute__((always_inline)) void /*{block*/conv_block/*}*/(const int rows,
-    const int vectors, const int o, const int p, const int l, /*{parameters*/const real *w,
-    const real *x, real *out/*}*/)
+enum { B = 16 };
+static inline __attribute__((always_inline)) void conv_block(const int rows, const int vectors,
+    int depth, int start, const real *restrict w, const real *restrict x, real *restrict line,
+    const int pitch)
 {
-    vec sum[/*{rows_a_block*/8/*}*/][/*{vectors_a_block*/2/*}*/];
-    const real *at = /*{operand*/x + p * 64 + l/*}*/;
-/*{panel*/    const real *panel = w + (long)o * 9;
-/*}*/    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
+    (void)depth;
+    for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = vsplat(0);
-    }
+            vput(line + r * pitch + v * VL, vget(w + r) * vget(x + start + v * VL));
+}
+/*[*/
+static inline __attribute__((always_inline)) void /*{tile*/conv_tile/*}*/(
+    const int rows, const int vectors, int row, int first, int start, /*{parameters*/
+    const real *restrict packed, real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
+{
+    real line[/*{rows_a_block*/8/*}*/][/*{vectors_a_block*/3/*}*/ * VL] ALIGNED;
+    /*{block*/conv_block/*}*/(rows, vectors, /*{depth*/3/*}*/, start,
+        /*{weights*/packed + (long)first * 576/*}*/, /*{origin*/&x[0][row][0]/*}*/, line[0],
+        /*{vectors_a_block*/3/*}*/ * VL);
+    (void)row;
     ROLLED
-    for (int c = 0; c < /*{channels*/3/*}*/; c++, at += /*{plane*/4096/*}*/) {
-/*{taps*/        for (int k = 0; k < 3; k++) {
-            UNROLL
-            for (int t = 0; t < 3; t++, panel += 8) {
-                vec xi[2];
-                UNROLL
-                for (int v = 0; v < vectors; v++)
-                    xi[v] = vget(at + k * 64 + t + v * VL);
-                UNROLL
-                for (int r = 0; r < rows; r++) {
-                    const vec wi = vsplat(panel[r]);
-                    UNROLL
-                    for (int v = 0; v < vectors; v++)
-                        sum[r][v] = vfma(wi, xi[v], sum[r][v]);
-                }
-            }
+    for (int r = 0; r < rows; r++) {
+        const int f = first + r;
+/*{epilogue*/        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const int lane = start + v * VL;
+            const vec product = vload(&line[r][lane - start]);
+            vput(&out[f][row][lane], product);
         }
 /*}*/    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        const int f = o + r;
-        UNROLL
-        for (int v = 0; v < vectors; v++) {
-/*{epilogue*/            vput(out + f * 64 + l + v * VL, sum[r][v]);
-/*}*/        }
-    }
+}
+
+static void /*{name*/conv/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
+    real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
+{
+    ROLLED
+    for (int item = from; item < to; item++) {
+        const int row = /*{row*/item / 8/*}*/, first = /*{first*/item % 8 * 8/*}*/;
+/*{blocks*/        for (int start = 0; start < 32 * B; start += 2 * VL)
+            conv_tile(8, 2, row, first, start, packed, x, out);
+/*}*/    }
 }
 /*]*/
-void conv_test(const real *w, const real *x, real *out);
-void conv_test(const real *w, const real *x, real *out)
+void conv_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B]);
+void conv_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B])
 {
-    conv_block(8, 2, 0, 0, 0, w, x, out);
+    conv(0, 32 * 8, packed, x, out);
 }

@@ -267,6 +267,46 @@ static void memory_faults(void **state)
     }
 }
 
+/* Faults between warps, each seen by one check only. */
+static void faults_between_warps(void **state)
+{
+    static const struct {
+        const char *text, *kind;
+        unsigned threads;
+    } cases[] = {
+        {"extern \"C\" __global__ void k(float *x) { __shared__ float s[32]; int t = threadIdx.x;"
+         "  if (t < 32) s[t] = 0; __syncthreads(); if (t < 32) s[t] = x[t]; else x[t] = s[t - 32]; "
+         "}",
+         "race", 64},
+        {"extern \"C\" __global__ void k(float *x) { __shared__ float s[64]; int t = threadIdx.x;"
+         "  s[t] = 0; __syncthreads();"
+         "  if (t >= 32) { s[t] = x[t]; asm volatile(\"bar.sync 1, 32;\" ::: \"memory\"); }"
+         "  else { asm volatile(\"bar.sync 2, 32;\" ::: \"memory\"); x[t] = s[t + 32]; } }",
+         "race", 64},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 32) { x[t] = 1; __syncthreads(); } else { x[t] = 2; __syncthreads(); } }",
+         "divergence", 64},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 16) { x[t] = 1; __syncthreads(); } else { x[t] = 2; __syncthreads(); } }",
+         "divergence", 32},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 16) __syncthreads(); x[t] = t * x[t] + expf(x[t]); }",
+         "divergence", 32},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 32) asm volatile(\"bar.sync 1, 96;\" ::: \"memory\"); x[t] = 1; }",
+         "divergence", 64},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 32) asm volatile(\"bar.sync 1, 64;\" ::: \"memory\"); x[t] = 1; }",
+         "deadlock", 64},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("case %zu: %s\n", i, cases[i].kind);
+        run_small(cases[i].text, cases[i].threads);
+        expect_lane_report(cases[i].kind);
+    }
+}
+
 static void correct_orders(void **state)
 {
     static const char *const texts[] = {
@@ -424,15 +464,11 @@ int main(void)
     if (!cu.ptxvm_reports)
         return 77; /* a real device reports nothing */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_kernels),
-        cmocka_unit_test(planted_faults),
-        cmocka_unit_test(planted_faults_of_mma),
-        cmocka_unit_test(memory_faults),
-        cmocka_unit_test(correct_orders),
-        cmocka_unit_test(missing_wait),
-        cmocka_unit_test(freed_memory),
-        cmocka_unit_test(host_and_pinned_memory),
-        cmocka_unit_test(host_uses_device_address),
+        cmocka_unit_test(clean_kernels),          cmocka_unit_test(planted_faults),
+        cmocka_unit_test(planted_faults_of_mma),  cmocka_unit_test(memory_faults),
+        cmocka_unit_test(faults_between_warps),   cmocka_unit_test(correct_orders),
+        cmocka_unit_test(missing_wait),           cmocka_unit_test(freed_memory),
+        cmocka_unit_test(host_and_pinned_memory), cmocka_unit_test(host_uses_device_address),
         cmocka_unit_test(streams_without_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -511,7 +511,19 @@ static void decode_load_store(Parser *parser, Statement *statement)
     }
 }
 
-/* atom.global.add.f32 d, [a], b; red.global.add.f32 [a], b; atom.cas d, [a], b, c */
+/* Element i of a vector of that many; of one, the operand itself. */
+static const Operand *vector_item(Parser *parser, const Operand *operand, unsigned i,
+                                  unsigned count)
+{
+    if (count == 1)
+        return operand;
+    if (operand->kind != OPERAND_VECTOR || operand->count != count)
+        parse_error(parser, "the vector has another length than its type");
+    return &operand->items[i];
+}
+
+/* atom.global.add.f32 d, [a], b; red.global.add.f32 [a], b; atom.cas d, [a], b, c. The list has the
+ * registers of b, then those of d. */
 static void decode_atomic(Parser *parser, Statement *statement)
 {
     static const char *const names[] = {
@@ -527,20 +539,29 @@ static void decode_atomic(Parser *parser, Statement *statement)
             if (!strcmp(statement->parts[i], names[k]))
                 mode = k;
     bool pairs = type == TYPE_F16X2 || type == TYPE_BF16X2;
-    if (mode < 0 || vector_count(statement) > 1 || type_bytes(type) > 8 || type_bytes(type) < 2 ||
-        (pairs && mode != ATOM_ADD))
+    unsigned elements = vector_count(statement);
+    if (mode < 0 || type_bytes(type) > 8 || type_bytes(type) < 2 ||
+        ((pairs || elements > 1) && mode != ATOM_ADD))
         parse_error(parser, "unknown atomic instruction");
     int count = (red ? 2 : 3) + (mode == ATOM_CAS);
     want_operands(parser, statement, count, count);
     const Operand *operands = statement->operands + (red ? -1 : 0);
     unsigned bytes = lane_bytes(type);
+    uint32_t *list = new_list(parser, 2 * elements);
+    for (unsigned i = 0; i < elements; i++) {
+        list[i] = operand_slot(parser, vector_item(parser, &operands[2], i, elements), bytes);
+        list[elements + i] = NO_SLOT;
+        if (!red)
+            list[elements + i] =
+                target_slot(parser, vector_item(parser, &operands[0], i, elements), bytes);
+    }
     Inst *inst = add_inst(parser, statement, run_atomic, KIND_PLAIN);
     inst->mode = (uint8_t)mode;
     inst->type = (uint8_t)type;
     inst->bytes = (uint8_t)type_bytes(type);
-    inst->count = 1;
-    inst->d = red ? NO_SLOT : target_slot(parser, &operands[0], bytes);
-    inst->b = operand_slot(parser, &operands[2], bytes);
+    inst->count = (uint8_t)elements;
+    inst->list = list;
+    inst->list_count = (uint8_t)(2 * elements);
     if (mode == ATOM_CAS)
         inst->c = operand_slot(parser, &operands[3], bytes);
     inst->flags = FLAG_STRONG;

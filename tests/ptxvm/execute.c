@@ -493,7 +493,7 @@ static void start_warp(Warp *warp, const Kernel *kernel)
     warp->exists = threads >= LANES ? ALL_LANES : LANE(threads) - 1;
     warp->exited = warp->waiting = warp->barred = 0;
     warp->steps = warp->steps_at_wait = 0;
-    warp->synchronised = warp->seen_by_all = warp->carry = 0;
+    warp->synchronised = warp->seen_by_all = warp->ordered = warp->carry = 0;
     warp->has_fenced = false;
     warp->copy_count = 0;
     memset(warp->pc, 0, sizeof warp->pc);

@@ -54,7 +54,8 @@ static void explain_shared(Warp *warp, int l, uint64_t address, uint32_t bytes)
                 bytes, (unsigned long long)address, block->shared_bytes);
 }
 
-static unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
+static inline unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes,
+                                            int kind)
 {
     const Block *block = warp->block;
     address &= 0xffffffffu;
@@ -93,7 +94,8 @@ static void explain_bounds(Warp *warp, int l, uint64_t address, uint32_t bytes)
                     (unsigned long long)near->bytes);
 }
 
-static unsigned char *resolve_global(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
+static inline unsigned char *resolve_global(Warp *warp, int l, uint64_t address, uint32_t bytes,
+                                            int kind)
 {
     if (!settings.check) {
         if (address - arena_base < arena_end - arena_base - bytes)
@@ -224,8 +226,17 @@ void resolve(Warp *warp, const Inst *inst, uint32_t mask, uint32_t bytes, int ki
         }
         return;
     }
-    for (int l = 0; l < LANES; l++)
-        where[l] = mask >> l & 1 ? resolve_one(warp, l, space, address[l], bytes, kind) : NULL;
+    for (int l = 0; l < LANES; l++) {
+        bool aligned = !(address[l] & (bytes - 1) & 31);
+        if (!(mask >> l & 1))
+            where[l] = NULL;
+        else if (space == SPACE_SHARED && aligned)
+            where[l] = resolve_shared(warp, l, address[l], bytes, kind);
+        else if (space == SPACE_GLOBAL && aligned)
+            where[l] = resolve_global(warp, l, address[l], bytes, kind);
+        else
+            where[l] = resolve_one(warp, l, space, address[l], bytes, kind);
+    }
 }
 
 /* ---------------------------------------------------------------- loads and stores */
@@ -251,9 +262,7 @@ static void load_words(Warp *warp, uint32_t slot, unsigned element, uint32_t mas
                        unsigned char *const where[LANES])
 {
     uint32_t *d = U32(slot);
-    for (int l = 0; l < LANES; l++)
-        if (mask >> l & 1)
-            memcpy(&d[l], where[l] + 4 * element, 4);
+    FOR_LANES(mask, memcpy(&d[l], where[l] + 4 * element, 4););
 }
 
 void run_load(Warp *warp, const Inst *inst, uint32_t mask)
@@ -406,34 +415,43 @@ static bool is_float_add(const Inst *inst)
             inst->type == TYPE_BF16 || inst->type == TYPE_F16X2 || inst->type == TYPE_BF16X2);
 }
 
+static uint64_t atomic_result(Warp *warp, const Inst *inst, int l, uint64_t old, uint64_t value)
+{
+    if (inst->mode == ATOM_CAS)
+        return old != value ? old : inst->bytes == 8 ? U64(inst->c)[l] : U32(inst->c)[l];
+    if (is_float_add(inst))
+        return float_atomic((Type)inst->type, old, value);
+    return integer_atomic(inst->mode, old, value, type_is_signed((Type)inst->type), inst->bytes);
+}
+
+/* Element i of the vector of lane l. */
+static void run_atomic_lane(Warp *warp, const Inst *inst, int l, unsigned i, unsigned char *where)
+{
+    bool wide = inst->bytes == 8;
+    uint64_t old = read_bytes(where, inst->bytes, false);
+    uint64_t value = wide ? U64(inst->list[i])[l] : U32(inst->list[i])[l];
+    uint32_t target = inst->list[inst->count + i];
+    if (inst->bytes == 2)
+        value &= 0xffff;
+    uint64_t result = atomic_result(warp, inst, l, old, value);
+    memcpy(where, &result, inst->bytes);
+    if (target == NO_SLOT)
+        return;
+    if (wide)
+        U64(target)[l] = old;
+    else
+        U32(target)[l] = (uint32_t)old;
+}
+
 void run_atomic(Warp *warp, const Inst *inst, uint32_t mask)
 {
     unsigned char *where[LANES];
-    bool wide = inst->bytes == 8;
-    resolve(warp, inst, mask, inst->bytes, ACCESS_ATOMIC | ACCESS_WRITE, where);
+    resolve(warp, inst, mask, (uint32_t)inst->bytes * inst->count, ACCESS_ATOMIC | ACCESS_WRITE,
+            where);
     lock_atomics();
-    for (int l = 0; l < LANES; l++) {
-        if (!(mask >> l & 1) || !where[l])
-            continue;
-        uint64_t old = read_bytes(where[l], inst->bytes, false), result;
-        uint64_t value = wide ? U64(inst->b)[l] : U32(inst->b)[l];
-        if (inst->bytes == 2)
-            value &= 0xffff;
-        if (inst->mode == ATOM_CAS)
-            result = old == value ? (wide ? U64(inst->c)[l] : U32(inst->c)[l]) : old;
-        else if (is_float_add(inst))
-            result = float_atomic((Type)inst->type, old, value);
-        else
-            result = integer_atomic(inst->mode, old, value, type_is_signed((Type)inst->type),
-                                    inst->bytes);
-        memcpy(where[l], &result, inst->bytes);
-        if (inst->d == NO_SLOT)
-            continue;
-        if (wide)
-            U64(inst->d)[l] = old;
-        else
-            U32(inst->d)[l] = (uint32_t)old;
-    }
+    for (int l = 0; l < LANES; l++)
+        for (unsigned i = 0; (mask >> l & 1) && where[l] && i < inst->count; i++)
+            run_atomic_lane(warp, inst, l, i, where[l] + i * inst->bytes);
     unlock_atomics();
 }
 

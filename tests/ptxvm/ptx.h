@@ -311,6 +311,7 @@ struct Warp {
     /* what is known to have happened before (shadow.c) */
     uint32_t seen[MAX_WARPS];   /* accesses of warp v up to this time */
     uint32_t seen_by_all;       /* the least of them, own warp aside */
+    uint32_t ordered;         /* accesses of anybody in the block up to this time */
     uint32_t synchronised;      /* accesses of this warp's own lanes up to this time */
     uint32_t fenced[MAX_WARPS]; /* seen[] at the last fence */
     bool has_fenced;

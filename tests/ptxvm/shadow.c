@@ -43,6 +43,12 @@ void shadow_end_launch(void)
     }
 }
 
+/* After a change of what the warp knows. */
+static void update_ordered(Warp *warp)
+{
+    warp->ordered = warp->seen_by_all < warp->synchronised ? warp->seen_by_all : warp->synchronised;
+}
+
 static uint32_t later(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 /* ---------------------------------------------------------------- order */
@@ -201,6 +207,17 @@ static void check_read(Warp *warp, int lane, Cell *cell, uint8_t bytes, int kind
     note_read(warp, lane, cell, bytes, atomic);
 }
 
+/* Most reads: by one of the lanes that read the word just now, of what was written long ago. */
+static inline bool is_plain_read(const Warp *warp, const Cell *cell, uint8_t bytes)
+{
+    const Block *block = warp->block;
+    return !(bytes & ~cell->written) && !cell->in_flight && cell->read_block == block->serial &&
+           cell->read_time == block->clock && cell->read_warp == warp->index &&
+           cell->read_bytes == bytes && !(cell->flags & READ_ATOMIC) &&
+           (cell->write_block < block->launch->first_serial ||
+            (cell->write_block == block->serial && cell->write_time <= warp->ordered));
+}
+
 void shadow_access(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32_t bytes, int kind)
 {
     Cell *cell = cells + offset / 4;
@@ -208,6 +225,13 @@ void shadow_access(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32_t 
     while (bytes) {
         uint32_t part = 4 - start < bytes ? 4 - start : bytes;
         uint8_t mask = (uint8_t)(((1u << part) - 1) << start);
+        if (kind == ACCESS_READ && is_plain_read(warp, cell, mask)) {
+            cell->read_lanes |= LANE(lane);
+            bytes -= part;
+            start = 0;
+            cell++;
+            continue;
+        }
         if (cell->in_flight)
             report_lane(warp, lane, REPORT_ASYNC,
                         "uses shared memory that cp.async is still writing to");
@@ -288,6 +312,7 @@ void shadow_barrier_leave(Block *block, Barrier *barrier)
         }
         warp->seen_by_all = all;
         warp->synchronised = later(warp->synchronised, warp->seen[w]);
+        update_ordered(warp);
         /* A fence of one thread and, behind a barrier, an atomic of another release as well. */
         for (int v = 0; barrier->has_fenced && v < MAX_WARPS; v++)
             warp->fenced[v] = later(warp->fenced[v], barrier->fenced[v]);
@@ -304,6 +329,7 @@ void shadow_warp_barrier(Warp *warp, uint32_t lanes)
     uint32_t alive = warp->exists & ~warp->exited;
     if (lanes == alive) {
         warp->synchronised = block->clock++;
+        update_ordered(warp);
         return;
     }
     if (!warp->lane_seen) {

@@ -167,6 +167,10 @@ static void test_options_file(void **state)
     build_run(run, answer_program(1), &options);
     assert_string_equal(file_read(inside("train.options")).data,
                         "--data=/data/d.npy\n--threads=2\n");
+    options.fit = "--crop";
+    build_run(run, answer_program(1), &options);
+    assert_string_equal(file_read(inside("train.options")).data,
+                        "--data=/data/d.npy\n--threads=2\n--crop\n");
     build_run(run, answer_program(2), &plain_options);
     assert_true(path_exists(inside("train.options")));
 }

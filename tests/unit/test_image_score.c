@@ -79,13 +79,16 @@ static void neighbours_are_sorted(void **state)
     Images images = images_of_values((ImageShape){1, 2, 1}, 5, values);
     const float image[2] = {0.5f, 0.5f};
     Neighbour found[4];
-    assert_int_equal(find_neighbours(&images, image, 3, found), 3);
+    assert_int_equal(find_neighbours(&images, image, 1, 3, found), 3);
     assert_true(found[0].index == 2 && found[0].distance == 0);
     assert_int_equal(found[1].index, 4);
     assert_true(fabs(found[1].distance - 0.1 / sqrt(2)) < 1e-6);
     assert_true(fabs(found[2].distance - 0.5) < 1e-6);
     Images two = images_of_values((ImageShape){1, 2, 1}, 2, values);
-    assert_int_equal(find_neighbours(&two, image, 4, found), 2); /* fewer than wanted */
+    assert_int_equal(find_neighbours(&two, image, 1, 4, found), 2); /* fewer than wanted */
+    Neighbour both[2][1];                                           /* of several images at once */
+    assert_int_equal(find_neighbours(&images, values + 4, 2, 1, both[0]), 1);
+    assert_true(both[0][0].index == 2 && both[1][0].index == 3);
 }
 
 static void classes_are_counted_by_neighbours(void **state)
