@@ -29,7 +29,8 @@ static const Case cases[] = {
      PLAIN_LOSS, ""},
     {"'layers': ['linear 4*4*4', 'variational 4', 'bicubic_conv 4', 'conv 2 filter=1']", PLAIN_D,
      PLAIN_LOSS, ""},
-    {"'layers': ['linear 2*2*4', 'double_resolution', 'pad', 'crop 8 8 4', 'identity a', 'conv 4', 'add layer=a mask=true',"
+    {"'layers': ['linear 2*2*4', 'double_resolution', 'pad', 'crop 8 8 4', 'identity a', 'conv 4', "
+     "'add layer=a mask=true',"
      " 'conv 2']",
      PLAIN_D, PLAIN_LOSS, ""},
     {"'layers': ['linear 4*4*4 name=start', 'resize_conv 4 name=end', "
@@ -37,11 +38,13 @@ static const Case cases[] = {
      PLAIN_D, PLAIN_LOSS, ""},
     {PLAIN_G, "'layer_regularizer': 'weight_norm', " PLAIN_D, PLAIN_LOSS, ""},
     {PLAIN_G, "'layer_regularizer': 'cosine_norm', " PLAIN_D, PLAIN_LOSS, ""},
-    {PLAIN_G, "'l2_scale': true, 'layers': ['conv 4 name=e', 'concat noise mask=true', 'conv 4 stride=2 "
-              "adaptive_instance_norm2=e', 'linear 1']",
+    {PLAIN_G,
+     "'l2_scale': true, 'layers': ['conv 4 name=e', 'concat noise mask=true', 'conv 4 stride=2 "
+     "adaptive_instance_norm2=e', 'linear 1']",
      PLAIN_LOSS, ""},
-    {PLAIN_G, "'layers': ['conv 8', 'reverse_batch', 'variational_noise', 'gram_matrix', 'linear 1 "
-              "activation=null']",
+    {PLAIN_G,
+     "'layers': ['conv 8', 'reverse_batch', 'variational_noise', 'gram_matrix', 'linear 1 "
+     "activation=null']",
      PLAIN_LOSS, ""},
     {"'activation': 'tanh', 'class': 'ResizableGenerator', 'final_depth': 3, 'max_depth': 6,"
      " 'adaptive_instance_norm': true, 'block': 'subpixel'",
@@ -51,8 +54,8 @@ static const Case cases[] = {
     {PLAIN_G, PLAIN_D, "'class': 'LambGanLoss', 'labels': [0, 1, 1]", ""},
     {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'js_weighted'", ""},
     {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'neyman'", ""},
-    {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'total_variation', 'g_loss_type': 'gan'",
-     ""},
+    {PLAIN_G, PLAIN_D,
+     "'class': 'FDivergenceLoss', 'type': 'total_variation', 'g_loss_type': 'gan'", ""},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'gradient_penalty': 2, 'gradient_penalty_type': 'dragan'", ""},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'rothk_penalty': true, 'k_lipschitz_penalty': 3", ""},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'gradient_locally_stable': 2", ""},
@@ -74,8 +77,8 @@ static double draw(void)
 
 static const Model *model_of(const Case *c)
 {
-    static const HyperOptions options = {.width = 8, .height = 8, .channels = 2,
-                                         .batch_size = BATCH};
+    static const HyperOptions options = {
+        .width = 8, .height = 8, .channels = 2, .batch_size = BATCH};
     char *text = arena_printf(
         "{'latent': {'z': 4}, 'generator': {'defaults': {'activation': 'tanh'}, %s},"
         " 'discriminator': {'defaults': {'activation': 'tanh'}, %s}, 'loss': {%s}, 'trainer':"
@@ -129,8 +132,8 @@ static void start(Run *r, const Case *c)
         const Input *input = r->step->inputs[k];
         r->inputs[k] = arena_alloc((size_t)(input->width * BATCH) * sizeof(double));
         for (int i = 0; i < input->width * BATCH; i++)
-            r->inputs[k][i] = input->kind == INPUT_UNIFORM && input->low == 0 ? draw()
-                                                                             : 2 * draw() - 1;
+            r->inputs[k][i] =
+                input->kind == INPUT_UNIFORM && input->low == 0 ? draw() : 2 * draw() - 1;
     }
     for (int k = 0; k < r->step->scalar_count; k++)
         r->scalars[k] = r->step->scalars[k].kind == SCALAR_RATE
