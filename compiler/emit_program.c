@@ -300,8 +300,8 @@ static void emit_search(Text *out, const Model *model, const Graph *g, int first
              "    .search = {.kind = %s, .update = %d, .scores = %d, .latents = %d, .memory = %d,\n"
              "               .steps = %d, .heuristic = %d, .decay = %s},\n",
              kinds[search->kind], update, control_index(g, "control.scores"),
-             control_index(g, "control.latents"), control_index(g, "control.memory"),
-             search->steps, search->heuristic, number(search->decay));
+             control_index(g, "control.latents"), control_index(g, "control.memory"), search->steps,
+             search->heuristic, number(search->decay));
 }
 
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],

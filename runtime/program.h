@@ -137,10 +137,10 @@ typedef enum SearchKind { SEARCH_NONE, SEARCH_THRESHOLD, SEARCH_BATCH } SearchKi
 
 typedef struct ProgramSearch { /* for latents that are worth an iteration: search.h */
     SearchKind kind;
-    int update;                   /* that evaluates latents, in updates: its count is 0 */
-    int scores, latents, memory;  /* tensors [batch], [batch][z_dim], [4] */
-    int steps, heuristic;         /* BATCH */
-    double decay;                 /* THRESHOLD */
+    int update;                  /* that evaluates latents, in updates: its count is 0 */
+    int scores, latents, memory; /* tensors [batch], [batch][z_dim], [4] */
+    int steps, heuristic;        /* BATCH */
+    double decay;                /* THRESHOLD */
 } ProgramSearch;
 
 typedef struct ProgramKernel { /* one numbered kernel of the generated code, for `train --bench` */

@@ -20,9 +20,9 @@ typedef struct Search {
     const ProgramUpdate *update;
     size_t batch, width; /* samples; numbers of a latent */
     int latent_input, unit_input;
-    real *unit;      /* [batch][batch]: the unit matrix */
-    real *scores;    /* [batch], of the last evaluation */
-    uint64_t draws;  /* batches drawn in this iteration */
+    real *unit;     /* [batch][batch]: the unit matrix */
+    real *scores;   /* [batch], of the last evaluation */
+    uint64_t draws; /* batches drawn in this iteration */
 } Search;
 
 static int find_input(const ProgramUpdate *update, const char *name)

@@ -18,7 +18,8 @@ static const Json *golden(const char *name)
 
 static const char *text_of(const Json *json)
 {
-    return arena_copy(json->span.source->text + json->span.begin, json->span.end - json->span.begin);
+    return arena_copy(json->span.source->text + json->span.begin,
+                      json->span.end - json->span.begin);
 }
 
 static const Hyper *read_text(char *text)
@@ -81,8 +82,7 @@ static void check_loss(const Json *entry)
     Step step = {.name = "loss"};
     Node *r = add_input(g, &step, (Input){.name = "r", .kind = INPUT_DATA, .width = 1});
     Node *f = add_input(g, &step, (Input){.name = "f", .kind = INPUT_DATA, .width = 1});
-    GanTerms terms =
-        gan_loss(g, &h->loss, r, f, node_constant(g, k, type_scalar()), r, f);
+    GanTerms terms = gan_loss(g, &h->loss, r, f, node_constant(g, k, type_scalar()), r, f);
     add_output(&step, "d_loss", terms.d_loss);
     add_output(&step, "g_loss", terms.g_loss);
     if (weight != NULL)
@@ -119,8 +119,8 @@ static void check_latent(const Json *entry)
         "{\"class\": \"LogisticLoss\"}");
     Graph *g = graph_new(NULL, batch);
     Step step = {.name = "latent"};
-    Node *u = add_input(g, &step,
-                        (Input){.name = "u", .kind = INPUT_DATA, .width = h->latent.draws});
+    Node *u =
+        add_input(g, &step, (Input){.name = "u", .kind = INPUT_DATA, .width = h->latent.draws});
     add_output(&step, "sample", latent_sample(g, &h->latent, u));
     interpreter_run(interpreter_new(g), &step, inputs, NULL, outputs);
     assert_int_equal(numbers(json_member(entry, "sample"), expected), count);
