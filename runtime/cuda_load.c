@@ -191,7 +191,7 @@ static void report_log(const char *log, const char *arch, Error *error)
 }
 
 /* Further options are the same for every compilation, so they need no place in the key but here. */
-static const char *const fixed_options[] = {"--fmad=false", "--std=c++14",
+static const char *const fixed_options[] = {"--fmad=false", "--std=c++17",
                                             "--device-as-default-execution-space"};
 enum { FIXED_OPTIONS = sizeof fixed_options / sizeof *fixed_options };
 
