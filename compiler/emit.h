@@ -33,6 +33,7 @@ typedef struct Emitter { /* one generated program in the making */
     Function *known;
     int known_count, known_capacity;
     int profiled; /* numbered kernels so far, over all steps */
+    bool *maps;   /* CUDA: by number of a Resample: its tables are printed */
     bool sampler; /* the generator's weights are handed in */
     bool device;  /* CUDA */
     bool packed; /* tensors are constant tables of the file, without padding: the shipped sampler */
@@ -129,6 +130,12 @@ const char *sum_of_axes(const Type *type, int count, Place at); /* row of the le
 
 /* ---------------------------------------------------------------- emit_kernel.c */
 Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel);
+extern const char PLACE_OF_NAME[]; /* stands for the name in a function's text */
+/* Adds a function unless one of equal text is known; gives its name, which begins like the wish. */
+const char *add_function(Emitter *e, const char *wish, const char *text);
+/* The op table's text of an element-wise node with its operands; prefix: of functions. */
+const char *spell(const Node *n, const char *prefix, const char *a, const char *b);
+const char *number_text(double value);
 const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it does, for people */
 const char *type_text(const Type *type); /* "[400][48]" without the batch axis */
 int columns_of(const Type *type);        /* reals used of a stored row */
@@ -171,6 +178,7 @@ SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *optio
  * runtime/program.h */
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                         const EmitOptions *options, SamplerTexts sampler);
+void emit_bytes(Text *out, const char *name, const char *text); /* an array of chars, with a NUL */
 const char *c_string(
     const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
 

@@ -18,8 +18,13 @@ static Model *read_model(const Options *options)
 
 static EmittedFiles emit(const Model *model, const Options *options)
 {
-    EmitOptions emit_options = {options->isa, options->f64, options->plain,
-                                options->wide ? ORDER_WIDE : host_order(model)};
+    EmitOptions emit_options = {.isa = options->isa,
+                                .f64 = options->f64,
+                                .plain = options->plain,
+                                .cuda = options->cuda,
+                                .device = options->default_device,
+                                .archs = options->archs,
+                                .arch_count = options->arch_count};
     return emit_program(model, &emit_options);
 }
 
@@ -34,12 +39,14 @@ static BuildOptions build_options(const Options *options)
                           .threads = (int)options->threads};
 }
 
-/* The CPU is the only device so far. */
-static void note_device(const Model *model)
+/* What the config says of GPUs, where the command line asks for none. */
+static void note_device(const Model *model, const Options *options)
 {
     const Span nowhere = {0};
+    if (options->cuda)
+        return;
     if (strcmp(model->device, "gpu") == 0)
-        warn("\"gpu_mode\": \"cpu\" or \"auto\" says the same without this warning",
+        warn("--target both makes code for a GPU; \"gpu_mode\": \"cpu\" says that none is wanted",
              "the config asks for a GPU; this program trains on the CPU");
     else if (strcmp(model->device, "auto") == 0)
         note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
@@ -48,7 +55,7 @@ static void note_device(const Model *model)
 static void compile(const Options *options)
 {
     Model *model = read_model(options);
-    note_device(model);
+    note_device(model, options);
     if (options->data != NULL)
         check_data(model, options->data);
     BuildOptions build = build_options(options);
@@ -70,6 +77,8 @@ static void train(const Options *options)
         words_add(&argv, arena_printf("--seed=%s", options->seed));
     if (options->fresh)
         words_add(&argv, "--fresh");
+    if (options->device != NULL)
+        words_add(&argv, arena_printf("--device=%s", options->device));
     execv(argv.items[0], (char *const *)argv.items);
     fail(EXIT_IO, NULL, "cannot start %s: %s", printable(argv.items[0]), strerror(errno));
 }
