@@ -224,7 +224,7 @@ static bool launch(Device *device, const CudaLaunch *launch, int update, Error *
 {
     CudaFunction function = NULL;
     CudaPointer pointers[MOST_ARGUMENTS];
-    void *arguments[MOST_ARGUMENTS];
+    void *arguments[MOST_ARGUMENTS + 1];
     char what[256];
     const unsigned *grid = launch->grid;
     snprintf(what, sizeof what, "of %s (%s), grid %u x %u x %u, block %u, %zu MiB in use,",
@@ -246,6 +246,7 @@ static bool launch(Device *device, const CudaLaunch *launch, int update, Error *
         arguments[k] =
             &pointers[k]; /* an int is read from its low half: all GPUs' hosts are little-endian */
     }
+    arguments[launch->argument_count] = NULL;
     return CHECK(cuModuleGetFunction, (&function, device->module, launch->kernel), what) &&
            CHECK(cuLaunchKernel,
                  (function, grid[0], grid[1], grid[2], launch->block, 1, 1, 0, device->stream,

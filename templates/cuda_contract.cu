@@ -16,7 +16,7 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD
     };
-    __shared__ alignas(16) real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
+    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
     const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
