@@ -37,7 +37,7 @@ typedef struct Stage { /* one launch */
     double flops;
     const char *sentence;
     /* made by cuda_print.c */
-    const char *function;
+    const char *function; /* NULL: there is nothing to do */
     CudaBinding *bindings;
     int binding_count, binding_capacity;
     int grid[3], block;

@@ -53,8 +53,13 @@ static const char *print_kernels(CudaFiles *f)
              batch, (batch + QUAD - 1) / QUAD * QUAD);
     for (int k = 0; k < f->count; k++) {
         CudaStep *step = f->steps[k];
-        for (int j = 0; j < step->stage_count; j++)
+        int kept = 0;
+        for (int j = 0; j < step->stage_count; j++) {
             cuda_print(&e, step, step->stages[j]);
+            if (step->stages[j]->function)
+                step->stages[kept++] = step->stages[j];
+        }
+        step->stage_count = kept;
         cuda_place(step);
         f->batch_base = step->whole_size > f->batch_base ? step->whole_size : f->batch_base;
         f->work_size = step->batch_size > f->work_size ? step->batch_size : f->work_size;

@@ -379,12 +379,44 @@ static const char *facts_text(const Printer *p)
     return p->scalars ? "    const CudaFacts *const facts = facts_of(run, update);\n" : "";
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* How often a name stands in a text. */
+static int count_name(const char *text, const char *name)
+{
+    int count = 0;
+    size_t length = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)) != NULL; at += length)
+        count += (at == text || !is_letter(at[-1])) && !is_letter(at[length]);
+    return count;
+}
+
+/* The text without the ints that nothing uses: an index is split as a whole, not all of it needed.
+ */
+static const char *prune_ints(const char *text)
+{
+    static const char mark[] = "const int i";
+    for (const char *at = text; (at = strstr(at, mark)) != NULL; at++) {
+        const char *name = at + strlen(mark) - 1, *begin = at, *end = at + strcspn(at, "\n");
+        size_t length = 1 + strspn(name + 1, "0123456789");
+        if (length < 2 || name[length] != ' ' || count_name(text, arena_copy(name, length)) > 1)
+            continue;
+        while (begin > text && begin[-1] == ' ')
+            begin--;
+        at = text = arena_printf("%.*s%s", (int)(begin - text), text, *end ? end + 1 : end);
+    }
+    return text;
+}
+
 static void finish_kernel(Printer *p, const char *wish, const char *body)
 {
     const char *text =
         arena_printf("KERNEL __launch_bounds__(%d) %s(%s)\n{\n%s%s}\n", p->stage->block,
                      PLACE_OF_NAME, parameter_list(p), facts_text(p), body);
-    p->stage->function = add_function(p->e, wish, text);
+    p->stage->function = add_function(p->e, wish, prune_ints(text));
 }
 
 static void set_launch(Stage *stage, int64_t x, int64_t y, int64_t z, int block)
@@ -429,6 +461,8 @@ static void print_element(Printer *p)
     p->outer = "    ";
     p->inner = p->quad ? "        " : "    ";
     print_nodes(p, type_size(&p->stage->space) == 1 ? "0" : "f");
+    if (!p->stage->binding_count) /* all of it is computed again where it is used */
+        return;
     const char *wish =
         arena_printf(p->quad ? "rows_%lld" : "array_%lld", (long long)type_size(&p->stage->space));
     finish_kernel(p, wish, arena_printf("%s%s", threads, close_quad(p)));
@@ -712,16 +746,18 @@ typedef struct Tile {
     int parts;
 } Tile;
 
-/* The time of a product in units of one multiply-add a thread: full waves of blocks, two of 256
- * threads on a multiprocessor. Small tiles read more of shared memory for each product. */
+/* The time of a product in units of one multiply-add a thread: full waves of blocks, 512 threads on
+ * a multiprocessor. Small tiles of a thread read more of shared memory for each product, small
+ * blocks copy more to it. */
 static double tile_cost(const Shape *s, const Tile *t)
 {
     int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
     int64_t blocks = blocks_of(s->rows, height) * blocks_of(s->columns, width) * t->parts;
     double slots = MULTIPROCESSORS * (512.0 / t->threads);
     double waves = (double)((int64_t)((double)blocks / slots) + ((double)blocks > 0));
-    double overhead = 1 + 2.0 / t->rows + 2.0 / t->columns;
-    double work = (double)(t->rows * t->columns) * overhead * (double)t->threads / 256;
+    double overhead =
+        1 + 0.5 / t->rows + 0.5 / t->columns + 16.0 / (double)height + 16.0 / (double)width;
+    double work = (double)(t->rows * t->columns) * overhead;
     return waves * work * ((double)t->part + 40);
 }
 
@@ -929,7 +965,8 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                     {"fetch_left", r->left},
                     {"fetch_right", r->right},
                     {"epilogue", epilogue}};
-    p->stage->function = add_function(p->e, wish, template_fill("cuda_contract.cu", holes, 13));
+    const char *text = prune_ints(template_fill("cuda_contract.cu", holes, 13));
+    p->stage->function = add_function(p->e, wish, text);
 }
 
 static void print_contract(Printer *p)
@@ -1047,11 +1084,18 @@ static const char *describe_stage(const Stage *stage, const Step *step)
                                         [STAGE_REDUCE] = "sum",
                                         [STAGE_SUM_BATCH] = "sum over the batch",
                                         [STAGE_REPORT] = "what is reported"};
-    const Node *n = stage->root ? stage->root : stage->count ? stage->nodes[0] : NULL;
-    if (n && n->op == OP_ASSIGN)
-        return arena_printf("%s new %s", step->name, n->tensor->name);
-    const char *name = n ? n->name ? n->name : op_table[n->op].name : "";
-    return arena_printf("%s %s%s%s", step->name, words[stage->kind], *name ? " " : "", name);
+    const Node *n = stage->root;
+    const char *name = n && n->name ? n->name : "";
+    for (int k = 0; k < stage->count; k++) {
+        const Node *last = stage->nodes[k];
+        if (last->op == OP_ASSIGN)
+            return arena_printf("%s new %s", step->name, last->tensor->name);
+        name = last->name ? last->name : name;
+    }
+    const Node *w = stage->kind == STAGE_CONTRACT ? n->inputs[1] : NULL;
+    const char *through = w && w->name ? arena_printf(" of %s", w->name) : "";
+    return arena_printf("%s %s%s%s%s", step->name, words[stage->kind], through, *name ? ": " : "",
+                        name);
 }
 
 void cuda_print(Emitter *e, CudaStep *step, Stage *stage)
