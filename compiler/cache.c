@@ -1,7 +1,8 @@
 /* cache.c -- results kept by the hash of everything that made them.
  *
- * An entry (../runtime/entry.h) is written under another name and renamed, verified when it is read,
- * and its time of change says when it was used last. Whatever goes wrong with the cache only costs time: no function here ends the program.
+ * An entry (../runtime/entry.h) is written under another name and renamed, verified when it is
+ * read, and its time of change says when it was used last. Whatever goes wrong with the cache only
+ * costs time: no function here ends the program.
  */
 #define _GNU_SOURCE
 #include "build.h"

@@ -182,7 +182,7 @@ void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOpti
     CudaFiles f = {.model = model, .graph = g, .options = options, .count = g->step_count - 1};
     f.steps = arena_alloc((size_t)g->step_count * sizeof(CudaStep *));
     for (int k = 0; k < f.count; k++) {
-        f.steps[k] = cuda_stages(schedule_step(g, &g->steps[k]));
+        f.steps[k] = cuda_stages(schedule_step(g, &g->steps[k], ORDER_WIDE));
         f.steps[k]->number = k;
     }
     collect_texts(&f);

@@ -40,8 +40,6 @@ int cuda_row(const Type *type)
 }
 
 /* ---------------------------------------------------------------- int expressions */
-static const char *int_text(int64_t n) { return arena_printf("%lld", (long long)n); }
-
 static bool is_zero(const char *at) { return strcmp(at, "0") == 0; }
 
 /* A name for an expression, so that none grows. */
@@ -115,7 +113,7 @@ static const char *joined(Printer *p, const Split *s, const char *middle, int64_
 }
 
 /* ---------------------------------------------------------------- parameters */
-static CudaBinding *find_binding(const Printer *p, const void *key)
+static CudaBinding *find_parameter(const Printer *p, const void *key)
 {
     for (int k = 0; k < p->stage->binding_count; k++)
         if (p->stage->bindings[k].key == key)
@@ -126,7 +124,7 @@ static CudaBinding *find_binding(const Printer *p, const void *key)
 static const char *bind(Printer *p, const void *key, const char *place, bool written)
 {
     Stage *stage = p->stage;
-    CudaBinding *known = find_binding(p, key);
+    CudaBinding *known = find_parameter(p, key);
     if (known) {
         known->written |= written;
         return known->name;
@@ -140,7 +138,7 @@ static const char *bind(Printer *p, const void *key, const char *place, bool wri
     return name;
 }
 
-static const char *bind_tensor(Printer *p, const Tensor *tensor, bool written)
+static const char *use_tensor(Printer *p, const Tensor *tensor, bool written)
 {
     return bind(p, tensor,
                 arena_printf("{CUDA_STATE, offsetof(struct state, %s.%s) / sizeof(real)}",
@@ -150,7 +148,7 @@ static const char *bind_tensor(Printer *p, const Tensor *tensor, bool written)
 
 static const char run_key[] = "run", update_key[] = "update";
 
-static const char *parameter_list(const Printer *p)
+static const char *print_parameters(const Printer *p)
 {
     Text t = {0};
     const char *comma = "";
@@ -170,7 +168,7 @@ static const char *parameter_list(const Printer *p)
 
 static void bind_run(Printer *p)
 {
-    if (!find_binding(p, run_key)) {
+    if (!find_parameter(p, run_key)) {
         bind(p, run_key, "{CUDA_RUN, 0}", false);
         bind(p, update_key, "{CUDA_UPDATE, 0}", false);
     }
@@ -192,7 +190,7 @@ static const char *know(Printer *p, const Node *n, const char *at, const char *n
     return name;
 }
 
-static const char *define(Printer *p, const Node *n, const char *at, const char *expression)
+static const char *keep_number(Printer *p, const Node *n, const char *at, const char *expression)
 {
     const char *name = arena_printf("t%d", p->locals++);
     text_add(&p->statements, "%sconst real %s = %s;\n", p->inner, name, expression);
@@ -204,7 +202,7 @@ static const char *load_batch(Printer *p, const Node *n, const char *at)
     const char *array = bind(p, n, NULL, false);
     const char *row = is_zero(at) ? array : arena_printf("%s + %s * STRIDE", array, at);
     if (!p->quad)
-        return define(p, n, at, arena_printf("(%s)[b]", row));
+        return keep_number(p, n, at, arena_printf("(%s)[b]", row));
     const char *name = arena_printf("t%d", p->locals++);
     text_add(&p->prepare, "%sreal %s[4];\n%sload_quad(%s, %s + b);\n", p->outer, name, p->outer,
              name, row);
@@ -229,10 +227,10 @@ static const char *load_sum(Printer *p, const Node *n, const char *at)
     const char *place = in_rows(p, &n->type, cuda_row(&n->type), at);
     int parts = p->step->parts[index];
     if (parts < 2)
-        return define(p, n, at, arena_printf("%s[%s]", array, place));
-    return define(p, n, at,
-                  arena_printf("total<%d>(%s + %s, %d)", parts, array, place,
-                               rows_of(&n->type) * cuda_row(&n->type)));
+        return keep_number(p, n, at, arena_printf("%s[%s]", array, place));
+    return keep_number(p, n, at,
+                       arena_printf("total<%d>(%s + %s, %d)", parts, array, place,
+                                    rows_of(&n->type) * cuda_row(&n->type)));
 }
 
 static const char *load_scalar(Printer *p, const Node *n)
@@ -307,23 +305,23 @@ static const char *value(Printer *p, const Node *n, const char *at)
     if (n->op == OP_SCALAR)
         return load_scalar(p, n);
     if (n->op == OP_PARAMETER)
-        return define(p, n, at,
-                      arena_printf("%s[%s]", bind_tensor(p, n->tensor, false),
-                                   in_rows(p, &n->type, padded(columns_of(&n->type)), at)));
+        return keep_number(p, n, at,
+                           arena_printf("%s[%s]", use_tensor(p, n->tensor, false),
+                                        in_rows(p, &n->type, padded(columns_of(&n->type)), at)));
     if (step->schedule->sum_of[n->id] >= 0)
         return load_sum(p, n, at);
     if (step->stored[n->id] && !is_here(p, n)) {
         if (n->type.batch)
             return load_batch(p, n, at);
-        return define(p, n, at,
-                      arena_printf("%s[%s]", bind(p, n, NULL, false),
-                                   in_rows(p, &n->type, cuda_row(&n->type), at)));
+        return keep_number(p, n, at,
+                           arena_printf("%s[%s]", bind(p, n, NULL, false),
+                                        in_rows(p, &n->type, cuda_row(&n->type), at)));
     }
     if (op_table[n->op].kind == CLASS_MOVE)
         return moved(p, n, at);
     if (op_table[n->op].kind != CLASS_ELEMENT)
         internal_error("cuda: %s of node %d is not there", op_table[n->op].name, n->id);
-    return define(p, n, at, element(p, n, at));
+    return keep_number(p, n, at, element(p, n, at));
 }
 
 /* ---------------------------------------------------------------- what a stage leaves */
@@ -341,7 +339,7 @@ static void store_node(Printer *p, const Node *n, const char *at, const char *nu
 {
     if (n->op == OP_ASSIGN) {
         const char *place = in_rows(p, &n->type, padded(columns_of(&n->type)), at);
-        text_add(&p->finish, "%s%s[%s] = %s;\n", p->outer, bind_tensor(p, n->tensor, true), place,
+        text_add(&p->finish, "%s%s[%s] = %s;\n", p->outer, use_tensor(p, n->tensor, true), place,
                  number);
     } else if (n->type.batch) {
         keep_quad(p, bind(p, n, NULL, true), at, number);
@@ -415,7 +413,7 @@ static void finish_kernel(Printer *p, const char *wish, const char *body)
 {
     const char *text =
         arena_printf("KERNEL __launch_bounds__(%d) %s(%s)\n{\n%s%s}\n", p->stage->block,
-                     PLACE_OF_NAME, parameter_list(p), facts_text(p), body);
+                     PLACE_OF_NAME, print_parameters(p), facts_text(p), body);
     p->stage->function = add_function(p->e, wish, prune_ints(text));
 }
 
@@ -813,7 +811,7 @@ static const char *operand(Printer *p, const Node *n, int *stride)
 {
     *stride = n->op == OP_PARAMETER ? padded(columns_of(&n->type)) : cuda_row(&n->type);
     if (n->op == OP_PARAMETER)
-        return bind_tensor(p, n->tensor, false);
+        return use_tensor(p, n->tensor, false);
     if (p->step->schedule->sum_of[n->id] >= 0 || !p->step->stored[n->id])
         internal_error("cuda: an operand of a contraction without an array");
     return bind(p, n, NULL, false);
@@ -954,7 +952,7 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                t->parts, t->threads);
     Hole holes[] = {{"threads", int_text(t->threads)},
                     {"name", PLACE_OF_NAME},
-                    {"parameters", parameter_list(p)},
+                    {"parameters", print_parameters(p)},
                     {"rows", int_text(r->shape.rows)},
                     {"columns", int_text(r->shape.columns)},
                     {"steps", int_text(r->shape.steps)},

@@ -103,8 +103,9 @@ const char *named(Body *b, const Node *n, const char *index);
 void add_value(Body *b, const Node *n, const char *index, const char *name);
 /* Writes "const vec NAME = expression;" and remembers the name for the node at this index. */
 const char *define(Body *b, const Node *n, const char *index, const char *expression);
-/* The op table's text with its operands. */
-const char *spell(Body *b, const Node *n, const char *a, const char *second);
+/* The op table's text with its operands; prefix: of its functions, "v" or "real_". */
+const char *spell(const Node *n, const char *prefix, const char *a, const char *second);
+const char *function_prefix(const Body *b);
 const char *parameter_list(const Body *b);
 const char *name_list(const Body *b);
 const char *argument_list(const Body *b);
@@ -130,12 +131,6 @@ const char *sum_of_axes(const Type *type, int count, Place at); /* row of the le
 
 /* ---------------------------------------------------------------- emit_kernel.c */
 Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel);
-extern const char PLACE_OF_NAME[]; /* stands for the name in a function's text */
-/* Adds a function unless one of equal text is known; gives its name, which begins like the wish. */
-const char *add_function(Emitter *e, const char *wish, const char *text);
-/* The op table's text of an element-wise node with its operands; prefix: of functions. */
-const char *spell(const Node *n, const char *prefix, const char *a, const char *b);
-const char *number_text(double value);
 const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it does, for people */
 const char *type_text(const Type *type); /* "[400][48]" without the batch axis */
 int columns_of(const Type *type);        /* reals used of a stored row */

@@ -11,32 +11,6 @@
 enum { LANES = 16 };
 enum { PACKED_ROWS = 4, PACKED_DEPTH = 4 }; /* block of contract_packed.c; steps of its sum */
 
-typedef struct Binding {
-    const void *key;
-    const char *name, *declaration, *argument;
-} Binding;
-typedef struct Named {
-    const Node *node;
-    const char *index, *name;
-} Named; /* a value in a local */
-
-typedef struct Body { /* a kernel function in the making */
-    Emitter *e;
-    const Plan *plan;
-    const Kernel *kernel;
-    bool vector;       /* statements on vec, else on real */
-    Binding *bindings; /* parameters */
-    int binding_count, binding_capacity;
-    int reads, writes, rows; /* how many parameters of each kind have a name */
-    Named *values;           /* what is in locals */
-    int value_count, value_capacity;
-    Text statements, prepare, row_begin, row_end;
-    Text load_sums, load_totals, store_totals,
-        store_sums;    /* of a block of a contraction, see keep_in_registers() */
-    int block_vectors; /* vectors of samples of such a block, 0 elsewhere */
-    const char *indent;
-} Body;
-
 /* Where a value is read: the row and column of an array; broadcast: one number for all lanes. */
 typedef struct Index {
     const char *row, *column;
@@ -44,77 +18,6 @@ typedef struct Index {
 } Index;
 
 static const char *operand(Body *b, const Node *n, Index at);
-
-/* ---------------------------------------------------------------- shapes */
-int columns_of(const Type *type) { return type->rank ? type->dims[type->rank - 1] : 1; }
-
-int rows_of(const Type *type) { return (int)(type_size(type) / columns_of(type)); }
-
-const char *type_text(const Type *type)
-{
-    Text t = {0};
-    for (int k = 0; k < type->rank; k++)
-        text_add(&t, "[%d]", type->dims[k]);
-    return type->rank ? text_of(&t) : "";
-}
-
-const char *table_name(const Tensor *tensor)
-{
-    char *name = arena_printf("%s", tensor->name);
-    for (char *c = name; *c; c++)
-        if (*c == '.')
-            *c = '_';
-    return name;
-}
-
-static const char *tensor_field(const Emitter *e, const Tensor *tensor)
-{
-    if (e->packed)
-        return arena_printf("%s.values", table_name(tensor));
-    if (e->sampler &&
-        strcmp(tensor->group, "g") == 0) /* raw or averaged weights: the caller's choice */
-        return arena_printf("s->generator->%s", tensor->field);
-    return arena_printf("s->state->%s.%s", tensor->group, tensor->field);
-}
-
-static const char *array_declaration(const Emitter *e, const char *name, const Type *type)
-{
-    int columns = e->packed ? columns_of(type) : padded(columns_of(type));
-    const char *number = e->packed ? "const real" : "real";
-    if (type->rank > 1)
-        return arena_printf("%s %s[restrict %d][%d]", number, name, rows_of(type), columns);
-    return arena_printf("%s %s[restrict %d]", number, name, columns);
-}
-
-/* ---------------------------------------------------------------- parameters */
-static Binding *find_binding(Body *b, const void *key)
-{
-    for (int k = 0; k < b->binding_count; k++)
-        if (b->bindings[k].key == key)
-            return &b->bindings[k];
-    return NULL;
-}
-
-static const char *bind(Body *b, const void *key, const char *name, const char *declaration,
-                        const char *argument)
-{
-    b->bindings = arena_grow(b->bindings, b->binding_count, &b->binding_capacity, sizeof(Binding));
-    b->bindings[b->binding_count++] = (Binding){key, name, declaration, argument};
-    return name;
-}
-
-static const char *read_name(Body *b)
-{
-    static const char letters[] = "abcdeghjkmnpquz"; /* not those of the loops and templates */
-    int k = b->reads++;
-    return k < (int)sizeof letters - 1 ? arena_printf("%c", letters[k]) : arena_printf("in%d", k);
-}
-
-static const char *write_name(Body *b)
-{
-    int k = b->writes++;
-    return k ? arena_printf("out%d", k + 1) : "out";
-}
 
 /* A batch value's tile buffer. */
 static const char *bind_tile(Body *b, const Node *n, bool written)
@@ -126,9 +29,9 @@ static const char *bind_tile(Body *b, const Node *n, bool written)
     if (idx < 0)
         internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return bind(b, n, name,
-                arena_printf("real %s[restrict %d][BT]", name, (int)type_size(&n->type)),
-                b->plan->buffers[idx].name);
+    return body_bind(b, n, name,
+                     arena_printf("real %s[restrict %d][BT]", name, (int)type_size(&n->type)),
+                     b->plan->buffers[idx].name);
 }
 
 static const char *bind_global(Body *b, const Node *n, bool written)
@@ -140,18 +43,8 @@ static const char *bind_global(Body *b, const Node *n, bool written)
     if (idx < 0)
         internal_error("emit: node %d (%s) has no storage", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return bind(b, n, name, array_declaration(b->e, name, &n->type),
-                arena_printf("s->values->%s", b->plan->globals[idx].name));
-}
-
-static const char *bind_tensor(Body *b, const Tensor *tensor)
-{
-    Binding *known = find_binding(b, tensor);
-    if (known)
-        return known->name;
-    const char *name = read_name(b);
-    return bind(b, tensor, name, array_declaration(b->e, name, &tensor->type),
-                tensor_field(b->e, tensor));
+    return body_bind(b, n, name, array_declaration(b->e, name, &n->type),
+                     arena_printf("s->values->%s", b->plan->globals[idx].name));
 }
 
 /* A sum over the batch: in a tile kernel the shard's share, in a global kernel the first shard's,
@@ -170,87 +63,19 @@ static const char *bind_sum(Body *b, int idx)
                    : arena_printf("real %s[restrict %d][%d]", name, rows_of(type),
                                   padded(columns_of(type)));
     const char *from = b->kernel->batch ? "sums" : "s->sums";
-    return bind(b, sum, name, declaration, arena_printf("%s->%s", from, sum->name));
-}
-
-static const char *bind_scalar(Body *b, const Node *n)
-{
-    Binding *known = find_binding(b, n);
-    if (known)
-        return known->name;
-    const Step *step = b->plan->schedule->step;
-    for (int k = 0; k < step->scalar_count; k++)
-        if (strcmp(step->scalars[k].name, n->symbol) == 0)
-            return bind(b, n, n->symbol, arena_printf("real %s", n->symbol),
-                        arena_printf("s->scalars[%d]", k));
-    internal_error("emit: no scalar '%s'", n->symbol);
+    return body_bind(b, sum, name, declaration, arena_printf("%s->%s", from, sum->name));
 }
 
 static const char *bind_live(Body *b)
 {
     static const char key[] = "live";
     Binding *known = find_binding(b, key);
-    return known ? known->name : bind(b, key, "live", "real live[restrict BT]", "live");
-}
-
-/* ---------------------------------------------------------------- expressions */
-static const char *splat(const Body *b, const char *number)
-{
-    return b->vector ? arena_printf("vsplat(%s)", number) : number;
-}
-
-const char *number_text(double value) { return arena_printf("(real)%.17g", value); }
-
-static const char *named(Body *b, const Node *n, const char *index)
-{
-    for (int k = b->value_count - 1; k >= 0; k--)
-        if (b->values[k].node == n && strcmp(b->values[k].index, index) == 0)
-            return b->values[k].name;
-    return NULL;
-}
-
-static void add_value(Body *b, const Node *n, const char *index, const char *name)
-{
-    b->values = arena_grow(b->values, b->value_count, &b->value_capacity, sizeof(Named));
-    b->values[b->value_count++] = (Named){n, index, name};
-}
-
-/* Writes "const vec NAME = expression;" and remembers the name for the node at this index. */
-static const char *define(Body *b, const Node *n, const char *index, const char *expression)
-{
-    const char *name = arena_printf("t%d", b->value_count);
-    text_add(&b->statements, "%sconst %s %s = %s;\n", b->indent, b->vector ? "vec" : "real", name,
-             expression);
-    add_value(b, n, index, name);
-    return name;
+    return known ? known->name : body_bind(b, key, "live", "real live[restrict BT]", "live");
 }
 
 static const char *shifted(const char *index, int by)
 {
     return by ? arena_printf("%s + %d", index, by) : index;
-}
-
-const char *spell(const Node *n, const char *prefix, const char *a, const char *second)
-{
-    Text out = {0};
-    for (const char *c = op_table[n->op].text; *c; c++) {
-        if (*c == '@')
-            text_append(&out, prefix);
-        else if (c[0] == '%' && c[1])
-            switch (*++c) {
-            case 'a':
-                text_append(&out, a);
-                break;
-            case 'b':
-                text_append(&out, second);
-                break;
-            default:
-                text_append(&out, number_text(n->value));
-            }
-        else
-            text_add(&out, "%c", *c);
-    }
-    return text_of(&out);
 }
 
 static const char *element(Body *b, const Node *n, Index at)
@@ -259,8 +84,7 @@ static const char *element(Body *b, const Node *n, Index at)
     const char *second = op_table[n->op].arity > 1 ? operand(b, n->inputs[1], at) : "";
     bool swap = op_table[n->op].commutes &&
                 strcmp(a, second) > 0; /* one spelling, so that twins are one function */
-    const char *prefix = b->vector ? "v" : "real_";
-    return swap ? spell(n, prefix, second, a) : spell(n, prefix, a, second);
+    return swap ? spell(n, function_prefix(b), second, a) : spell(n, function_prefix(b), a, second);
 }
 
 /* A stored batch value at feature `column` and the lane of the loop. */
@@ -369,8 +193,6 @@ static const char *operand(Body *b, const Node *n, Index at)
     return op_table[n->op].kind == CLASS_MOVE ? moved(b, n, at)
                                               : arena_printf("(%s)", element(b, n, at));
 }
-
-static const char *int_text(int n) { return arena_printf("%d", n); }
 
 /* ---------------------------------------------------------------- statements of a nest or an
  * epilogue */
@@ -514,94 +336,6 @@ static void emit_body(Body *b, Index at)
         emit_node(b, b->kernel->body[k], at);
 }
 
-/* ---------------------------------------------------------------- functions */
-static const char *parameter_list(const Body *b)
-{
-    Text t = {0};
-    int column = 0;
-    for (int k = 0; k < b->binding_count; k++) {
-        int length = (int)strlen(b->bindings[k].declaration);
-        if (k && column + length > 84) {
-            text_append(&t, ",\n    ");
-            column = 0;
-        } else if (k) {
-            text_append(&t, ", ");
-        }
-        text_append(&t, b->bindings[k].declaration);
-        column += length + 2;
-    }
-    return b->binding_count ? text_of(&t) : "void";
-}
-
-static const char *name_list(const Body *b)
-{
-    Text t = {0};
-    for (int k = 0; k < b->binding_count; k++)
-        text_add(&t, "%s%s", k ? ", " : "", b->bindings[k].name);
-    return text_of(&t);
-}
-
-static const char *argument_list(const Body *b)
-{
-    Text t = {0};
-    for (int k = 0; k < b->binding_count; k++)
-        text_add(&t, "%s%s", k ? ", " : "", b->bindings[k].argument);
-    return text_of(&t);
-}
-
-static bool name_taken(const Emitter *e, const char *name)
-{
-    for (int k = 0; k < e->known_count; k++)
-        if (strcmp(e->known[k].name, name) == 0)
-            return true;
-    return false;
-}
-
-static const Function *find_function(const Emitter *e, const char *key)
-{
-    for (int k = 0; k < e->known_count; k++)
-        if (strcmp(e->known[k].text, key) == 0)
-            return &e->known[k];
-    return NULL;
-}
-
-static const char *new_name(Emitter *e, const char *wish, const char *key)
-{
-    const char *name = wish;
-    for (int suffix = 2; name_taken(e, name); suffix++)
-        name = arena_printf("%s_%d", wish, suffix);
-    if (e->known_count == e->known_capacity) {
-        e->known_capacity = e->known_capacity ? 2 * e->known_capacity : 64;
-        Function *bigger = arena_alloc((size_t)e->known_capacity * sizeof(Function));
-        if (e->known_count)
-            memcpy(bigger, e->known, (size_t)e->known_count * sizeof(Function));
-        e->known = bigger;
-    }
-    e->known[e->known_count++] = (Function){name, key};
-    return name;
-}
-
-const char PLACE_OF_NAME[] = "KERNEL_NAME";
-
-static void append_named(Text *out, const char *text, const char *name)
-{
-    for (const char *at; (at = strstr(text, PLACE_OF_NAME)) != NULL;
-         text = at + strlen(PLACE_OF_NAME))
-        text_add(out, "%.*s%s", (int)(at - text), text, name);
-    text_append(out, text);
-}
-
-const char *add_function(Emitter *e, const char *wish, const char *text)
-{
-    const Function *known = find_function(e, text);
-    if (known)
-        return known->name;
-    const char *name = new_name(e, wish, text);
-    append_named(&e->functions, text, name);
-    text_append(&e->functions, "\n");
-    return name;
-}
-
 /* ---------------------------------------------------------------- contractions */
 typedef struct Block {
     int rows, vectors;
@@ -698,12 +432,12 @@ static Call emit_contract(Emitter *e, Body *b)
     int rows = n->type.dims[0], depth = x->type.dims[0];
     const char *weights;
     if (w->op == OP_PARAMETER)
-        weights = bind(b, w->tensor, "w", array_declaration(e, "w", &w->type),
-                       tensor_field(e, w->tensor));
+        weights = body_bind(b, w->tensor, "w", array_declaration(e, "w", &w->type),
+                            tensor_field(e, w->tensor));
     else
         weights = bind_global(b, w, false);
-    bind(b, x, "x", arena_printf("real x[restrict %d][BT]", depth),
-         b->plan->buffers[b->plan->buffer_of[x->id]].name);
+    body_bind(b, x, "x", arena_printf("real x[restrict %d][BT]", depth),
+              b->plan->buffers[b->plan->buffer_of[x->id]].name);
     bool packed = is_packed_contract(e, b->kernel);
     b->indent = packed ? "                " : "            ";
     Block block = contract_block(e, b->plan->schedule->lanes);
@@ -934,123 +668,6 @@ static Call emit_array_nest(Emitter *e, Body *b)
     Call call = {.function = add_function(e, wish, text), .rows = cut, .row_count = rows_of(space)};
     call.arguments = argument_list(b);
     return call;
-}
-
-/* ---------------------------------------------------------------- sentences for people */
-static bool body_has(const Kernel *kernel, Op op)
-{
-    for (int k = 0; k < kernel->body_count; k++)
-        if (kernel->body[k]->op == op)
-            return true;
-    return false;
-}
-
-/* Looks for an operation among the recomputed operands too. */
-static bool uses_op(const Schedule *s, const Node *n, Op op)
-{
-    if (n->op == op)
-        return true;
-    for (int k = 0; k < op_table[n->op].arity; k++)
-        if (is_recomputed(s, n->inputs[k]) && uses_op(s, n->inputs[k], op))
-            return true;
-    return false;
-}
-
-static bool body_uses(const Schedule *s, const Kernel *kernel, Op op)
-{
-    for (int k = 0; k < kernel->body_count; k++)
-        if (uses_op(s, kernel->body[k], op))
-            return true;
-    return false;
-}
-
-static const char *list_extras(const Schedule *s, const Kernel *kernel, bool forward)
-{
-    static const struct {
-        Op op;
-        const char *words;
-    } extras[] = {
-        {OP_LEAKY, "activation"},
-        {OP_LEAKY_SLOPE, "slope of the activation"},
-        {OP_SIGMOID, "sigmoid"},
-        {OP_SIN, "sine"},
-        {OP_MAXIMUM_OF, "maximum over features"},
-        {OP_SUM, "sum over features"},
-        {OP_SUM_BATCH, "sum over the batch"},
-    };
-    Text t = {0};
-    if (forward && body_has(kernel, OP_ADD))
-        text_append(&t, " + bias");
-    for (size_t k = 0; k < sizeof extras / sizeof *extras; k++)
-        if (body_uses(s, kernel, extras[k].op))
-            text_add(&t, ", %s", extras[k].words);
-    return text_of(&t);
-}
-
-static const char *assigned_names(const Kernel *kernel)
-{
-    Text t = {0};
-    for (int k = 0; k < kernel->body_count; k++)
-        if (kernel->body[k]->op == OP_ASSIGN)
-            text_add(&t, "%s%s", t.length ? ", " : "", kernel->body[k]->tensor->name);
-    return text_of(&t);
-}
-
-/* "real_fc1[400]", every value that the kernel leaves in a buffer. */
-static const char *stored_names(const Plan *plan, const Kernel *kernel)
-{
-    Text t = {0};
-    for (int k = -1; k < kernel->body_count; k++) {
-        const Node *n = k < 0 ? kernel->root : kernel->body[k];
-        int tile = n ? plan->buffer_of[n->id] : -1, global = n ? plan->global_of[n->id] : -1;
-        if (tile >= 0 || global >= 0)
-            text_add(&t, "%s%s%s", t.length ? ", " : "",
-                     tile >= 0 ? plan->buffers[tile].name : plan->globals[global].name,
-                     type_text(&n->type));
-    }
-    return text_of(&t);
-}
-
-static const char *shape_arrow(const Plan *plan, const Kernel *kernel)
-{
-    const Node *x = kernel->root->inputs[0];
-    return arena_printf("%s%s -> %s", plan->buffers[plan->buffer_of[x->id]].name,
-                        type_text(&x->type), stored_names(plan, kernel));
-}
-
-/* "d_fc1_w" is the gradient of fc1_w. */
-static const char *differentiated(const char *name)
-{
-    return strncmp(name, "d_", 2) == 0 ? name + 2 : name;
-}
-
-const char *kernel_sentence(const Plan *plan, const Kernel *kernel)
-{
-    const Schedule *s = plan->schedule;
-    const Node *n = kernel->root;
-    switch (kernel->kind) {
-    case KERNEL_FILL:
-        return arena_printf("input %s", stored_names(plan, kernel));
-    case KERNEL_JOIN:
-        return arena_printf("%s, %s", stored_names(plan, kernel),
-                            n->op == OP_PAD ? "zeros around" : "one after the other");
-    case KERNEL_WEIGHT:
-        return arena_printf("gradient of %s%s", differentiated(s->sums[s->sum_of[n->id]].name),
-                            plan->first_adder[n->id] ? "" : ", added");
-    case KERNEL_CONTRACT: {
-        bool forward = n->op == OP_CONTRACT_Y;
-        const char *layer = n->inputs[1]->name ? n->inputs[1]->name : "weight";
-        return arena_printf("%s%s%s   %s", forward ? "" : "back through ", layer,
-                            list_extras(s, kernel, forward), shape_arrow(plan, kernel));
-    }
-    case KERNEL_NEST:
-        break;
-    }
-    const char *assigned = assigned_names(kernel), *made = stored_names(plan, kernel);
-    const char *extras = list_extras(s, kernel, false);
-    if (*assigned)
-        return arena_printf("new %s", assigned);
-    return *made ? made : *extras ? extras + 2 : "sums";
 }
 
 Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel)

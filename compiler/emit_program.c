@@ -254,23 +254,27 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
              options->cuda ? "extern const CudaProgram cuda_program;\n\n" : "");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
+    const Plan *sampler_plan = plans[g->step_count - 1];
+    bool wide = options->order == ORDER_WIDE;
     text_add(
         &out,
         "    .tensor_count = %d, .tensors = tensors,\n"
         "    .state_size = sizeof(struct state) / sizeof(real),\n"
-        "    .work_size = sizeof(struct work), .scratch_size = THREAD_SCRATCH * sizeof(real),\n"
+        "    .work_size = sizeof(struct work), .scratch_size = %s * sizeof(real),\n"
         "    .update_count = %d, .updates = updates,\n    .before_iteration = %s,\n"
         "    .generator_offset = offsetof(struct state, g) / sizeof(real),\n    .average_offset = "
         "%s,\n"
-        "    .sample_work_size = %zu * sizeof(real),\n    .sample_flops = %s,\n    .sample = "
+        "    .sample_work_size = %s,\n    .sample_flops = %s,\n    .sample = "
         "sample,\n"
         "    .sampler_source = sampler_source, .sampler_header = sampler_header,\n"
         "    .peak = measure_peak,\n"
         "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n%s};\n",
-        g->tensor_count, updates, clamp ? "before_iteration" : "NULL",
+        g->tensor_count, wide ? "0" : "THREAD_SCRATCH", updates,
+        clamp ? "before_iteration" : "NULL",
         model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
-        plans[g->step_count - 1]->scratch_size,
-        number(plans[g->step_count - 1]->schedule->flops / g->batch_size),
+        wide ? "sizeof(struct work)"
+             : arena_printf("%zu * sizeof(real)", sampler_plan->scratch_size),
+        number(sampler_plan->schedule->flops / g->batch_size),
         options->cuda ? "    .cuda = &cuda_program,\n" : "");
     return text_of(&out);
 }

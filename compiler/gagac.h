@@ -165,7 +165,8 @@ typedef struct ConfigLine {
 typedef struct Model {
     const Source *source;
     Net discriminator, generator;
-    int x_dim;    /* columns of a row, conditions included */
+    int height, width, channels; /* of an image; 0: rows of a table */
+    int x_dim;    /* numbers of a sample: columns of a row, conditions included; pixels */
     int cond_dim; /* the last cond_dim columns are conditions */
     int z_dim;
     const char **keys; /* x_dim column names */
@@ -512,6 +513,11 @@ typedef enum KernelKind {
     KERNEL_WEIGHT    /* CONTRACT_W: adds a tile's share of a weight gradient to a sum */
 } KernelKind;
 
+/* Depth first: a tile of samples goes through all kernels of a section while it is in cache. Wide:
+ * kernel by kernel over the whole batch, every value a whole array; for images, and for devices. */
+typedef enum LoopOrder { ORDER_TILES, ORDER_WIDE } LoopOrder;
+enum { NO_REDUCTION = -2 };
+
 typedef struct Kernel {
     KernelKind kind;
     bool batch;  /* runs for every tile of samples; else once, over whole arrays */
@@ -519,8 +525,10 @@ typedef struct Kernel {
     Node *root;  /* FILL JOIN CONTRACT WEIGHT: the node it is for */
     Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order */
     int body_count, body_capacity;
-    int number; /* in the generated code, through all sections of a step */
-    int level;  /* global: kernels of one level do not depend on each other */
+    int number;  /* in the generated code, through all sections of a step */
+    int level;   /* global: kernels of one level do not depend on each other */
+    int reduced; /* wide: axis over which it reduces, BATCH_AXIS or NO_REDUCTION; one a kernel */
+    bool late;   /* wide: only for assignments, after everything else */
 } Kernel;
 
 typedef struct Section { /* kernels between two reductions over the batch */
@@ -540,11 +548,15 @@ typedef struct Sum { /* what is added up over the batch: shares of shards, combi
 typedef struct Schedule {
     Graph *graph;
     Step *step;
-    Section *sections; /* global 0, batch 0, global 1, batch 1, ..., global last */
+    LoopOrder order;
+    /* Tiles: global 0, batch 0, global 1, batch 1, ..., global last. Wide: one, all kernels in
+     * order, sums complete after their kernel. */
+    Section *sections;
     int section_count;
     int *section_of; /* by node id: -1 for nodes that are recomputed at their uses, or not needed */
     Kernel **kernel_of; /* by node id */
     bool *stored;       /* by node id: has a buffer */
+    bool *late;         /* wide, by node id: only assignments need it */
     int *sum_of; /* by node id: index in sums of the sum that it adds to or is the total of; -1 */
     Sum *sums;
     int sum_count;
@@ -553,7 +565,8 @@ typedef struct Schedule {
     double flops; /* of one run of the step: contractions, two a multiply-add */
 } Schedule;
 
-Schedule *schedule_step(Graph *g, Step *step);
+Schedule *schedule_step(Graph *g, Step *step, LoopOrder order);
+LoopOrder host_order(const Model *model); /* the order of programs for the CPU */
 double kernel_flops(const Schedule *s, const Kernel *kernel); /* of one run of the step */
 double step_bytes(
     const Schedule *s); /* least traffic of one run: state read and written, rows read */
@@ -564,13 +577,21 @@ void visit_reads(const Schedule *s, const Node *node,
 bool is_recomputed(const Schedule *s, const Node *node);
 
 /* ---------------------------------------------------------------- plan.c: where buffers lie */
+/* Rows and columns of zeros around maps, so that a filter may reach over their edges. */
+typedef struct Halo {
+    int before[2], after[2];
+} Halo;
+/* What a convolution needs around its operand k; {0} for other nodes. */
+Halo conv_halo(const Node *contraction, int k);
+
 typedef struct Buffer {
     Node *node;
     const char *name; /* of the array in generated code */
     int section;
     int first, last; /* kernels of the section that write and that read last */
     bool across;     /* read in a later section: kept for the whole batch */
-    size_t offset;   /* reals, inside the tile's scratch, or inside the kept block */
+    size_t offset;   /* reals, inside the tile's scratch, the kept block, or the wide block */
+    Halo halo;       /* wide, of maps */
 } Buffer;
 
 typedef struct Plan {
@@ -585,10 +606,15 @@ typedef struct Plan {
         *first_adder; /* by node id: the first CONTRACT_W of its sum in a tile: it starts the sum */
     size_t scratch_size; /* reals of a tile's scratch, one a thread */
     size_t kept_size;    /* reals a tile of values kept from one section to a later one */
+    size_t wide_size;    /* wide: reals of the block that holds all values of a step */
 } Plan;
 
-Plan *plan_buffers(const Schedule *s);
-int padded(int n); /* n rounded up to a multiple of 16 reals: rows in memory */
+/* halos: maps that convolutions read get zeros around them (wide order, on the CPU). */
+Plan *plan_buffers(const Schedule *s, bool halos);
+Buffer *plan_buffer(const Plan *p, const Node *n); /* of a batch or a whole array; NULL: none */
+int64_t buffer_reals(const Plan *p,
+                     const Buffer *b); /* wide: of one buffer, halo and slack included */
+int padded(int n);                     /* n rounded up to a multiple of 16 reals: rows in memory */
 
 /* ---------------------------------------------------------------- options.c */
 typedef enum CommandKind {
@@ -612,6 +638,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
+    bool wide; /* --order wide */
     int64_t threads;
     bool cuda;                  /* code for a GPU too: --target */
     const char *default_device; /* "cuda" or "auto": of the program, with cuda */
@@ -633,6 +660,7 @@ enum { MAX_ARCHS = 16 };
 typedef struct EmitOptions {
     Isa isa;
     bool f64, plain;
+    LoopOrder order;
     bool cuda;          /* also code for a GPU */
     const char *device; /* cuda: where it trains when nobody says, "cuda" or "auto" */
     const char **archs; /* cuda: "sm_90": machine code made now */
@@ -669,6 +697,8 @@ typedef struct BuildOptions {
     bool profile;      /* kernels count their time */
     bool sources_only; /* RUN/src and RUN/sampler without programs: no compiler is needed */
     bool no_cache;
+    bool images;      /* the program reads and writes images: with runtime/image_*.c and the
+                         libraries they need */
     const char *data; /* default of RUN/train --data, NULL: none */
     int threads;      /* default of RUN/train --threads, 0: none */
 } BuildOptions;

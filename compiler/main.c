@@ -21,6 +21,7 @@ static EmittedFiles emit(const Model *model, const Options *options)
     EmitOptions emit_options = {.isa = options->isa,
                                 .f64 = options->f64,
                                 .plain = options->plain,
+                                .order = options->wide ? ORDER_WIDE : host_order(model),
                                 .cuda = options->cuda,
                                 .device = options->default_device,
                                 .archs = options->archs,

@@ -69,6 +69,8 @@ static const Row rows[] = {
      "f32 (default) or f64"},
     {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
      "native (default), avx512, avx2 or generic"},
+    {ON_PROGRAMS, OPTION_FLAG, "--wide", NULL, NULL, OPTION(wide),
+     "kernel by kernel over the whole batch, as images are compiled; else tile by tile"},
     {ON_PROGRAMS, OPTION_TEXT, "--target", NULL, "WHERE", offsetof(Line, target),
      "cpu (default), cuda, or both: the GPU where there is one"},
     {ON_PROGRAMS, OPTION_TEXT, "--arch", NULL, "LIST", offsetof(Line, archs),
