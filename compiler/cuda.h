@@ -20,7 +20,7 @@ typedef enum StageKind {
 } StageKind;
 
 typedef struct CudaBinding { /* a parameter of a kernel */
-    const void *key;         /* Node, Sum or Tensor */
+    const void *key;         /* Node or Tensor */
     const char *name;
     const char *place; /* of a tensor, or of the control block: its CudaArgument in C; else NULL */
     bool written;
@@ -33,7 +33,6 @@ typedef struct Stage { /* one launch */
     Node *root; /* FILL JOIN RESAMPLE CONTRACT WEIGHT */
     Node **nodes;
     int count, capacity;
-    int level; /* over whole arrays: stages of one level do not depend on each other */
     double flops;
     const char *sentence;
     /* made by cuda_print.c */
@@ -44,9 +43,8 @@ typedef struct Stage { /* one launch */
 } Stage;
 
 typedef struct Storage { /* an array in the GPU's work block */
-    const void *key;     /* Node or Sum */
-    size_t size;         /* reals */
-    bool batch;
+    const Node *node;
+    size_t size;     /* reals */
     int first, last; /* stages that write it first and read it last */
     size_t offset;
 } Storage;
@@ -56,8 +54,7 @@ typedef struct CudaStep { /* a step as launches */
     int number;
     int stride;   /* samples of a row: the batch, rounded up to a multiple of QUAD */
     bool *stored; /* by node id: has an array */
-    bool *begun;  /* by number of the sum: an earlier stage adds to it */
-    int *parts;   /* by number of the sum: shares of a weight gradient */
+    int *parts;   /* by node id: shares of a weight gradient, which its readers add up */
     Stage **stages;
     int stage_count, stage_capacity;
     Storage *storage;
@@ -70,7 +67,6 @@ typedef struct CudaStep { /* a step as launches */
 CudaStep *cuda_stages(const Schedule *s); /* the launches of a step, not printed yet */
 /* Places in the work block, once every stage is printed; arrays share places when they may. */
 void cuda_place(CudaStep *step);
-size_t cuda_size(const CudaStep *step, const void *key, bool sum); /* reals of an array */
 
 /* ---------------------------------------------------------------- cuda_print.c */
 /* Prints the stage's kernel and fills its function, bindings and launch. */

@@ -93,9 +93,9 @@ static const char *argument_text(const CudaFiles *f, const CudaStep *step, const
         return b->place;
     for (int k = 0; k < step->storage_count; k++) {
         const Storage *storage = &step->storage[k];
-        if (storage->key == b->key)
+        if (storage->node == b->key)
             return arena_printf("{CUDA_WORK, %zu}",
-                                storage->offset + (storage->batch ? f->batch_base : 0));
+                                storage->offset + (storage->node->type.batch ? f->batch_base : 0));
     }
     internal_error("cuda: an array without a place");
 }

@@ -219,13 +219,12 @@ static const char *in_rows(Printer *p, const Type *type, int stride, const char 
     return scaled(p, row, stride, column);
 }
 
-static const char *load_sum(Printer *p, const Node *n, const char *at)
+/* An element of a whole array; of a weight gradient, the sum of its shares. */
+static const char *load_array(Printer *p, const Node *n, const char *at)
 {
-    int index = p->step->schedule->sum_of[n->id];
-    const Sum *sum = &p->step->schedule->sums[index];
-    const char *array = bind(p, sum, NULL, false);
+    const char *array = bind(p, n, NULL, false);
     const char *place = in_rows(p, &n->type, cuda_row(&n->type), at);
-    int parts = p->step->parts[index];
+    int parts = p->step->parts[n->id];
     if (parts < 2)
         return keep_number(p, n, at, arena_printf("%s[%s]", array, place));
     return keep_number(p, n, at,
@@ -308,15 +307,8 @@ static const char *value(Printer *p, const Node *n, const char *at)
         return keep_number(p, n, at,
                            arena_printf("%s[%s]", use_tensor(p, n->tensor, false),
                                         in_rows(p, &n->type, padded(columns_of(&n->type)), at)));
-    if (step->schedule->sum_of[n->id] >= 0)
-        return load_sum(p, n, at);
-    if (step->stored[n->id] && !is_here(p, n)) {
-        if (n->type.batch)
-            return load_batch(p, n, at);
-        return keep_number(p, n, at,
-                           arena_printf("%s[%s]", bind(p, n, NULL, false),
-                                        in_rows(p, &n->type, cuda_row(&n->type), at)));
-    }
+    if (step->stored[n->id] && !is_here(p, n))
+        return n->type.batch ? load_batch(p, n, at) : load_array(p, n, at);
     if (op_table[n->op].kind == CLASS_MOVE)
         return moved(p, n, at);
     if (op_table[n->op].kind != CLASS_ELEMENT)
@@ -637,16 +629,12 @@ static void print_sum_batch(Printer *p)
     p->outer = "        ";
     for (int k = 0; k < stage->count; k++) {
         const Node *n = stage->nodes[k];
-        int index = p->step->schedule->sum_of[n->id];
-        const char *out = bind(p, &p->step->schedule->sums[index], NULL, true);
+        const char *out = bind(p, n, NULL, true);
         text_add(&t, "    sum%d = join_block<Sum, %d>(sum%d);\n", k, block, k);
         const char *place = in_rows(p, &n->type, cuda_row(&n->type), "f");
         text_add(&t, "    if (threadIdx.x == 0) {\n%s        %s[%s] = ", text_of(&p->prepare), out,
                  place);
-        if (p->step->begun[index])
-            text_add(&t, "%s[%s] + ", out, place);
         text_add(&t, "sum%d;\n    }\n", k);
-        p->step->begun[index] = true;
         p->prepare = (Text){0};
         p->known_count = 0;
     }
@@ -812,7 +800,7 @@ static const char *operand(Printer *p, const Node *n, int *stride)
     *stride = n->op == OP_PARAMETER ? padded(columns_of(&n->type)) : cuda_row(&n->type);
     if (n->op == OP_PARAMETER)
         return use_tensor(p, n->tensor, false);
-    if (p->step->schedule->sum_of[n->id] >= 0 || !p->step->stored[n->id])
+    if (!p->step->stored[n->id] || p->step->parts[n->id] > 1)
         internal_error("cuda: an operand of a contraction without an array");
     return bind(p, n, NULL, false);
 }
@@ -999,27 +987,16 @@ static void print_contract(Printer *p)
 static void print_weight(Printer *p)
 {
     const Node *n = p->stage->root;
-    int index = p->step->schedule->sum_of[n->id], row = cuda_row(&n->type);
     Product r = weight_product(p, n);
     Tile t = choose_tile(p->e, &r.shape, true);
-    p->step->parts[index] = t.parts;
-    const char *out = bind(p, &p->step->schedule->sums[index], NULL, true);
-    const char *place = arena_printf("%s + ((int)blockIdx.z * ROWS + f) * %d + n", out, row);
-    Text epilogue = {0};
-    if (p->step->begun[index])
-        text_add(&epilogue,
-                 "                real kept[4];\n                load_quad(kept, %s);\n"
-                 "                UNROLL\n                for (int c = 0; c < 4; c++)\n"
-                 "                    kept[c] = kept[c] + product[c];\n"
-                 "                store_quad(%s, kept, COLUMNS - n);\n",
-                 place, place);
-    else
-        text_add(&epilogue, "                store_quad(%s, product, COLUMNS - n);\n", place);
-    p->step->begun[index] = true;
-    print_product(p, &r, &t,
-                  arena_printf("weight_gradient_%lldx%lld", (long long)r.shape.rows,
-                               (long long)r.shape.columns),
-                  text_of(&epilogue));
+    p->step->parts[n->id] = t.parts;
+    const char *epilogue =
+        arena_printf("                store_quad(%s + ((int)blockIdx.z * ROWS + f) * %d + n,\n"
+                     "                           product, COLUMNS - n);\n",
+                     bind(p, n, NULL, true), cuda_row(&n->type));
+    const char *wish = arena_printf("weight_gradient_%lldx%lld", (long long)r.shape.rows,
+                                    (long long)r.shape.columns);
+    print_product(p, &r, &t, wish, epilogue);
 }
 
 /* ---------------------------------------------------------------- inputs and outputs */

@@ -1,9 +1,9 @@
 /* cuda_stages.c -- a scheduled step as launches of a GPU, each over the whole batch.
  *
- * Needs: a schedule, whose kernels stand in an order of evaluation. Guarantees: a stage reads only
- * arrays of earlier stages. A kernel of the schedule becomes a contraction with its element-wise
- * epilogue, or element-wise work, and one launch for each kind of reduction of its body: those read
- * stored values, and recompute what is cheap. */
+ * Needs: a wide schedule, whose kernels stand in an order of evaluation. Guarantees: a stage reads
+ * only arrays of earlier stages. A kernel of the schedule becomes a contraction with its
+ * element-wise epilogue, or element-wise work, and one launch for each kind of reduction of its
+ * body: those read stored values, and recompute what is cheap. */
 #include "cuda.h"
 
 #include <string.h>
@@ -41,7 +41,7 @@ static void add_node(Stage *stage, Node *n)
  * where it is read: element-wise values are, down to what has one. */
 static void need(Lowering *l, Node *n)
 {
-    if (is_source_node(n) || l->s->sum_of[n->id] >= 0 || l->step->stored[n->id])
+    if (is_source_node(n) || l->step->stored[n->id])
         return;
     bool again = is_recomputed(l->s, n) ||
                  (l->in_body[n->id] && op_table[n->op].kind == CLASS_ELEMENT) ||
@@ -72,7 +72,7 @@ static Stage *reduction_stage(CudaStep *step, int from, const Node *n)
 
 /* The body of a kernel: element-wise nodes stay together until a map along an axis, reductions
  * follow. `host` is the stage of the kernel's contraction, or NULL. */
-static void lower_body(Lowering *l, const Kernel *kernel, Stage *host, int level)
+static void lower_body(Lowering *l, const Kernel *kernel, Stage *host)
 {
     CudaStep *step = l->step;
     Stage *current = host;
@@ -88,19 +88,15 @@ static void lower_body(Lowering *l, const Kernel *kernel, Stage *host, int level
             if (op_table[n->op].arity > 1)
                 need(l, n->inputs[1]);
             step->stored[n->id] = true;
-            add_stage(step, (Stage){.kind = kind,
-                                    .batch = n->type.batch,
-                                    .space = n->type,
-                                    .root = n,
-                                    .level = level});
+            add_stage(step,
+                      (Stage){.kind = kind, .batch = n->type.batch, .space = n->type, .root = n});
             current = NULL;
             continue;
         }
         if (!current)
             current = add_stage(step, (Stage){.kind = STAGE_ELEMENT,
                                               .batch = kernel->space.batch,
-                                              .space = kernel->space,
-                                              .level = level});
+                                              .space = kernel->space});
         if (current != host)
             for (int j = 0; j < op_table[n->op].arity; j++)
                 need(l, n->inputs[j]);
@@ -112,9 +108,8 @@ static void lower_body(Lowering *l, const Kernel *kernel, Stage *host, int level
         if (!is_reduction(n))
             continue;
         need(l, n->inputs[0]);
-        step->stored[n->id] |= n->op != OP_SUM_BATCH;
+        step->stored[n->id] = true;
         Stage *stage = reduction_stage(step, first, n);
-        stage->level = level;
         add_node(stage, n);
     }
     for (int k = 0; k < kernel->body_count; k++)
@@ -146,25 +141,12 @@ static void lower_kernel(Lowering *l, const Kernel *kernel)
                                           .batch = kernel->root->type.batch,
                                           .space = kernel->root->type,
                                           .root = kernel->root,
-                                          .level = kernel->level,
                                           .flops = kernel_flops(l->s, kernel)});
         for (int k = 0; k < op_table[kernel->root->op].arity; k++)
             need(l, kernel->root->inputs[k]);
     }
     bool epilogue = host && host->kind == STAGE_CONTRACT;
-    lower_body(l, kernel, epilogue ? host : NULL, kernel->level);
-}
-
-/* Whole arrays by levels, so that what is independent can be launched together. */
-static void lower_section(Lowering *l, const Section *section)
-{
-    int levels = 1;
-    for (int k = 0; k < section->count && !section->batch; k++)
-        levels = section->kernels[k]->level >= levels ? section->kernels[k]->level + 1 : levels;
-    for (int level = 0; level < levels; level++)
-        for (int k = 0; k < section->count; k++)
-            if (section->batch || section->kernels[k]->level == level)
-                lower_kernel(l, section->kernels[k]);
+    lower_body(l, kernel, epilogue ? host : NULL);
 }
 
 CudaStep *cuda_stages(const Schedule *s)
@@ -176,53 +158,33 @@ CudaStep *cuda_stages(const Schedule *s)
     step->stride = (s->graph->batch_size + QUAD - 1) / QUAD * QUAD;
     step->stored = arena_alloc(nodes * sizeof(bool));
     memcpy(step->stored, s->stored, nodes * sizeof(bool));
-    step->begun = arena_alloc((size_t)(s->sum_count + 1) * sizeof(bool));
-    step->parts = arena_alloc((size_t)(s->sum_count + 1) * sizeof(int));
+    step->parts = arena_alloc(nodes * sizeof(int));
     for (int k = 0; k < s->section_count; k++)
-        lower_section(&l, &s->sections[k]);
+        for (int j = 0; j < s->sections[k].count; j++)
+            lower_kernel(&l, s->sections[k].kernels[j]);
     if (s->step->output_count > 0)
         add_stage(step, (Stage){.kind = STAGE_REPORT});
     return step;
 }
 
 /* ---------------------------------------------------------------- places */
-size_t cuda_size(const CudaStep *step, const void *key, bool sum)
+static size_t array_size(const CudaStep *step, const Node *n)
 {
-    const Node *n = key;
-    if (sum) {
-        const Sum *s = key;
-        int parts = step->parts[s - step->schedule->sums];
-        n = s->node;
-        size_t one = (size_t)rows_of(&n->type) * (size_t)cuda_row(&n->type);
-        return one * (size_t)(parts > 1 ? parts : 1);
-    }
     if (n->type.batch)
         return (size_t)type_size(&n->type) * (size_t)step->stride;
-    return (size_t)rows_of(&n->type) * (size_t)cuda_row(&n->type);
+    size_t one = (size_t)rows_of(&n->type) * (size_t)cuda_row(&n->type);
+    return (one * (size_t)(step->parts[n->id] > 1 ? step->parts[n->id] : 1) + 15) / 16 * 16;
 }
 
-static bool is_sum(const CudaStep *step, const void *key)
-{
-    const Sum *sums = step->schedule->sums;
-    for (int k = 0; k < step->schedule->sum_count; k++)
-        if (key == &sums[k])
-            return true;
-    return false;
-}
-
-static Storage *find_storage(CudaStep *step, const void *key, int stage)
+static Storage *find_storage(CudaStep *step, const Node *n, int stage)
 {
     for (int k = 0; k < step->storage_count; k++)
-        if (step->storage[k].key == key)
+        if (step->storage[k].node == n)
             return &step->storage[k];
     step->storage =
         arena_grow(step->storage, step->storage_count, &step->storage_capacity, sizeof(Storage));
-    bool sum = is_sum(step, key);
     Storage *made = &step->storage[step->storage_count++];
-    *made = (Storage){.key = key,
-                      .size = cuda_size(step, key, sum),
-                      .batch = !sum && ((const Node *)key)->type.batch,
-                      .first = stage};
+    *made = (Storage){.node = n, .size = array_size(step, n), .first = stage};
     return made;
 }
 
@@ -233,8 +195,8 @@ static size_t fit(const CudaStep *step, int index)
     size_t offset = 0;
     for (int k = 0; k < index; k++) {
         const Storage *other = &step->storage[k];
-        bool together =
-            other->batch == mine->batch && other->first <= mine->last && mine->first <= other->last;
+        bool together = other->node->type.batch == mine->node->type.batch &&
+                        other->first <= mine->last && mine->first <= other->last;
         if (together && offset < other->offset + other->size &&
             other->offset < offset + mine->size) {
             offset = other->offset + other->size;
@@ -256,9 +218,8 @@ void cuda_place(CudaStep *step)
     }
     for (int k = 0; k < step->storage_count; k++) {
         Storage *storage = &step->storage[k];
-        storage->size = storage->batch ? storage->size : (storage->size + 15) / 16 * 16;
         storage->offset = fit(step, k);
-        size_t *end = storage->batch ? &step->batch_size : &step->whole_size;
+        size_t *end = storage->node->type.batch ? &step->batch_size : &step->whole_size;
         *end = storage->offset + storage->size > *end ? storage->offset + storage->size : *end;
     }
 }
