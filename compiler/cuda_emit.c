@@ -3,9 +3,7 @@
  *
  * Needs: the graph of steps. Guarantees: the same model gives the same bytes, with machine code
  * (--arch) as far as NVRTC does. */
-#include "cuda.h"
-
-#include "../runtime/cuda_load.h"
+#include "target_cuda.h"
 
 #include <string.h>
 
@@ -36,64 +34,83 @@ typedef struct CudaFiles { /* of one program in the making */
 static size_t round_to(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* ---------------------------------------------------------------- the kernels */
-static const char *print_kernels(CudaFiles *f)
+static void print_stages(Emitter *e, CudaStep *step)
 {
-    Emitter e = {.options = f->options, .graph = f->graph, .vector_length = 1};
+    int kept = 0;
+    for (int j = 0; j < step->stage_count; j++) {
+        cuda_print(e, step, step->stages[j]);
+        if (step->stages[j]->function)
+            step->stages[kept++] = step->stages[j];
+    }
+    step->stage_count = kept;
+    cuda_place(step);
+}
+
+const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
+                         int count, size_t *batch_base, size_t *work_size)
+{
+    Emitter e = {.options = options, .graph = g, .vector_length = 1};
     Text out = {0};
-    int batch = f->graph->batch_size;
-    emit_head(&out, f->model, "model.cu",
-              "The steps of a training iteration as kernels of a GPU, for NVRTC.");
-    emit_config_lines(&out, f->model);
-    text_append(&out, " */\n");
-    if (f->options->f64)
+    size_t whole = 0, batch = 0;
+    int stride = (g->batch_size + QUAD - 1) / QUAD * QUAD;
+    if (options->f64)
         text_append(&out, "#define GAGAC_F64\n");
     text_add(&out,
              "#include \"cuda_device.h\"\n\nenum {\n    BATCH = %d,\n"
              "    STRIDE = %d /* reals between features of a value of the batch */\n};\n\n",
-             batch, (batch + QUAD - 1) / QUAD * QUAD);
-    for (int k = 0; k < f->count; k++) {
-        CudaStep *step = f->steps[k];
-        int kept = 0;
-        for (int j = 0; j < step->stage_count; j++) {
-            cuda_print(&e, step, step->stages[j]);
-            if (step->stages[j]->function)
-                step->stages[kept++] = step->stages[j];
-        }
-        step->stage_count = kept;
-        cuda_place(step);
-        f->batch_base = step->whole_size > f->batch_base ? step->whole_size : f->batch_base;
-        f->work_size = step->batch_size > f->work_size ? step->batch_size : f->work_size;
+             g->batch_size, stride);
+    for (int k = 0; k < count; k++) {
+        print_stages(&e, steps[k]);
+        whole = steps[k]->whole_size > whole ? steps[k]->whole_size : whole;
+        batch = steps[k]->batch_size > batch ? steps[k]->batch_size : batch;
     }
-    if (f->count > 0)
-        f->batch_base = round_to(round_to(f->batch_base, 64), (size_t)f->steps[0]->stride);
-    f->work_size += f->batch_base;
+    *batch_base = round_to(whole, (size_t)stride * 16);
+    *work_size = *batch_base + batch;
     text_append(&out, text_of(&e.functions));
     return text_of(&out);
 }
 
-static void collect_texts(CudaFiles *f)
+int cuda_texts(const char *model, CudaText *texts)
 {
     int count = 0;
-    f->texts[count++] = (CudaText){"model.cu", print_kernels(f)};
+    texts[count++] = (CudaText){"model.cu", model};
     for (int k = 0; k < HEADERS; k++) {
         const char *path = arena_printf("runtime/%s", headers[k]);
         const EmbeddedFile *file = embedded_find(path);
         if (!file)
             internal_error("cuda: %s is not embedded", path);
-        f->texts[count++] = (CudaText){headers[k], file->text};
+        texts[count++] = (CudaText){headers[k], file->text};
     }
     for (int k = 0; k < STAND_INS; k++)
-        f->texts[count++] = stand_ins[k];
+        texts[count++] = stand_ins[k];
+    return count;
+}
+
+static void print_model(CudaFiles *f)
+{
+    Text out = {0};
+    emit_head(&out, f->model, "model.cu",
+              "The steps of a training iteration as kernels of a GPU, for NVRTC.");
+    emit_config_lines(&out, f->model);
+    text_append(&out, " */\n");
+    text_append(&out, cuda_kernels(f->options, f->graph, f->steps, f->count, &f->batch_base,
+                                   &f->work_size));
+    cuda_texts(wrap_lines(text_of(&out)), f->texts);
 }
 
 /* ---------------------------------------------------------------- the tables */
 static const char *argument_text(const CudaFiles *f, const CudaStep *step, const CudaBinding *b)
 {
-    if (b->place)
-        return b->place;
+    if (b->space == CUDA_RUN)
+        return "{CUDA_RUN, 0}";
+    if (b->space == CUDA_UPDATE)
+        return "{CUDA_UPDATE, 0}";
+    if (b->space == CUDA_STATE)
+        return arena_printf("{CUDA_STATE, offsetof(struct state, %s.%s) / sizeof(real)}",
+                            b->tensor->group, b->tensor->field);
     for (int k = 0; k < step->storage_count; k++) {
         const Storage *storage = &step->storage[k];
-        if (storage->node == b->key)
+        if (storage->node == b->node)
             return arena_printf("{CUDA_WORK, %zu}",
                                 storage->offset + (storage->node->type.batch ? f->batch_base : 0));
     }
@@ -185,7 +202,7 @@ void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOpti
         f.steps[k] = cuda_stages(schedule_step(g, &g->steps[k], ORDER_WIDE));
         f.steps[k]->number = k;
     }
-    collect_texts(&f);
+    print_model(&f);
     const char *tables = emit_cuda_tables(&f);
     files->files[files->count++] =
         (EmittedFile){"src/model.cu", f.texts[0].text, strlen(f.texts[0].text)};

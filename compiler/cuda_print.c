@@ -5,7 +5,7 @@
  * value[at][STRIDE] and are read and written by fours of samples (`quad`), in a loop over lane c
  * that the compiler unrolls; sums over the batch read one sample b at a time. Parameters have names
  * that say nothing of the layer, so that equal kernels have equal text and become one function. */
-#include "cuda.h"
+#include "target_cuda.h"
 
 #include <string.h>
 
@@ -113,40 +113,51 @@ static const char *joined(Printer *p, const Split *s, const char *middle, int64_
 }
 
 /* ---------------------------------------------------------------- parameters */
-static CudaBinding *find_parameter(const Printer *p, const void *key)
+static CudaBinding *find_parameter(const Printer *p, const CudaBinding *like)
 {
-    for (int k = 0; k < p->stage->binding_count; k++)
-        if (p->stage->bindings[k].key == key)
-            return &p->stage->bindings[k];
+    for (int k = 0; k < p->stage->binding_count; k++) {
+        CudaBinding *b = &p->stage->bindings[k];
+        if (b->space == like->space && b->tensor == like->tensor && b->node == like->node)
+            return b;
+    }
     return NULL;
 }
 
-static const char *bind(Printer *p, const void *key, const char *place, bool written)
+static const char *use(Printer *p, CudaBinding binding)
 {
     Stage *stage = p->stage;
-    CudaBinding *known = find_parameter(p, key);
+    CudaBinding *known = find_parameter(p, &binding);
     if (known) {
-        known->written |= written;
+        known->written |= binding.written;
         return known->name;
     }
-    const char *name = written ? arena_printf(p->writes ? "out%d" : "out", p->writes + 1)
-                               : arena_printf("a%d", p->reads + 1);
-    *(written ? &p->writes : &p->reads) += 1;
+    binding.name = binding.written ? arena_printf(p->writes ? "out%d" : "out", p->writes + 1)
+                                   : arena_printf("a%d", p->reads + 1);
+    *(binding.written ? &p->writes : &p->reads) += 1;
     stage->bindings = arena_grow(stage->bindings, stage->binding_count, &stage->binding_capacity,
                                  sizeof(CudaBinding));
-    stage->bindings[stage->binding_count++] = (CudaBinding){key, name, place, written};
-    return name;
+    stage->bindings[stage->binding_count++] = binding;
+    return binding.name;
 }
 
 static const char *use_tensor(Printer *p, const Tensor *tensor, bool written)
 {
-    return bind(p, tensor,
-                arena_printf("{CUDA_STATE, offsetof(struct state, %s.%s) / sizeof(real)}",
-                             tensor->group, tensor->field),
-                written);
+    return use(p, (CudaBinding){.space = CUDA_STATE, .tensor = tensor, .written = written});
 }
 
-static const char run_key[] = "run", update_key[] = "update";
+static const char *use_array(Printer *p, const Node *n, bool written)
+{
+    return use(p, (CudaBinding){.space = CUDA_WORK, .node = n, .written = written});
+}
+
+/* The control block and the number of the update: parameters `run` and `update`. */
+static void use_run(Printer *p)
+{
+    int reads = p->reads;
+    use(p, (CudaBinding){.space = CUDA_RUN});
+    use(p, (CudaBinding){.space = CUDA_UPDATE});
+    p->reads = reads;
+}
 
 static const char *print_parameters(const Printer *p)
 {
@@ -154,9 +165,9 @@ static const char *print_parameters(const Printer *p)
     const char *comma = "";
     for (int k = 0; k < p->stage->binding_count; k++) {
         const CudaBinding *b = &p->stage->bindings[k];
-        if (b->key == run_key)
+        if (b->space == CUDA_RUN)
             text_add(&t, "%sconst CudaRun *run", comma);
-        else if (b->key == update_key)
+        else if (b->space == CUDA_UPDATE)
             text_add(&t, "%sint update", comma);
         else
             text_add(&t, b->written ? "%sreal *%s" : "%sconst real *__restrict__ %s", comma,
@@ -164,14 +175,6 @@ static const char *print_parameters(const Printer *p)
         comma = ", ";
     }
     return text_of(&t);
-}
-
-static void bind_run(Printer *p)
-{
-    if (!find_parameter(p, run_key)) {
-        bind(p, run_key, "{CUDA_RUN, 0}", false);
-        bind(p, update_key, "{CUDA_UPDATE, 0}", false);
-    }
 }
 
 /* ---------------------------------------------------------------- values */
@@ -199,7 +202,7 @@ static const char *keep_number(Printer *p, const Node *n, const char *at, const 
 
 static const char *load_batch(Printer *p, const Node *n, const char *at)
 {
-    const char *array = bind(p, n, NULL, false);
+    const char *array = use_array(p, n, false);
     const char *row = is_zero(at) ? array : arena_printf("%s + %s * STRIDE", array, at);
     if (!p->quad)
         return keep_number(p, n, at, arena_printf("(%s)[b]", row));
@@ -222,7 +225,7 @@ static const char *in_rows(Printer *p, const Type *type, int stride, const char 
 /* An element of a whole array; of a weight gradient, the sum of its shares. */
 static const char *load_array(Printer *p, const Node *n, const char *at)
 {
-    const char *array = bind(p, n, NULL, false);
+    const char *array = use_array(p, n, false);
     const char *place = in_rows(p, &n->type, cuda_row(&n->type), at);
     int parts = p->step->parts[n->id];
     if (parts < 2)
@@ -235,7 +238,7 @@ static const char *load_array(Printer *p, const Node *n, const char *at)
 static const char *load_scalar(Printer *p, const Node *n)
 {
     const Step *step = p->step->schedule->step;
-    bind_run(p);
+    use_run(p);
     p->scalars = true;
     for (int k = 0; k < step->scalar_count; k++)
         if (strcmp(step->scalars[k].name, n->symbol) == 0)
@@ -334,10 +337,10 @@ static void store_node(Printer *p, const Node *n, const char *at, const char *nu
         text_add(&p->finish, "%s%s[%s] = %s;\n", p->outer, use_tensor(p, n->tensor, true), place,
                  number);
     } else if (n->type.batch) {
-        keep_quad(p, bind(p, n, NULL, true), at, number);
+        keep_quad(p, use_array(p, n, true), at, number);
     } else {
         const char *place = in_rows(p, &n->type, cuda_row(&n->type), at);
-        text_add(&p->finish, "%s%s[%s] = %s;\n", p->outer, bind(p, n, NULL, true), place, number);
+        text_add(&p->finish, "%s%s[%s] = %s;\n", p->outer, use_array(p, n, true), place, number);
     }
 }
 
@@ -580,7 +583,7 @@ static void print_resample(Printer *p)
     p->prepare = (Text){0};
     p->known_count = 0;
     p->outer = "    ";
-    const char *out = bind(p, n, NULL, true);
+    const char *out = use_array(p, n, true);
     const char *place =
         batch ? "f * STRIDE + sample" : in_rows(p, &n->type, cuda_row(&n->type), "f");
     text_add(&t, "%s    %s[%s] = sum;\n", text_of(&p->prepare), out, place);
@@ -629,7 +632,7 @@ static void print_sum_batch(Printer *p)
     p->outer = "        ";
     for (int k = 0; k < stage->count; k++) {
         const Node *n = stage->nodes[k];
-        const char *out = bind(p, n, NULL, true);
+        const char *out = use_array(p, n, true);
         text_add(&t, "    sum%d = join_block<Sum, %d>(sum%d);\n", k, block, k);
         const char *place = in_rows(p, &n->type, cuda_row(&n->type), "f");
         text_add(&t, "    if (threadIdx.x == 0) {\n%s        %s[%s] = ", text_of(&p->prepare), out,
@@ -684,7 +687,7 @@ static void print_reduce_batch(Printer *p)
         text_add(&t,
                  "    sum%d = join_slices<%s>(sum%d);\n    if (threadIdx.x < %d && b < BATCH)\n"
                  "        %s[r * STRIDE + b] = sum%d;\n",
-                 k, join_of(n), k, SLICE_LANES, bind(p, n, NULL, true), k);
+                 k, join_of(n), k, SLICE_LANES, use_array(p, n, true), k);
     }
     finish_kernel(p, arena_printf("sum_%d", extent), text_of(&t));
 }
@@ -715,7 +718,7 @@ static void print_reduce_array(Printer *p)
         text_add(&t,
                  "    sum%d = join_block<%s, %d>(sum%d);\n    if (threadIdx.x == 0) {\n%s"
                  "        %s[%s] = sum%d;\n    }\n",
-                 k, join_of(n), block, k, text_of(&p->prepare), bind(p, n, NULL, true), place, k);
+                 k, join_of(n), block, k, text_of(&p->prepare), use_array(p, n, true), place, k);
     }
     finish_kernel(p, arena_printf("array_sum_%d", extent), text_of(&t));
 }
@@ -801,8 +804,9 @@ static const char *operand(Printer *p, const Node *n, int *stride)
     if (n->op == OP_PARAMETER)
         return use_tensor(p, n->tensor, false);
     if (!p->step->stored[n->id] || p->step->parts[n->id] > 1)
-        internal_error("cuda: an operand of a contraction without an array");
-    return bind(p, n, NULL, false);
+        internal_error("cuda: operand %s of a contraction without an array (%d shares)",
+                       op_table[n->op].name, p->step->parts[n->id]);
+    return use_array(p, n, false);
 }
 
 /* The lambda that finds x of a convolution: filter place (k, l), channel i, output place `pq`. */
@@ -993,7 +997,7 @@ static void print_weight(Printer *p)
     const char *epilogue =
         arena_printf("                store_quad(%s + ((int)blockIdx.z * ROWS + f) * %d + n,\n"
                      "                           product, COLUMNS - n);\n",
-                     bind(p, n, NULL, true), cuda_row(&n->type));
+                     use_array(p, n, true), cuda_row(&n->type));
     const char *wish = arena_printf("weight_gradient_%lldx%lld", (long long)r.shape.rows,
                                     (long long)r.shape.columns);
     print_product(p, &r, &t, wish, epilogue);
@@ -1016,8 +1020,8 @@ static void print_fill(Printer *p)
         batch = p->step->schedule->graph->batch_size;
     bool data = in->kind == INPUT_DATA;
     int draws = p->e->options->f64 ? 2 : 4;
-    bind_run(p);
-    const char *out = bind(p, n, NULL, true);
+    use_run(p);
+    const char *out = use_array(p, n, true);
     set_launch(p->stage, blocks_of(batch, 128), data ? 1 : blocks_of(in->width, draws), 1, 128);
     const char *body =
         data ? arena_printf(
@@ -1033,7 +1037,7 @@ static void print_fill(Printer *p)
 static void print_report(Printer *p)
 {
     const Step *step = p->step->schedule->step;
-    bind_run(p);
+    use_run(p);
     set_launch(p->stage, 1, 1, 1, 1);
     p->outer = p->inner = "    ";
     for (int k = 0; k < step->output_count; k++) {

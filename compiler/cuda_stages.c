@@ -4,7 +4,7 @@
  * only arrays of earlier stages. A kernel of the schedule becomes a contraction with its
  * element-wise epilogue, or element-wise work, and one launch for each kind of reduction of its
  * body: those read stored values, and recompute what is cheap. */
-#include "cuda.h"
+#include "target_cuda.h"
 
 #include <string.h>
 
@@ -133,10 +133,24 @@ static StageKind stage_kind(const Kernel *kernel)
     return STAGE_ELEMENT;
 }
 
+/* A constant that a contraction reads is an array like its other operands. */
+static void store_constant(Lowering *l, Node *n)
+{
+    if (n->op != OP_CONSTANT || l->step->stored[n->id])
+        return;
+    l->step->stored[n->id] = true;
+    add_node(add_stage(l->step,
+                       (Stage){.kind = STAGE_ELEMENT, .batch = n->type.batch, .space = n->type}),
+             n);
+}
+
 static void lower_kernel(Lowering *l, const Kernel *kernel)
 {
     Stage *host = NULL;
-    if (kernel->root) {
+    const Node *root = kernel->root;
+    for (int k = 0; root && op_table[root->op].kind == CLASS_CONTRACT && k < 2; k++)
+        store_constant(l, root->inputs[k]);
+    if (root) {
         host = add_stage(l->step, (Stage){.kind = stage_kind(kernel),
                                           .batch = kernel->root->type.batch,
                                           .space = kernel->root->type,
@@ -213,8 +227,8 @@ void cuda_place(CudaStep *step)
     for (int k = 0; k < step->stage_count; k++) {
         const Stage *stage = step->stages[k];
         for (int i = 0; i < stage->binding_count; i++)
-            if (!stage->bindings[i].place)
-                find_storage(step, stage->bindings[i].key, k)->last = k;
+            if (stage->bindings[i].space == CUDA_WORK)
+                find_storage(step, stage->bindings[i].node, k)->last = k;
     }
     for (int k = 0; k < step->storage_count; k++) {
         Storage *storage = &step->storage[k];

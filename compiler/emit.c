@@ -4,7 +4,7 @@
  * Needs: a checked model. Guarantees: the same model gives the same bytes; no text of the user
  * reaches the code except as octal-escaped literals in program.c; no date, path, user or host in
  * any file.                                           */
-#include "cuda.h"
+#include "target_cuda.h"
 
 #include <string.h>
 

@@ -7,6 +7,7 @@
 #ifndef GAGAC_PROGRAM_H
 #define GAGAC_PROGRAM_H
 
+#include "cuda_space.h"
 #include "real.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,13 +134,6 @@ typedef struct ProgramKernel { /* one numbered kernel of the generated code, for
 typedef struct ImageRuntime ImageRuntime;
 
 /* ---------------------------------------------------------------- the same training on a GPU */
-typedef enum CudaSpace { /* what an argument of a kernel points to */
-    CUDA_STATE,          /* the state block, the same layout as on the host */
-    CUDA_WORK,           /* the GPU's own work block */
-    CUDA_RUN,            /* the CudaRun of cuda_run.h */
-    CUDA_UPDATE          /* no pointer: the number of the update in the iteration, an int */
-} CudaSpace;
-
 typedef struct CudaArgument {
     CudaSpace space;
     size_t offset; /* in reals */

@@ -1,8 +1,8 @@
 /* fake_cuda.c -- a driver and an NVRTC of the tests' own, in one library: kernels are compiled for
  * the host and run thread by thread, each a fiber.
  *
- * It checks less than the PTX virtual machine (tests/ptxvm) and needs no toolkit: the host's side of
- * a GPU training, and what the kernels compute. FAKE_FAIL=NAME:N[:ERROR] lets the N-th call of a
+ * It checks less than the PTX virtual machine (tests/ptxvm) and needs no toolkit: the host's side
+ * of a GPU training, and what the kernels compute. FAKE_FAIL=NAME:N[:ERROR] lets the N-th call of a
  * function fail; FAKE_LOG=FILE lists the calls; FAKE_MEMORY=BYTES is what the GPU has. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -42,11 +42,11 @@ static int failing(const char *name)
     return counts[k] == number ? (*rest == ':' ? atoi(rest + 1) : 719) : 0;
 }
 
-#define CALL(name)                      \
-    do {                                \
-        int error_ = failing(#name);    \
-        if (error_)                     \
-            return error_;              \
+#define CALL(name)                   \
+    do {                             \
+        int error_ = failing(#name); \
+        if (error_)                  \
+            return error_;           \
     } while (0)
 
 /* ---------------------------------------------------------------- NVRTC: the texts are the code */
@@ -175,10 +175,7 @@ static int current;
 static Kernel *running;
 static uint64_t arguments[MAX_ARGUMENTS];
 
-void fake_barrier(void)
-{
-    swapcontext(&fibers[current].context, &scheduler);
-}
+void fake_barrier(void) { swapcontext(&fibers[current].context, &scheduler); }
 
 static void run_fiber(void)
 {
@@ -240,7 +237,8 @@ static void run_node(const Node *node)
 static const char prelude[] =
     "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"
     "struct Three { unsigned x, y, z; };\n"
-    "extern \"C\" { extern struct FakePlace { Three thread, block, block_size, grid; } fake_place;\n"
+    "extern \"C\" { extern struct FakePlace { Three thread, block, block_size, grid; } "
+    "fake_place;\n"
     "void fake_barrier(void); }\n"
     "#define threadIdx fake_place.thread\n#define blockIdx fake_place.block\n"
     "#define blockDim fake_place.block_size\n#define __global__\n#define __device__\n"
@@ -409,7 +407,8 @@ static void *compile(const char *image)
     }
     snprintf(command, sizeof command,
              "cd %s && g++ -x c++ -std=gnu++17 -O1 -ffp-contract=off -w -fPIC -shared -o model.so "
-             "model.cu", folder);
+             "model.cu",
+             folder);
     int status = system(command);
     snprintf(path, sizeof path, "%s/model.so", folder);
     void *library = status == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
@@ -561,7 +560,8 @@ int cuEventDestroy_v2(void *event)
 }
 int cuGetErrorName(int error, const char **name)
 {
-    *name = error == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : error == 719 ? "CUDA_ERROR_LAUNCH_FAILED"
-                                                                  : NULL;
+    *name = error == 2     ? "CUDA_ERROR_OUT_OF_MEMORY"
+            : error == 719 ? "CUDA_ERROR_LAUNCH_FAILED"
+                           : NULL;
     return *name ? 0 : 1;
 }

@@ -1,9 +1,12 @@
-/* cuda.h -- shared by the files that print the CUDA target: cuda_stages.c, cuda_print.c,
+/* target_cuda.h -- shared by the files that print the CUDA target: cuda_stages.c, cuda_print.c,
  * cuda_emit.c. */
-#ifndef GAGAC_CUDA_H
-#define GAGAC_CUDA_H
+#ifndef GAGAC_TARGET_CUDA_H
+#define GAGAC_TARGET_CUDA_H
 
 #include "emit.h"
+
+#include "../runtime/cuda_load.h"
+#include "../runtime/cuda_space.h"
 
 enum { QUAD = 4 }; /* samples a thread handles at once */
 
@@ -20,9 +23,10 @@ typedef enum StageKind {
 } StageKind;
 
 typedef struct CudaBinding { /* a parameter of a kernel */
-    const void *key;         /* Node or Tensor */
+    CudaSpace space;
+    const Tensor *tensor; /* CUDA_STATE */
+    const Node *node;     /* CUDA_WORK: the value whose array it is */
     const char *name;
-    const char *place; /* of a tensor, or of the control block: its CudaArgument in C; else NULL */
     bool written;
 } CudaBinding;
 
@@ -74,6 +78,13 @@ void cuda_print(Emitter *e, CudaStep *step, Stage *stage);
 int cuda_row(const Type *type); /* reals between rows of an array of the work block */
 
 /* ---------------------------------------------------------------- cuda_emit.c */
+/* The text of all kernels of these steps, which get their places. batch_base: where arrays of the
+ * batch begin in the work block, in reals; work_size: its size. */
+const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
+                         int count, size_t *batch_base, size_t *work_size);
+enum { CUDA_TEXTS = 10 };
+/* That text and all that it includes, for NVRTC; their number, CUDA_TEXTS. */
+int cuda_texts(const char *model, CudaText *texts);
 /* src/model.cu for NVRTC and src/cuda.c with its tables, added to the files. */
 void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOptions *options);
 
