@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { SAMPLER_BATCH = 16 }; /* samples at once in the wide order; the rest one by one */
+
 /* ---------------------------------------------------------------- heads */
 /* The config's base name if it is harmless in a comment. */
 static const char *safe_name(const Model *model)
@@ -152,7 +154,7 @@ static void emit_wide_work(Text *out, const Graph *g, Plan *const plans[])
 {
     size_t values = 16;
     int64_t packed = 16;
-    for (int k = 0; k < g->step_count; k++) {
+    for (int k = 0; k < g->step_count - 1; k++) {
         values = plans[k]->wide_size > values ? plans[k]->wide_size : values;
         packed = packed_reals(plans[k]) > packed ? packed_reals(plans[k]) : packed;
     }
@@ -264,6 +266,14 @@ static const char *emit_training(const Model *model, const Graph *g, Plan *const
 }
 
 /* ---------------------------------------------------------------- generator.c */
+static Plan *plan_wide_sampler(const Model *model, int batch)
+{
+    Graph *g = sample_build(model, batch);
+    return plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
+}
+
+static Plan *plan_sampler_of_one(const Model *model) { return plan_wide_sampler(model, 1); }
+
 static const char *emit_generator(const Model *model, const Graph *g, Plan *const plans[],
                                   const EmitOptions *options)
 {
@@ -276,10 +286,11 @@ static const char *emit_generator(const Model *model, const Graph *g, Plan *cons
             e.profiled += plans[k]->schedule->sections[j].count;
     emit_head(&out, model, "generator.c", "Rows from the generator, tile by tile.");
     text_add(&out, " *   %.6g GFLOP for a million rows\n",
-             p->schedule->flops / g->batch_size * 1e-3);
+             p->schedule->flops / p->schedule->graph->batch_size * 1e-3);
     emit_includes(&out, options);
     if (options->order == ORDER_WIDE) {
-        emit_wide_sample(&out, &e, p);
+        const Plan *wide[] = {p, plan_sampler_of_one(model)};
+        emit_wide_sample(&out, &e, wide, 2);
         return text_of(&out);
     }
     text_add(&out, "\nenum { BT = %d }; /* samples of a tile */\n\n", p->schedule->lanes);
@@ -299,6 +310,8 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     for (int k = 0; k < g->step_count; k++)
         plans[k] = plan_buffers(schedule_step(g, &g->steps[k], options->order),
                                 options->order == ORDER_WIDE);
+    if (options->order == ORDER_WIDE)
+        plans[g->step_count - 1] = plan_wide_sampler(model, SAMPLER_BATCH);
     SamplerTexts sampler = emit_sampler(model, g, options);
     EmittedFiles files = {arena_alloc(16 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));

@@ -147,7 +147,8 @@ void emit_buffers(Text *out, const Plan *plan,
 
 /* ---------------------------------------------------------------- emit_wide.c: the wide order */
 void emit_wide_step(Text *out, Emitter *e, const Plan *p);
-void emit_wide_sample(Text *out, Emitter *e, const Plan *p);
+/* plans: of the same sampler for batches of different size, the largest first, then 1. */
+void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int count);
 
 /* ---------------------------------------------------------------- emit_contraction.c */
 enum { MAX_WIDE_PASSES = 8 };

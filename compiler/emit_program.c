@@ -138,7 +138,7 @@ static void emit_kernel_table(Text *out, const Graph *g, Plan *const plans[])
         for (int i = 0; i < s->section_count; i++)
             for (int j = 0; j < s->sections[i].count; j++) {
                 const Kernel *kernel = s->sections[i].kernels[j];
-                double flops = kernel_flops(s, kernel) / (sample ? g->batch_size : 1);
+                double flops = kernel_flops(s, kernel) / (sample ? s->graph->batch_size : 1);
                 text_add(&rows, "    {\"%s k%d\", \"%s\", %d, %s, SECONDS(%d)},\n", s->step->name,
                          kernel->number, kernel_sentence(plans[k], kernel), clamp ? -1 : update,
                          number(flops), count);
@@ -272,9 +272,10 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
         g->tensor_count, wide ? "0" : "THREAD_SCRATCH", updates,
         clamp ? "before_iteration" : "NULL",
         model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
-        wide ? "sizeof(struct work)"
+        wide ? arena_printf("%lld * sizeof(real)",
+                            (long long)sampler_plan->wide_size + packed_reals(sampler_plan))
              : arena_printf("%zu * sizeof(real)", sampler_plan->scratch_size),
-        number(sampler_plan->schedule->flops / g->batch_size),
+        number(sampler_plan->schedule->flops / sampler_plan->schedule->graph->batch_size),
         options->cuda ? "    .cuda = &cuda_program,\n" : "");
     return text_of(&out);
 }

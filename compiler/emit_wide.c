@@ -292,6 +292,7 @@ typedef struct Wide { /* a step in the making */
     Text cases, steps; /* the passes; and the calls that run them in order */
     int case_count;
     bool direct; /* the sampler: passes are called where they stand */
+    bool silent; /* without clocks */
 } Wide;
 
 static int parts_of(const Pass *pass)
@@ -312,7 +313,9 @@ static void add_pass(Wide *w, const Kernel *kernel, const char *statement, int p
 {
     int number = w->e->profiled + kernel->number;
     if (w->direct) {
-        text_add(&w->steps, "    KERNEL(%d);\n    %s\n", number, statement);
+        if (!w->silent)
+            text_add(&w->steps, "    KERNEL(%d);\n", number);
+        text_add(&w->steps, "    %s\n", statement);
         return;
     }
     text_add(&w->cases, "    case %d:\n        KERNEL(%d);\n        %s\n        break;\n",
@@ -406,7 +409,8 @@ static void add_fill(Wide *w, const Kernel *kernel)
 {
     const Step *step = w->plan->schedule->step;
     int k = input_number(step, kernel->root->input);
-    const char *range = w->direct ? "BATCH, first, live" : "BATCH, 0, BATCH";
+    int batch = w->plan->schedule->graph->batch_size;
+    const char *range = arena_printf(w->direct ? "%d, first, live" : "%d, 0, BATCH", batch);
     add_pass(w, kernel,
              arena_printf("fill_wide(s->batch, %d, &%s_inputs[%d], AT(%zu), %s);", k, step->name, k,
                           plan_buffer(w->plan, kernel->root)->offset, range),
@@ -494,36 +498,57 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
     e->profiled += s->sections[0].count;
 }
 
-void emit_wide_sample(Text *out, Emitter *e, const Plan *p)
+static int plan_batch(const Plan *p) { return p->schedule->graph->batch_size; }
+
+/* The kernels of one batch size; the clocks are those of the first. */
+static void emit_sampler_batch(Text *out, Emitter *e, const Plan *p, bool clocks)
 {
     const Schedule *s = p->schedule;
     const Node *rows = s->step->outputs[0];
-    int numbers = (int)type_size(&rows->type);
-    Wide w = {.out = out, .e = e, .plan = p, .direct = true};
+    int batch = plan_batch(p), numbers = (int)type_size(&rows->type);
+    Wide w = {.out = out, .e = e, .plan = p, .direct = true, .silent = !clocks};
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
     flush_functions(out, e);
     text_add(out,
-             "struct sample { /* one request */\n    struct generator *generator;\n"
-             "    struct state *state;\n    real *values;\n    real *packed;\n"
-             "    const Batch *batch;\n};\n\n"
-             "static void sample_batch(struct sample *s, long first, int live, int thread)\n{\n"
-             "    PROFILE(thread);\n%s    KERNEL(-1);\n}\n\n",
-             text_of(&w.steps));
+             "static void sample_%d(struct sample *s, long first, int live, real *out, int "
+             "thread)\n{\n    s->packed = s->values + %zu;\n    PROFILE(thread);\n%s%s"
+             "    for (int k = 0; k < live; k++)\n        for (int f = 0; f < %d; f++)\n"
+             "            out[(long)k * %d + f] = s->values[%zu + (size_t)f * %d + (size_t)k];\n"
+             "}\n\n",
+             batch, p->wide_size, text_of(&w.steps), clocks ? "    KERNEL(-1);\n" : "", numbers,
+             numbers, plan_buffer(p, rows)->offset, batch);
+    if (clocks)
+        e->profiled += s->sections[0].count;
+}
+
+void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int count)
+{
+    int numbers = (int)type_size(&plans[0]->schedule->step->outputs[0]->type);
+    text_append(out, "struct sample { /* one request */\n    struct generator *generator;\n"
+                     "    struct state *state;\n    real *values;\n    real *packed;\n"
+                     "    const Batch *batch;\n};\n\n");
+    Text choices = {0};
+    for (int k = 0; k < count; k++) {
+        emit_sampler_batch(out, e, plans[k], k == 0);
+        int batch = plan_batch(plans[k]);
+        text_add(&choices,
+                 "%s            sample_%d(&s, first, rest < %d ? rest : %d, out, "
+                 "request->thread), first += %d;\n",
+                 k == 0           ? arena_printf("        if (rest > %d)\n", batch / 2)
+                 : k == count - 1 ? "        else\n"
+                                  : arena_printf("        else if (rest > %d)\n", batch / 2),
+                 batch, batch, batch, batch);
+    }
     text_add(out,
              "void sample(const real *generator, const real *state, void *work, const "
              "SampleRequest *request)\n{\n"
              "    const Batch batch = {.seed = request->seed, .sample_offset = request->first,\n"
              "        .given = {request->latent, request->condition}};\n"
-             "    real *const values = work;\n"
              "    struct sample s = {(struct generator *)(uintptr_t)generator,\n"
-             "        (struct state *)(uintptr_t)state, values, values + VALUES, &batch};\n"
-             "    for (int first = 0; first < request->count; first += BATCH) {\n"
-             "        const int live = request->count - first < BATCH ? request->count - first : "
-             "BATCH;\n        sample_batch(&s, first, live, request->thread);\n"
-             "        for (int k = 0; k < live; k++)\n            for (int f = 0; f < %d; f++)\n"
-             "                request->out[(long)(first + k) * %d + f] = values[%zu + f * BATCH + "
-             "k];\n    }\n}\n",
-             numbers, numbers, plan_buffer(p, rows)->offset);
-    e->profiled += s->sections[0].count;
+             "        (struct state *)(uintptr_t)state, work, NULL, &batch};\n"
+             "    for (int first = 0; first < request->count;) {\n"
+             "        const int rest = request->count - first;\n"
+             "        real *const out = request->out + (long)first * %d;\n%s    }\n}\n",
+             numbers, text_of(&choices));
 }

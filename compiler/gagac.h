@@ -501,7 +501,8 @@ Node *generator_loss(Graph *g, Node *fake, Node *label_real);
 Node *gradient_penalty(Graph *g, Node *score, Node *at);
 /* Adds to the step one update of every parameter of the module, down the gradient of the loss. */
 void module_update(Graph *g, Step *step, Module *module, Node *loss, const Optimiser *optimiser);
-Graph *steps_build(const Model *model); /* all steps, simplified */
+Graph *steps_build(const Model *model);             /* all steps, simplified */
+Graph *sample_build(const Model *model, int batch); /* the sampler alone, for another batch */
 
 /* ---------------------------------------------------------------- schedule.c: phases and kernels
  */

@@ -143,7 +143,8 @@ static bool *find_inner_concats(const Graph *g, const Order *order, const int *u
     for (int k = 0; k < order->count; k++) {
         const Node *n = order->nodes[k];
         for (int j = 0; j < 2 && n->op == OP_CONCAT; j++)
-            inner_uses[n->inputs[j]->id] += n->inputs[j]->op == OP_CONCAT;
+            inner_uses[n->inputs[j]->id] +=
+                n->inputs[j]->op == OP_CONCAT && n->inputs[j]->axis == n->axis;
     }
     for (int k = 0; k < order->count; k++) {
         int id = order->nodes[k]->id;

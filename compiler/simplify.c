@@ -171,6 +171,8 @@ static Node *simplify_reduce(Graph *g, Node *n)
     double extent = batch ? g->batch_size : a->type.dims[n->axis];
     if (a->op == OP_CONSTANT)
         return node_constant(g, a->value * extent, n->type);
+    if (!batch && extent == 1 && (a->type.batch || a->type.rank == 1 || type_size(&a->type) == 1))
+        return node_reshape(g, a, n->type);
     if (batch ? a->op == OP_EXPAND_BATCH : a->op == OP_EXPAND && a->axis == n->axis)
         return node_scale(g, a->inputs[0], extent);
     if (split_scale(a, &rest, &factor))

@@ -346,3 +346,14 @@ Graph *steps_build(const Model *model)
         simplify_step(g, &g->steps[k]);
     return g;
 }
+
+Graph *sample_build(const Model *model, int batch)
+{
+    Graph *g = graph_new(model, batch);
+    Builder b = {.g = g, .model = model};
+    b.generator = module_new(g, &model->generator);
+    g->steps = arena_alloc(sizeof(Step));
+    build_sample(&b, &g->steps[g->step_count++]);
+    simplify_step(g, &g->steps[0]);
+    return g;
+}
