@@ -81,16 +81,38 @@ static void require(const Device *device, CudaResult result, const char *call, c
 #define REQUIRE(call, arguments, what) require(device, device->cuda.call arguments, #call, what)
 
 /* ---------------------------------------------------------------- memory */
-/* The largest batch whose work fits where this one's does not, for the message. */
-static long long fitting_batch(const Device *device, size_t free_bytes)
+static double mebibytes(size_t bytes) { return (double)bytes / 1048576; }
+
+/* Bytes that do not grow with the batch. */
+static size_t fixed_bytes(const Device *device)
 {
-    const Program *program = device->program;
-    double fixed = (double)program->state_size * sizeof(real) + RESERVE;
-    double work = (double)device->code->work_size * sizeof(real);
-    double batch = ((double)free_bytes - fixed) / work * program->batch_size;
-    return batch < 1                      ? 0
-           : batch >= program->batch_size ? program->batch_size - 1
-                                          : (long long)batch;
+    size_t rows = (size_t)CHUNK * (size_t)device->updates;
+    return device->program->state_size * sizeof(real) + sizeof(CudaRun) +
+           rows * (sizeof(CudaFacts) + CUDA_OUTPUTS * sizeof(double));
+}
+
+static size_t needed_bytes(const Device *device)
+{
+    return fixed_bytes(device) + device->code->work_size * sizeof(real);
+}
+
+/* False, with what is needed, what there is and which batch would fit. */
+static bool report_memory(const Device *device, size_t free_bytes, size_t total, const char *what,
+                          size_t bytes, Error *error)
+{
+    int batch = device->program->batch_size;
+    double room = (double)(free_bytes + device->memory) - (double)fixed_bytes(device);
+    double fits = room / ((double)device->code->work_size * sizeof(real)) * batch;
+    char hint[96] = "the nets alone do not fit";
+    if (fits >= 1) {
+        snprintf(hint, sizeof hint, "a batch_size of about %d would fit",
+                 fits < batch ? (int)fits : batch - 1);
+    }
+    return error_set(error, EXIT_DEVICE, hint,
+                     "%s is out of memory: the %s needs %.1f MiB, the training %.1f MiB in all; "
+                     "%.1f of its %.1f MiB are free",
+                     device->name, what, mebibytes(bytes), mebibytes(needed_bytes(device)),
+                     mebibytes(free_bytes), mebibytes(total));
 }
 
 static bool take(Device *device, CudaPointer *place, size_t bytes, const char *what, Error *error)
@@ -100,21 +122,14 @@ static bool take(Device *device, CudaPointer *place, size_t bytes, const char *w
         return false;
     }
     CudaResult result = device->cuda.cuMemAlloc_v2(place, bytes > 0 ? bytes : 1);
-    if (result == CUDA_OUT_OF_MEMORY) {
-        char hint[96];
-        snprintf(hint, sizeof hint, "a batch_size of about %lld would fit",
-                 fitting_batch(device, free_bytes + device->memory));
-        *place = 0;
-        return error_set(error, EXIT_DEVICE, hint,
-                         "%s has %zu MiB free of %zu; the %s of this training needs %zu MiB",
-                         device->name, free_bytes >> 20, total >> 20, what, bytes >> 20);
+    if (result == CUDA_OK) {
+        device->memory += bytes;
+        return true;
     }
-    if (!check(device, result, "cuMemAlloc_v2", what, error)) {
-        *place = 0;
-        return false;
-    }
-    device->memory += bytes;
-    return true;
+    *place = 0;
+    return result == CUDA_OUT_OF_MEMORY
+               ? report_memory(device, free_bytes, total, what, bytes, error)
+               : check(device, result, "cuMemAlloc_v2", what, error);
 }
 
 static bool take_host(Device *device, void *place, size_t bytes, Error *error)
@@ -134,7 +149,7 @@ static bool take_memory(Device *device, Error *error)
     size_t work = device->code->work_size * sizeof(real);
     return take(device, &device->state, device->program->state_size * sizeof(real), "state",
                 error) &&
-           take(device, &device->work, work, "work", error) &&
+           take(device, &device->work, work, "work block", error) &&
            take(device, &device->facts, rows * sizeof(CudaFacts), "control block", error) &&
            take(device, &device->outputs, rows * CUDA_OUTPUTS * sizeof(double), "losses", error) &&
            take(device, &device->run, sizeof(CudaRun), "control block", error) &&

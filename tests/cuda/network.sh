@@ -1,6 +1,8 @@
 # network.sh -- for the tests of the GPU target: the tests' own driver (fake_cuda.c) unless
 # GAGAC_LIBCUDA names another, a small network compiled to made/, and data photons.npy.
-export GAGAC_LIBCUDA="${GAGAC_LIBCUDA:-$FAKE_CUDA}" GAGAC_LIBNVRTC="${GAGAC_LIBNVRTC:-$FAKE_CUDA}"
+if [ -z "${GAGAC_LIBCUDA-}" ]; then
+    export GAGAC_LIBCUDA="$FAKE_CUDA" GAGAC_LIBNVRTC="$FAKE_CUDA"
+fi
 cat >network.json <<'END'
 {
     "model": "v3", "activation": "leaky_relu", "keys": "Ekine X Y dX dY dZ", "z_dim": 3,

@@ -24,12 +24,12 @@ static void *library;
 // A function by its name with the header's macros applied, of the header's type.
 #define NAME_(x) #x
 #define NAME(x) NAME_(x)
-#define FUNCTION(name)                                                                             \
-    __typeof__(&name) p_##name = NULL;                                                             \
-    {                                                                                              \
-        void *found = dlsym(library, NAME(name));                                                  \
-        assert_non_null(found);                                                                    \
-        memcpy(&p_##name, &found, sizeof found);                                                   \
+#define FUNCTION(name)                            \
+    __typeof__(&name) p_##name = NULL;            \
+    {                                             \
+        void *found = dlsym(library, NAME(name)); \
+        assert_non_null(found);                   \
+        memcpy(&p_##name, &found, sizeof found);  \
     }
 
 static void error_values(void **state)
@@ -140,7 +140,8 @@ static const char *const ptx =
     ".shared .align 16 .b8 s[100];\n mov.u32 %r3, s;\n"
     "ld.param.u64 %rd1, [p]; ld.param.u32 %r1, [n];\n"
     "mov.u32 %r2, %tid.x; mul.wide.u32 %rd2, %r2, 4; add.s64 %rd1, %rd1, %rd2;\n"
-    "setp.ne.u32 %p, %r2, 0; @%p bra $L; st.shared.u32 [%r3+96], 1; st.global.u32 [%rd1], %r1;\n$L: ret;\n}\n";
+    "setp.ne.u32 %p, %r2, 0; @%p bra $L; st.shared.u32 [%r3+96], 1; st.global.u32 [%rd1], "
+    "%r1;\n$L: ret;\n}\n";
 
 static void module_and_launch(void **state)
 {
@@ -200,12 +201,10 @@ static void module_and_launch(void **state)
     assert_int_equal(value, 100);
     assert_int_equal(p_cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_BINARY_VERSION, function), 0);
     assert_int_equal(value, 90);
-    assert_int_equal(p_cuFuncSetAttribute(
-                         function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 100000),
-                     0);
-    assert_int_equal(p_cuFuncGetAttribute(
-                         &value, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, function),
-                     0);
+    assert_int_equal(
+        p_cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 100000), 0);
+    assert_int_equal(
+        p_cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, function), 0);
     assert_int_equal(value, 100000);
     assert_int_equal(p_cuOccupancyMaxActiveBlocksPerMultiprocessor(&value, function, 64, 100000),
                      0);

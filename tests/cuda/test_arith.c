@@ -19,23 +19,39 @@ static const char *const maths =
 static double reference(int row, double a)
 {
     switch (row) {
-    case 0: return exp(a);
-    case 1: return log((double)(fabsf((float)a) + 0.1f));
-    case 2: return sin((double)((float)a * 100.f));
-    case 3: return cos((double)((float)a * 1e5f));
-    case 4: return tanh(a);
-    case 5: return pow(fabs(a), (double)1.3f);
-    case 6: return erf(a);
-    case 7: return sqrt(fabs(a));
-    case 8: return a / (a * a + 0.5);
-    case 9: return 1 / sqrt(fabs(a) + 1);
-    case 10: return fmod((double)((float)a * 10.f), (double)0.7f);
-    case 11: return log1p(exp(-fabs(a)));
-    case 12: return exp(a);
-    case 13: return atan2(a, 2);
-    case 14: return rint((double)((float)a * 3.f)) + floor(a) + ceil(a) +
-                    trunc((double)((float)a * 7.f));
-    default: return fmin(a, 0.25) + fmax(a, -0.5);
+    case 0:
+        return exp(a);
+    case 1:
+        return log((double)(fabsf((float)a) + 0.1f));
+    case 2:
+        return sin((double)((float)a * 100.f));
+    case 3:
+        return cos((double)((float)a * 1e5f));
+    case 4:
+        return tanh(a);
+    case 5:
+        return pow(fabs(a), (double)1.3f);
+    case 6:
+        return erf(a);
+    case 7:
+        return sqrt(fabs(a));
+    case 8:
+        return a / (a * a + 0.5);
+    case 9:
+        return 1 / sqrt(fabs(a) + 1);
+    case 10:
+        return fmod((double)((float)a * 10.f), (double)0.7f);
+    case 11:
+        return log1p(exp(-fabs(a)));
+    case 12:
+        return exp(a);
+    case 13:
+        return atan2(a, 2);
+    case 14:
+        return rint((double)((float)a * 3.f)) + floor(a) + ceil(a) +
+               trunc((double)((float)a * 7.f));
+    default:
+        return fmin(a, 0.25) + fmax(a, -0.5);
     }
 }
 
@@ -54,8 +70,8 @@ static void functions_of_float(void **state)
             double want = reference(row, (double)x[i]);
             double error = fabs((double)y[row * N + i] - want) / (fabs(want) + 1e-3);
             if (error > 2e-6)
-                fail_msg("function %d of %g: %g, not %g", row, (double)x[i],
-                         (double)y[row * N + i], want);
+                fail_msg("function %d of %g: %g, not %g", row, (double)x[i], (double)y[row * N + i],
+                         want);
         }
 }
 
@@ -118,23 +134,22 @@ static void integers(void **state)
             permuted |= (uint32_t)(both >> (8 * selectors[i]) & 255) << (8 * i);
         assert_int_equal(y[t], a / (b | 1) + a % (b | 1));
         assert_int_equal((uint32_t)y[64 + t], u / (v | 1) + u % (v | 1));
-        assert_int_equal((uint32_t)y[128 + t],
-                         (uint32_t)(__builtin_popcount(u) + (v ? __builtin_clz(v) : 32) +
-                                    __builtin_ffs(a)) +
-                             reversed);
-        assert_int_equal((uint32_t)y[192 + t], (uint32_t)((uint64_t)u * v >> 32) +
-                                                   (uint32_t)((int64_t)a * b >> 32));
+        assert_int_equal(
+            (uint32_t)y[128 + t],
+            (uint32_t)(__builtin_popcount(u) + (v ? __builtin_clz(v) : 32) + __builtin_ffs(a)) +
+                reversed);
+        assert_int_equal((uint32_t)y[192 + t],
+                         (uint32_t)((uint64_t)u * v >> 32) + (uint32_t)((int64_t)a * b >> 32));
         assert_int_equal((uint32_t)y[256 + t], permuted ^ (v << 7 | u >> 25));
         assert_int_equal((uint32_t)y[320 + t],
                          (uint32_t)(a >> (v & 31)) + (u >> (u & 31)) + (u << (v & 15)));
-        assert_int_equal((uint32_t)y[384 + t],
-                         (uint32_t)(a < b ? a : b) ^ (u > v ? u : v) ^
-                             (a < 0 ? 0 - u : u) ^ (uint32_t)(signed char)a ^ (uint32_t)(short)b);
+        assert_int_equal((uint32_t)y[384 + t], (uint32_t)(a < b ? a : b) ^ (u > v ? u : v) ^
+                                                   (a < 0 ? 0 - u : u) ^ (uint32_t)(signed char)a ^
+                                                   (uint32_t)(short)b);
         assert_int_equal((uint32_t)y[448 + t], (u & v) | ((~u & 0x55aa) ^ (v | 7)));
         uint64_t product = (uint64_t)u * v + (uint64_t)((int64_t)a * b) + (w[t] >> (u & 63));
         assert_true(z[t] == product);
-        __extension__ unsigned __int128 wide =
-            (unsigned __int128)w[64 + t] * 0x9e3779b97f4a7c15ull;
+        __extension__ unsigned __int128 wide = (unsigned __int128)w[64 + t] * 0x9e3779b97f4a7c15ull;
         assert_true(z[64 + t] == ((uint64_t)(wide >> 64) ^ w[64 + t] / (v | 1)));
     }
 }
@@ -181,7 +196,8 @@ static void globals_and_constants(void **state)
         "__constant__ float table[4] = {1.f, 2.5f, -3.f, 4.f}; __device__ int counter = 5;"
         "__device__ float big[2][3] = {{1, 2, 3}, {4, 5, 6}};"
         "extern \"C\" __global__ void k(float *y, int n) { int t = threadIdx.x;"
-        "  switch (t % 5) { case 0: y[t] = table[t & 3]; break; case 1: y[t] = big[1][t % 3]; break;"
+        "  switch (t % 5) { case 0: y[t] = table[t & 3]; break; case 1: y[t] = big[1][t % 3]; "
+        "break;"
         "  case 2: y[t] = n; break; case 3: y[t] = -n; break; default: y[t] = 7; }"
         "  if (t == 0) counter += n; }";
     float y[32], table[4] = {1, 2.5f, -3, 8};
@@ -284,9 +300,12 @@ int main(void)
 {
     vm_open();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(functions_of_float),     cmocka_unit_test(functions_of_double),
-        cmocka_unit_test(integers),               cmocka_unit_test(calls_and_local_arrays),
-        cmocka_unit_test(globals_and_constants),  cmocka_unit_test(half_types),
+        cmocka_unit_test(functions_of_float),
+        cmocka_unit_test(functions_of_double),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(calls_and_local_arrays),
+        cmocka_unit_test(globals_and_constants),
+        cmocka_unit_test(half_types),
         cmocka_unit_test(written_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

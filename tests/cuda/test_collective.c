@@ -55,7 +55,8 @@ static void atomics(void **state)
 {
     static const char *const text =
         "extern \"C\" __global__ void k(float *f, double *d, unsigned *u, unsigned long long *w) {"
-        "  int t = blockIdx.x * blockDim.x + threadIdx.x; __shared__ int s; if (!threadIdx.x) s = 0;"
+        "  int t = blockIdx.x * blockDim.x + threadIdx.x; __shared__ int s; if (!threadIdx.x) s = "
+        "0;"
         "  __syncthreads(); atomicAdd(&s, 1); __syncthreads();"
         "  atomicAdd(f, 0.5f); atomicAdd(d, 0.25); atomicAdd(u, s); atomicMax(u + 1, t);"
         "  atomicMin(u + 2, t); atomicXor(u + 3, 1u << (t & 31)); atomicInc(u + 4, 6);"
@@ -271,16 +272,16 @@ static void cooperative_grid(void **state)
         "__device__ unsigned count; __device__ void meet(unsigned goal) { __syncthreads();"
         "  if (!threadIdx.x) { __threadfence(); atomicAdd(&count, 1);"
         "    while (*(volatile unsigned *)&count < goal) ; __threadfence(); } __syncthreads(); }"
-        "extern \"C\" __global__ void k(int *x) { int b = blockIdx.x, t = threadIdx.x, n = gridDim.x;"
+        "extern \"C\" __global__ void k(int *x) { int b = blockIdx.x, t = threadIdx.x, n = "
+        "gridDim.x;"
         "  x[b * 32 + t] = b; meet(n); int v = x[(b + 1) % n * 32 + t]; meet(2 * n);"
         "  x[b * 32 + t] = v; }";
     int x[96];
     (void)state;
     DevicePtr dx = vm_put(NULL, sizeof x);
     void *kernel = vm_kernel(text, "k");
-    assert_int_equal(cu.cuLaunchCooperativeKernel(kernel, 3, 1, 1, 32, 1, 1, 0, NULL,
-                                                  (void *[]){&dx}),
-                     0);
+    assert_int_equal(
+        cu.cuLaunchCooperativeKernel(kernel, 3, 1, 1, 32, 1, 1, 0, NULL, (void *[]){&dx}), 0);
     assert_int_equal(cu.cuCtxSynchronize(), 0);
     vm_get(x, dx, sizeof x);
     for (int i = 0; i < 96; i++)
@@ -292,8 +293,8 @@ int main(void)
 {
     vm_open();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffles_and_votes), cmocka_unit_test(atomics),
-        cmocka_unit_test(matrices_bf16),      cmocka_unit_test(matrices_tf32_f16),
+        cmocka_unit_test(shuffles_and_votes),  cmocka_unit_test(atomics),
+        cmocka_unit_test(matrices_bf16),       cmocka_unit_test(matrices_tf32_f16),
         cmocka_unit_test(asynchronous_copies), cmocka_unit_test(last_block),
         cmocka_unit_test(cooperative_grid),
     };

@@ -194,7 +194,8 @@ static void planned_failures(void **state)
     if (!cu.ptxvm_reports)
         skip();
     void *function = NULL;
-    assert_int_equal(cu.cuGetProcAddress_v2("cuEventRecordWithFlags", &function, 13000, 0, NULL), 0);
+    assert_int_equal(cu.cuGetProcAddress_v2("cuEventRecordWithFlags", &function, 13000, 0, NULL),
+                     0);
     assert_non_null(function);
     assert_int_equal(cu.cuGetProcAddress_v2("cuNothing", &function, 13000, 0, NULL), 500);
     // PTXVM_FAIL below: the third call fails with 2, later ones do not
@@ -215,8 +216,8 @@ int main(void)
     setenv("PTXVM_FAIL", "cuMemHostRegister_v2:3:2", 1);
     vm_open();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameters), cmocka_unit_test(launch_limits),
-        cmocka_unit_test(refused_modules), cmocka_unit_test(capture),
+        cmocka_unit_test(parameters),         cmocka_unit_test(launch_limits),
+        cmocka_unit_test(refused_modules),    cmocka_unit_test(capture),
         cmocka_unit_test(events_and_queries), cmocka_unit_test(memory),
         cmocka_unit_test(planned_failures),
     };

@@ -1,4 +1,5 @@
-// Faults planted in kernels: each must be reported as what it is, the same kernels without them not.
+// Faults planted in kernels: each must be reported as what it is, the same kernels without them
+// not.
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <signal.h>
@@ -13,7 +14,8 @@ static const char *const network =
     "  __shared__ float tile[(FAULT == 12 ? 14 : 16) * S], hidden[16 * 17], part[2];"
     "  int t = threadIdx.x, lane = t & 31, warp = t >> 5, first = blockIdx.x * 16;"
     "  for (int i = t; i < 128; i += 64) { int r = i / 8, c = i % 8;"
-    "    tile[r * S + c] = (FAULT == 7 ? first + r <= n : first + r < n) ? x[(first + r) * 8 + c] : 0; }"
+    "    tile[r * S + c] = (FAULT == 7 ? first + r <= n : first + r < n) ? x[(first + r) * 8 + c] "
+    ": 0; }"
     "  if (FAULT == 5) { if (t < 16) __syncthreads(); }"
     "  if (FAULT == 16) { if (t < 16) __syncthreads(); else { extra[t] = 1; __syncthreads(); } }"
     "  if (FAULT != 1 && FAULT != 16) __syncthreads();"
@@ -22,7 +24,8 @@ static const char *const network =
     "    if (FAULT != 9 || i != 37) hidden[r * 17 + h] = fmaxf(s, 0); }"
     "  if (FAULT == 15) { if (t & 1) __syncthreads(); } else"
     "  if (FAULT != 2) __syncthreads();"
-    "  float s = 0, square = 0; if (t < 16) { for (int h = 0; h < 16; h++) s += hidden[t * 17 + h] * w[h];"
+    "  float s = 0, square = 0; if (t < 16) { for (int h = 0; h < 16; h++) s += hidden[t * 17 + h] "
+    "* w[h];"
     "    if (first + t < n) { y[first + t] = s; square = s * s; } }"
     "  if (FAULT == 6 && warp == 1) return;"
     "  if (FAULT == 17 && lane == 31) return;"
@@ -41,12 +44,14 @@ static const char *const tensor =
     "  for (int i = t; i < 128; i += 64) sa[i / 8 * 12 + i % 8] = a[i];"
     "  for (int i = t; i < 64; i += 64) sb[i] = b[i];"
     "  if (FAULT != 4) __syncthreads();"
-    "  float C[4] = {0}; auto R = [](float x) { return __float_as_uint(x); }; int f = FAULT == 8 ? 3 : 4;"
+    "  float C[4] = {0}; auto R = [](float x) { return __float_as_uint(x); }; int f = FAULT == 8 ? "
+    "3 : 4;"
     "  asm(\"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 \""
     "    \"{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\""
     "    : \"+f\"(C[0]), \"+f\"(C[1]), \"+f\"(C[2]), \"+f\"(C[3])"
     "    : \"r\"(R(sa[g * 12 + q])), \"r\"(R(sa[(g + 8) * 12 + q])), \"r\"(R(sa[g * 12 + q + f])),"
-    "      \"r\"(R(sa[(g + 8) * 12 + q + 4])), \"r\"(R(sb[q * 8 + g])), \"r\"(R(sb[(q + 4) * 8 + g])));"
+    "      \"r\"(R(sa[(g + 8) * 12 + q + 4])), \"r\"(R(sb[q * 8 + g])), \"r\"(R(sb[(q + 4) * 8 + "
+    "g])));"
     "  if (t < 32) for (int i = 0; i < 4; i++) c[(g + i / 2 * 8) * 8 + 2 * q + i % 2] = C[i]; }";
 
 // ---------------------------------------------------------------- what was reported
@@ -178,10 +183,10 @@ static void planted_faults(void **state)
     static const struct {
         int fault;
         const char *kind;
-    } faults[] = {{1, "race"},         {2, "race"},          {3, "race"},        {5, "divergence"},
-                  {6, "uninitialised"}, {7, "bounds"},        {9, "uninitialised"}, {10, "race"},
-                  {11, "race"},        {12, "bounds"},       {13, "race"},       {14, "deadlock"},
-                  {15, "race"},        {16, "divergence"},   {17, "deadlock"}};
+    } faults[] = {{1, "race"},          {2, "race"},        {3, "race"},          {5, "divergence"},
+                  {6, "uninitialised"}, {7, "bounds"},      {9, "uninitialised"}, {10, "race"},
+                  {11, "race"},         {12, "bounds"},     {13, "race"},         {14, "deadlock"},
+                  {15, "race"},         {16, "divergence"}, {17, "deadlock"}};
     (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         print_message("fault %d\n", faults[i].fault);
@@ -236,9 +241,11 @@ static void memory_faults(void **state)
          "  s[t] = x[t]; x[t] = s[t ^ 1]; }", // lanes of a warp are not ordered
          "race"},
         {"extern \"C\" __global__ void k(float *x) { __shared__ float s[32]; int t = threadIdx.x;"
-         "  s[t] = x[t]; __syncwarp(); float a = s[t ^ 1]; s[t] = a; x[t] = a; }", // write after read
+         "  s[t] = x[t]; __syncwarp(); float a = s[t ^ 1]; s[t] = a; x[t] = a; }", // write after
+                                                                                   // read
          "race"},
-        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x; x[t] = 1; __syncthreads();"
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x; x[t] = 1; "
+         "__syncthreads();"
          "  float a; asm volatile(\"ld.global.nc.f32 %0, [%1];\" : \"=f\"(a) : \"l\"(x + (t ^ 1)));"
          "  x[t + 32] = a; }",
          "constant"},
@@ -379,8 +386,8 @@ static void host_uses_device_address(void **state)
 // A copy on one stream, a kernel that needs it on another: an event orders them.
 static void streams_without_event(void **state)
 {
-    static const char *const text =
-        "extern \"C\" __global__ void k(const float *x, float *y) { y[threadIdx.x] = x[threadIdx.x]; }";
+    static const char *const text = "extern \"C\" __global__ void k(const float *x, float *y) { "
+                                    "y[threadIdx.x] = x[threadIdx.x]; }";
     float y[64];
     void *copies, *kernels, *memory, *event;
     (void)state;
@@ -416,11 +423,16 @@ int main(void)
     if (!cu.ptxvm_reports)
         return 77; // a real device reports nothing
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_kernels),          cmocka_unit_test(planted_faults),
-        cmocka_unit_test(planted_faults_of_mma),  cmocka_unit_test(memory_faults),
-        cmocka_unit_test(correct_orders),         cmocka_unit_test(missing_wait),
-        cmocka_unit_test(freed_memory),           cmocka_unit_test(host_and_pinned_memory),
-        cmocka_unit_test(host_uses_device_address), cmocka_unit_test(streams_without_event),
+        cmocka_unit_test(clean_kernels),
+        cmocka_unit_test(planted_faults),
+        cmocka_unit_test(planted_faults_of_mma),
+        cmocka_unit_test(memory_faults),
+        cmocka_unit_test(correct_orders),
+        cmocka_unit_test(missing_wait),
+        cmocka_unit_test(freed_memory),
+        cmocka_unit_test(host_and_pinned_memory),
+        cmocka_unit_test(host_uses_device_address),
+        cmocka_unit_test(streams_without_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
