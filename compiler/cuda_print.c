@@ -9,7 +9,15 @@
 
 #include <string.h>
 
-enum { BLOCK = 256, SLICE_LANES = 32, SLICES = 8, TILE_DEPTH = 8, MULTIPROCESSORS = 132 };
+enum {
+    BLOCK = 256,
+    SLICE_LANES = 32,
+    SLICES = 8,
+    TILE_DEPTH = 16,
+    MULTIPROCESSORS = 132,
+    MAX_PARTS = 64,
+    MOST_SHARED = 48 << 10
+};
 
 typedef struct Known { /* a value in a local, or an int */
     const Node *node;  /* NULL: of an int expression */
@@ -735,40 +743,52 @@ typedef struct Tile {
     int parts;
 } Tile;
 
-/* The time of a product in units of one multiply-add a thread: full waves of blocks, 512 threads on
- * a multiprocessor. Small tiles of a thread read more of shared memory for each product, small
- * blocks copy more to it. */
+/* The time of a product, in instructions that a thread issues: for each step of the sum its
+ * multiply-adds, reads of shared memory, its share of the copies and of the loop; over full waves
+ * of blocks, 512 threads on a multiprocessor, and 40 steps to start and end. A share of a cut sum
+ * is written and read again: 8 bytes at 2.5 TB/s are 0.0014 instructions (docs/cuda.md). */
 static double tile_cost(const Shape *s, const Tile *t)
 {
     int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
     int64_t blocks = blocks_of(s->rows, height) * blocks_of(s->columns, width) * t->parts;
     double slots = MULTIPROCESSORS * (512.0 / t->threads);
-    double waves = (double)((int64_t)((double)blocks / slots) + ((double)blocks > 0));
-    double overhead =
-        1 + 0.5 / t->rows + 0.5 / t->columns + 16.0 / (double)height + 16.0 / (double)width;
-    double work = (double)(t->rows * t->columns) * overhead;
-    return waves * work * ((double)t->part + 40);
+    double waves = (double)((int64_t)((double)blocks / slots) + 1);
+    double step = t->rows * t->columns + (t->rows + t->columns) / 4.0 +
+                  6.0 * (double)(height + width) / t->threads + 4;
+    double shares = t->parts > 1 ? 0.0014 * (double)(s->rows * s->columns) * t->parts : 0;
+    return waves * step * ((double)t->part + 40) + shares;
 }
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/* The cheapest of all tiles: 8 x 8 a thread for large products, less for small ones; with `cut` the
- * sum is cut into parts where there are few blocks. */
+/* Shared memory of the two templates, in bytes: see runtime/cuda_device.h. */
+static int64_t tile_shared(const Emitter *e, const Tile *t, bool cut)
+{
+    int64_t lines = t->threads / 16 * t->rows + 16 * t->columns, real = e->options->f64 ? 8 : 4;
+    return cut ? 3 * lines * (64 / real + 4) * real : 4 * 8 * (lines + 8) * real;
+}
+
+/* The cheapest of all tiles: 8 x 8 a thread for large products, less for small ones where
+ * that gains 5 %; with `cut` the sum is cut into parts where there are few blocks. */
 static Tile choose_tile(const Emitter *e, const Shape *s, bool cut)
 {
-    int largest = e->options->f64 ? 4 : 8;
+    int largest = e->options->f64 ? 4 : 8, most = 0;
     Tile best = {0};
     double least = 0;
-    for (int columns = largest; columns >= 4; columns /= 2)
-        for (int rows = largest; rows >= 1; rows /= 2)
+    for (int columns = largest; columns >= (cut ? 1 : 4); columns = cut ? columns - 1 : columns / 2)
+        for (int rows = largest; rows >= 1; rows = cut ? rows - 1 : rows / 2)
             for (int threads = 256; threads >= 64; threads -= 32)
-                for (int parts = 1; parts <= (cut ? 64 : 1); parts *= 2) {
+                for (int parts = 1; parts <= (cut ? MAX_PARTS : 1); parts++) {
                     int64_t part = round_up(blocks_of(s->steps, parts), TILE_DEPTH);
                     Tile t = {rows, columns, threads, (int)part, (int)blocks_of(s->steps, part)};
-                    double cost = tile_cost(s, &t) + (cut ? t.parts * 30.0 : 0);
-                    if (best.threads == 0 || cost < least) {
+                    if (tile_shared(e, &t, cut) > MOST_SHARED)
+                        continue;
+                    double cost = tile_cost(s, &t);
+                    if (best.threads == 0 ||
+                        cost < least * (t.rows * t.columns < most ? 0.95 : 1)) {
                         best = t;
                         least = cost;
+                        most = t.rows * t.columns;
                     }
                 }
     return best;
@@ -847,16 +867,16 @@ typedef struct Product { /* what a contraction looks like as a tiled product */
 static const char *fetch_rows(const char *side, const char *size, const char *from, int stride,
                               const char *first)
 {
-    return arena_printf("copy_rows<%s, THREADS>(%s[stage], %s, %d, k, to, %s);", size, side, from,
-                        stride, first);
+    return arena_printf("copy_rows<%s, THREADS, FULL>(%s[stage], %s, %d, k, to, %s);", size, side,
+                        from, stride, first);
 }
 
 /* find: the body of a lambda of (k, i). */
 static const char *fetch_found(const char *side, const char *size, const char *good,
                                const char *first, const char *copy, const char *find)
 {
-    const char *along = strcmp(copy, "copy_found") == 0 ? ", true" : "";
-    return arena_printf("%s<%s, THREADS%s>(%s[stage], %s, k, to, %s, [&](int k, int n) {\n"
+    const char *along = strcmp(copy, "copy_found") == 0 ? ", true" : ""; /* the others say so */
+    return arena_printf("%s<%s, THREADS, FULL%s>(%s[stage], %s, k, to, %s, [&](int k, int n) {\n"
                         "                %s\n            });",
                         copy, size, along, side, good, first, find);
 }
@@ -870,12 +890,13 @@ static Product linear_product(Printer *p, const Node *n)
     Product r = {.places = 1};
     r.shape = (Shape){n->type.dims[0], p->step->stride, from->type.dims[0]};
     r.right = fetch_rows("right", "WIDTH", x, p->step->stride, "n0");
-    r.left =
-        n->op == OP_CONTRACT_X
-            ? fetch_rows("left", "HEIGHT", w, stride, "m0")
-            : fetch_found("left", "HEIGHT", w, "m0", "copy_found",
-                          arena_printf("return n < ROWS ? %s + n * %d + k : (const real *)NULL;", w,
-                                       stride));
+    r.left = n->op == OP_CONTRACT_X
+                 ? fetch_rows("left", "HEIGHT", w, stride, "m0")
+                 : fetch_found(
+                       "left", "HEIGHT", w, "m0", "copy_found",
+                       arena_printf(
+                           "return ROWS_FULL || n < ROWS ? %s + n * %d + k : (const real *)NULL;",
+                           w, stride));
     return r;
 }
 
@@ -889,18 +910,21 @@ static Product convolution_product(Printer *p, const Node *n)
     bool forward = n->op == OP_CONV_Y;
     r.shape = (Shape){forward ? out : in, (int64_t)r.places * p->step->stride,
                       (int64_t)filter * (forward ? in : out)};
-    const char *find = arena_printf(
-        "const int kl = k / %d, %s = k %% %d, %s = n / STRIDE, b = n %% STRIDE;\n"
-        "                if (n >= COLUMNS)\n                    return (const real *)NULL;\n"
-        "                %s",
-        forward ? in : out, forward ? "i" : "o", forward ? in : out, forward ? "pq" : "rc",
-        forward ? find_x(&c, x) : find_y(&c, x));
+    const char *find =
+        arena_printf("const int kl = k / %d, %s = k %% %d, %s = n / STRIDE, b = n %% STRIDE;\n"
+                     "                if (!COLUMNS_FULL && n >= COLUMNS)\n                    "
+                     "return (const real *)NULL;\n"
+                     "                %s",
+                     forward ? in : out, forward ? "i" : "o", forward ? in : out,
+                     forward ? "pq" : "rc", forward ? find_x(&c, x) : find_y(&c, x));
     r.right = fetch_found("right", "WIDTH", x, "n0", "copy_found_quads", find);
-    r.left = forward ? fetch_rows("left", "HEIGHT", w, stride, "m0")
-                     : fetch_found("left", "HEIGHT", w, "m0", "copy_found",
-                                   arena_printf("return n < ROWS ? %s + (k / %d * %d + n) * %d + k "
-                                                "%% %d : (const real *)NULL;",
-                                                w, out, in, stride, out));
+    r.left =
+        forward ? fetch_rows("left", "HEIGHT", w, stride, "m0")
+                : fetch_found(
+                      "left", "HEIGHT", w, "m0", "copy_found",
+                      arena_printf("return ROWS_FULL || n < ROWS ? %s + (k / %d * %d + n) * %d + k "
+                                   "%% %d : (const real *)NULL;",
+                                   w, out, in, stride, out));
     return r;
 }
 
@@ -912,11 +936,11 @@ static Product weight_product(Printer *p, const Node *n)
     Product r = {.places = 1};
     if (!is_convolution(n)) {
         r.shape = (Shape){n->type.dims[0], n->type.dims[1], stride};
-        const char *find = "return n < %s ? %s + n * %d + k : (const real *)NULL;";
-        r.left = fetch_found("left", "HEIGHT", y, "m0", "copy_found",
-                             arena_printf(find, "ROWS", y, stride));
-        r.right = fetch_found("right", "WIDTH", x, "n0", "copy_found",
-                              arena_printf(find, "COLUMNS", x, stride));
+        const char *find = "return %s_FULL || n < %s ? %s + n * %d + k : (const real *)NULL;";
+        r.left = fetch_found("left", "HEIGHT", y, "m0", "copy_along",
+                             arena_printf(find, "ROWS", "ROWS", y, stride));
+        r.right = fetch_found("right", "WIDTH", x, "n0", "copy_along",
+                              arena_printf(find, "COLUMNS", "COLUMNS", x, stride));
         return r;
     }
     Convolution c = convolution_of(n);
@@ -924,24 +948,29 @@ static Product weight_product(Printer *p, const Node *n)
     int in = c.w->dims[2];
     r.shape = (Shape){(int64_t)c.w->dims[0] * c.w->dims[1] * in, c.w->dims[3], line};
     r.left = fetch_found(
-        "left", "HEIGHT", x, "m0", "copy_found",
+        "left", "HEIGHT", x, "m0", "copy_along",
         arena_printf("const int kl = n / %d, i = n %% %d, pq = k / STRIDE, b = k %% STRIDE;\n"
-                     "                if (n >= ROWS)\n"
+                     "                if (!ROWS_FULL && n >= ROWS)\n"
                      "                    return (const real *)NULL;\n                %s",
                      in, in, find_x(&c, x)));
-    r.right =
-        fetch_found("right", "WIDTH", y, "n0", "copy_found",
-                    arena_printf("return n < COLUMNS ? %s + n * %lld + k : (const real *)NULL;", y,
-                                 (long long)line));
+    r.right = fetch_found(
+        "right", "WIDTH", y, "n0", "copy_along",
+        arena_printf("return COLUMNS_FULL || n < COLUMNS ? %s + n * %lld + k : (const real *)NULL;",
+                     y, (long long)line));
     return r;
+}
+
+static void set_product_launch(Printer *p, const Product *r, const Tile *t)
+{
+    int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
+    set_launch(p->stage, blocks_of(r->shape.columns, width), blocks_of(r->shape.rows, height),
+               t->parts, t->threads);
 }
 
 static void print_product(Printer *p, const Product *r, const Tile *t, const char *wish,
                           const char *epilogue)
 {
-    int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
-    set_launch(p->stage, blocks_of(r->shape.columns, width), blocks_of(r->shape.rows, height),
-               t->parts, t->threads);
+    set_product_launch(p, r, t);
     Hole holes[] = {{"threads", int_text(t->threads)},
                     {"name", PLACE_OF_NAME},
                     {"parameters", print_parameters(p)},
@@ -994,13 +1023,24 @@ static void print_weight(Printer *p)
     Product r = weight_product(p, n);
     Tile t = choose_tile(p->e, &r.shape, true);
     p->step->parts[n->id] = t.parts;
-    const char *epilogue =
-        arena_printf("                store_quad(%s + ((int)blockIdx.z * ROWS + f) * %d + n,\n"
-                     "                           product, COLUMNS - n);\n",
-                     use_array(p, n, true), cuda_row(&n->type));
+    const char *out = use_array(p, n, true);
+    set_product_launch(p, &r, &t);
+    Hole holes[] = {{"threads", int_text(t.threads)},
+                    {"name", PLACE_OF_NAME},
+                    {"parameters", print_parameters(p)},
+                    {"rows", int_text(r.shape.rows)},
+                    {"columns", int_text(r.shape.columns)},
+                    {"steps", int_text(r.shape.steps)},
+                    {"part", int_text(t.part)},
+                    {"tile_rows", int_text(t.rows)},
+                    {"tile_columns", int_text(t.columns)},
+                    {"fetch_left", r.left},
+                    {"fetch_right", r.right},
+                    {"out", out},
+                    {"row", int_text(cuda_row(&n->type))}};
     const char *wish = arena_printf("weight_gradient_%lldx%lld", (long long)r.shape.rows,
                                     (long long)r.shape.columns);
-    print_product(p, &r, &t, wish, epilogue);
+    p->stage->function = add_function(p->e, wish, template_fill("cuda_weight.cu", holes, 13));
 }
 
 /* ---------------------------------------------------------------- inputs and outputs */

@@ -124,11 +124,13 @@ template <int PENDING> static inline void copies_wait()
 }
 
 /* ---------------------------------------------------------------- tiles of a contraction */
-enum { DEPTH = 8, STAGES = 3, TILE_PAD = 4 }; /* steps of the sum a tile; tiles on their way */
+enum { DEPTH = 8, STAGES = 4, TILE_PAD = 4 }; /* steps of the sum a tile; tiles in turn */
+/* where rows lie along the sum */
+enum { ALONG_DEPTH = 64 / (int)sizeof(real), ALONG_STAGES = 3, PITCH = ALONG_DEPTH + 4 };
 
 /* tile[DEPTH][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
- * Rows 16-byte aligned and zero, or never used, up to the stride. */
-template <int WIDTH, int THREADS>
+ * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. */
+template <int WIDTH, int THREADS, bool FULL>
 static inline void copy_rows(real *tile, const real *from, int stride, int k, int k_end, int first)
 {
     enum { QUADS = WIDTH / 4 };
@@ -137,7 +139,7 @@ static inline void copy_rows(real *tile, const real *from, int stride, int k, in
         const int item = part * THREADS + (int)threadIdx.x;
         const int row = item / QUADS, column = item % QUADS * 4;
         if (DEPTH * QUADS % THREADS == 0 || item < DEPTH * QUADS) {
-            const bool there = k + row < k_end && first + column < stride;
+            const bool there = (FULL || k + row < k_end) && first + column < stride;
             copy_quad(tile + row * (WIDTH + TILE_PAD) + column,
                       from + (there ? (k + row) * stride + first + column : 0), there);
         }
@@ -146,7 +148,7 @@ static inline void copy_rows(real *tile, const real *from, int stride, int k, in
 
 /* The same where find(k, i) gives the place of the number for step k and row or column i of the
  * product, or NULL for a zero. ALONG_K: neighbours in k are neighbours in memory. */
-template <int WIDTH, int THREADS, bool ALONG_K, class Find>
+template <int WIDTH, int THREADS, bool FULL, bool ALONG_K, class Find>
 static inline void copy_found(real *tile, const real *good, int k, int k_end, int first, Find find)
 {
     UNROLL
@@ -155,14 +157,14 @@ static inline void copy_found(real *tile, const real *good, int k, int k_end, in
         const int row = ALONG_K ? item % DEPTH : item / WIDTH;
         const int column = ALONG_K ? item / DEPTH : item % WIDTH;
         if (DEPTH * WIDTH % THREADS == 0 || item < DEPTH * WIDTH) {
-            const real *from = k + row < k_end ? find(k + row, first + column) : NULL;
+            const real *from = FULL || k + row < k_end ? find(k + row, first + column) : NULL;
             copy_number(tile + row * (WIDTH + TILE_PAD) + column, from ? from : good, from != NULL);
         }
     }
 }
 
 /* The same by fours of neighbouring columns, all of them there or none. */
-template <int WIDTH, int THREADS, class Find>
+template <int WIDTH, int THREADS, bool FULL, class Find>
 static inline void copy_found_quads(real *tile, const real *good, int k, int k_end, int first,
                                     Find find)
 {
@@ -172,7 +174,7 @@ static inline void copy_found_quads(real *tile, const real *good, int k, int k_e
         const int item = part * THREADS + (int)threadIdx.x;
         const int row = item / QUADS, column = item % QUADS * 4;
         if (DEPTH * QUADS % THREADS == 0 || item < DEPTH * QUADS) {
-            const real *from = k + row < k_end ? find(k + row, first + column) : NULL;
+            const real *from = FULL || k + row < k_end ? find(k + row, first + column) : NULL;
             copy_quad(tile + row * (WIDTH + TILE_PAD) + column, from ? from : good, from != NULL);
         }
     }
@@ -203,6 +205,49 @@ static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int 
             UNROLL
             for (int c = 0; c < COLUMNS; c++)
                 sum[r][c] = fused(a[r], b[c], sum[r][c]);
+        }
+    }
+}
+
+/* tile[WIDTH][PITCH]: rows along the sum. find(k, i) gives the place of four neighbouring steps of
+ * row i, all of them there, or NULL for zeros. */
+template <int WIDTH, int THREADS, bool FULL, class Find>
+static inline void copy_along(real *tile, const real *good, int k, int k_end, int first, Find find)
+{
+    enum { QUADS = ALONG_DEPTH / 4 };
+    UNROLL
+    for (int part = 0; part < (QUADS * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int step = item % QUADS * 4, row = item / QUADS;
+        if (QUADS * WIDTH % THREADS == 0 || item < QUADS * WIDTH) {
+            const real *from = FULL || k + step < k_end ? find(k + step, first + row) : NULL;
+            copy_quad(tile + row * PITCH + step, from ? from : good, from != NULL);
+        }
+    }
+}
+
+/* sum[r][c] += left[r][k] * right[c][k] over the steps of such tiles: rows left_stride apart, and
+ * every 16th column. */
+template <int ROWS, int COLUMNS>
+static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int left_stride,
+                                  const real *right)
+{
+    UNROLL
+    for (int k = 0; k < ALONG_DEPTH; k += 4) {
+        real a[ROWS][4];
+        UNROLL
+        for (int r = 0; r < ROWS; r++)
+            load_quad(a[r], left + r * left_stride + k);
+        UNROLL
+        for (int c = 0; c < COLUMNS; c++) {
+            real b[4];
+            load_quad(b, right + 16 * c * PITCH + k);
+            UNROLL
+            for (int r = 0; r < ROWS; r++) {
+                UNROLL
+                for (int i = 0; i < 4; i++)
+                    sum[r][c] = fused(a[r][i], b[i], sum[r][c]);
+            }
         }
     }
 }

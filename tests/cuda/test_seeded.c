@@ -36,7 +36,7 @@ static const Seed seeds[] = {
     {"threads return before their part of a sum", "cuda_device.h",
      "    part[threadIdx.x] = value;\n    BARRIER();",
      "    if (threadIdx.x < 16)\n        part[threadIdx.x] = value;\n    BARRIER();", false},
-    {"wait for asynchronous copies removed", "model.cu", "copies_wait<1>();", "copies_wait<2>();",
+    {"wait for asynchronous copies removed", "model.cu", "copies_wait<2>();", "copies_wait<3>();",
      false},
     {"bound off by one", "cuda_device.h", "sample >= COUNT", "sample > COUNT", false},
     {"row of a tile off by one", "cuda_device.h", "left[k * left_stride + i]",
