@@ -645,6 +645,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *default_device; /* "cuda" or "auto": of the program, with cuda */
     const char *device;         /* --device, handed on to RUN/train */
     const char **archs;         /* --arch */
+    bool fixed;                 /* --static */
     int arch_count;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;           /* -p key=value, in order */
@@ -733,6 +734,8 @@ void check_data(const Model *model,
 /* Builds the program twice, with and without clocks in the kernels, runs both and prints what they
  * measured. */
 void bench_print(EmittedFiles files, const BuildOptions *build, bool json);
+/* The same on the GPU, by the program's own clocks there. */
+void bench_device_print(EmittedFiles files, const BuildOptions *build, bool json);
 void doctor_print(const char *compiler); /* compiler: --cc or NULL */
 void replay_interpret(const Model *model, const char *input, const char *output); /* replay.c */
 

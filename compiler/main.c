@@ -1,6 +1,7 @@
 /* main.c -- gagac: the commands, and the column of passes that each one is. */
 #define _POSIX_C_SOURCE 200809L
 #include "build.h"
+#include "target_cuda.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -96,7 +97,21 @@ static void bench(const Options *options)
 {
     Model *model = read_model(options);
     BuildOptions build = build_options(options);
-    bench_print(emit(model, options), &build, options->json);
+    bool gpu = options->device != NULL && strcmp(options->device, "cuda") == 0;
+    if (options->fixed && !gpu)
+        fail(EXIT_USAGE, "gagac bench CONFIG.json --device cuda --static",
+             "--static tells of the kernels of a GPU");
+    if (options->fixed) {
+        EmitOptions emit_options = {.isa = options->isa,
+                                    .f64 = options->f64,
+                                    .archs = options->archs,
+                                    .arch_count = options->arch_count};
+        cuda_static_print(model, &emit_options, options->json);
+    } else if (gpu) {
+        bench_device_print(emit(model, options), &build, options->json);
+    } else {
+        bench_print(emit(model, options), &build, options->json);
+    }
 }
 
 static void cache(const Options *options)

@@ -77,6 +77,8 @@ static const Row rows[] = {
      "GPUs to make machine code for now: sm_80,sm_90 (default: when the program starts)"},
     {FOR(TRAIN) | FOR(BENCH), OPTION_TEXT, "--device", NULL, "WHICH", OPTION(device),
      "cpu, cuda or auto"},
+    {FOR(BENCH), OPTION_FLAG, "--static", NULL, NULL, OPTION(fixed),
+     "with --device cuda: registers, spills, occupancy, without a GPU"},
     {ON_PROGRAMS, OPTION_FLAG, "--plain", NULL, NULL, OPTION(plain),
      "simple portable loops, to read and compare"},
     {ON_PROGRAMS, OPTION_NUMBER, "--threads", NULL, "N", OPTION(threads),

@@ -88,4 +88,8 @@ int cuda_texts(const char *model, CudaText *texts);
 /* src/model.cu for NVRTC and src/cuda.c with its tables, added to the files. */
 void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOptions *options);
 
+/* ---------------------------------------------------------------- cuda_static.c */
+/* What NVRTC makes of the kernels of a training, for sm_80 and sm_90 or options->archs. */
+void cuda_static_print(const Model *model, const EmitOptions *options, bool json);
+
 #endif

@@ -605,8 +605,8 @@ static void write_iterations(Device *device, const Training *training, const Hal
     }
 }
 
-/* Launches `count` iterations whose facts are written. */
-static void start_iterations(Device *device, uint64_t count)
+/* Sends the facts of `count` iterations; the first of them is next. */
+static void send_facts(Device *device, uint64_t count)
 {
     size_t rows = (size_t)count * (size_t)device->updates;
     *device->host_run = (CudaRun){
@@ -620,6 +620,13 @@ static void start_iterations(Device *device, uint64_t count)
             "of rates and counters");
     REQUIRE(cuMemcpyHtoDAsync_v2, (device->run, device->host_run, sizeof(CudaRun), device->stream),
             "of the control block");
+}
+
+/* Launches `count` iterations whose facts are written. */
+static void start_iterations(Device *device, uint64_t count)
+{
+    size_t rows = (size_t)count * (size_t)device->updates;
+    send_facts(device, count);
     for (uint64_t i = 0; i < count; i++) {
         REQUIRE(cuGraphLaunch, (device->iteration, device->stream), "of an iteration");
     }
@@ -757,6 +764,8 @@ void device_time(Device *device, Training *training, int kind, int rounds, doubl
     CudaEvent from = NULL, to = NULL;
     Error error = {0};
     send_state(device, training);
+    write_iterations(device, training, NULL, 1);
+    send_facts(device, 1);
     REQUIRE(cuEventCreate, (&from, 0), "for a clock");
     REQUIRE(cuEventCreate, (&to, 0), "for a clock");
     for (int round = 0; round < rounds; round++) {

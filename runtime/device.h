@@ -27,7 +27,8 @@ void device_iterate_given(Device *device, Training *training,
                           const real *const (*given)[MAX_INPUTS], double (*outputs)[MAX_OUTPUTS]);
 /* The state as the last iteration left it; does nothing before the first one. */
 void device_fetch(Device *device, real *state);
-/* Best of `rounds` runs of each launch of an update, in seconds; update_count: `before`. */
+/* Best of `rounds` runs of each launch of an update, in seconds; update_count: `before`. After at
+ * least one iteration; the state is of no use afterwards. */
 void device_time(Device *device, Training *training, int kind, int rounds, double *seconds);
 
 #endif

@@ -665,6 +665,10 @@ int main(int argc, char **argv)
     fail_program("train");
     TrainOptions options = read_options(argc, argv);
     place_check_cpu(program);
+    if (options.bench && !strcmp(options.device, "cuda")) {
+        bench_device(program, options.json);
+        return EXIT_OK;
+    }
     if (options.peak || options.bench) {
         (options.peak ? bench_peak(program, (int)options.threads)
                       : bench_run(program, (int)options.threads, options.json));

@@ -10,7 +10,7 @@ cat >network.json <<'END'
     "penalty": "GP_SquareHinge", "penalty_weight": 1, "optimiser": "adam", "ema_decay": 0.9,
     "d_learning_rate": 4e-4, "g_learning_rate": 4e-4, "d_nb_update": 2, "g_nb_update": 1,
     "schedule_learning_rate_step": 3, "schedule_learning_rate_gamma": 0.5,
-    "batch_size": 50, "iterations": 12, "shuffle": true
+    "batch_size": 30, "iterations": 8, "shuffle": true
 }
 END
 must "$MKPHSP" -n 330 --seed 5 -o photons.npy

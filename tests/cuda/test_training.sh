@@ -16,14 +16,14 @@ cut -d, -f1-3 gpu/metrics.jsonl >lines.gpu
 # One bit for bit: without a pause and with one, with all data on the GPU and with a window on them.
 trained again --device cuda
 same "$(newest gpu)" "$(newest again)"
-trained cut --device cuda --iterations 7
+trained cut --device cuda --iterations 4
 trained cut --device cuda
 same "$(newest gpu)" "$(newest cut)"
-GAGAC_CUDA_DATA=20000
+GAGAC_CUDA_DATA=12000
 export GAGAC_CUDA_DATA
 trained window --device cuda
 same "$(newest gpu)" "$(newest window)"
-trained window_cut --device cuda --iterations 7
+trained window_cut --device cuda --iterations 4
 trained window_cut --device cuda
 same "$(newest gpu)" "$(newest window_cut)"
 unset GAGAC_CUDA_DATA
@@ -41,4 +41,14 @@ close_to "$(newest single_cpu)" "$(newest single)" 1e-3
 [ -s single/report.html ] || note_failure 'no report'
 expect 0 '' made/sample --run single -n 100 -o rows.npy
 [ -s made/src/model.cu ] || note_failure 'no readable kernels'
+
+# Machine code made ahead of time needs no NVRTC; on another GPU it is compiled when it starts.
+if [ "$GAGAC_LIBCUDA" = "$FAKE_CUDA" ]; then
+    must "$GAGAC" network.json -o made --target cuda --arch sm_75,sm_80
+    GAGAC_LIBNVRTC=./none.so trained ahead
+    same "$(newest single)" "$(newest ahead)"
+    must "$GAGAC" network.json -o made --target cuda --arch sm_90
+    trained other
+    same "$(newest single)" "$(newest other)"
+fi
 finish
