@@ -418,6 +418,8 @@ static void write_train_options(const Build *build)
         text = arena_printf("--data=%s\n", path_absolute(options->data));
     if (options->threads > 0)
         text = arena_printf("%s--threads=%d\n", text, options->threads);
+    if (options->fit != NULL)
+        text = arena_printf("%s%s\n", text, options->fit);
     const char *path = arena_printf("%s/%s", build->folder, options_name);
     if (text[0] != '\0' && !file_write(path, text, strlen(text), 0666))
         fail_writing(path);

@@ -19,16 +19,26 @@ typedef struct Bytes {
 Bytes file_read(const char *path); /* a whole file, with a NUL after it */
 /* Creates or replaces; every write is checked, close too. mode is cut by the umask. */
 bool file_write(const char *path, const void *bytes, size_t length, unsigned mode);
+/* The same for a file that is not there yet; EEXIST when it is. */
+bool file_create(const char *path, const void *bytes, size_t length, unsigned mode);
 bool path_exists(const char *path);
 bool tree_remove(const char *path); /* a folder with all in it; never follows a link */
-/* Makes an empty private folder PREFIX-XXXXXX. It is removed when the program ends, unless it was
- * renamed. */
+/* Makes an empty private folder PREFIX-unfinished-XXXXXX. It is removed when the program ends,
+ * unless it was renamed; one of a program that was killed is removed when the next is made. */
 char *folder_temporary(const char *prefix);
 void temporaries_remove(void);               /* now; for an end that runs no exit handlers */
 const char *path_absolute(const char *path); /* of a file that need not exist */
 const char *environment(const char *name);   /* NULL: not set, or empty */
 /* A folder for short-lived files: $TMPDIR, or the system's. */
 const char *folder_for_temporaries(void);
+
+/* ---------------------------------------------------------------- command_new.c */
+/* The packaged config of that name, "dcgan" or "dcgan.json" or "progressive_growing/base"; NULL
+ * when there is none. */
+const EmbeddedFile *template_find(const char *name);
+void template_list(void); /* all of them, with description and a command that trains them */
+/* Writes NAME.json, a copy of a template (NULL: "default"). Never replaces a file. */
+void template_copy(const char *template, const char *name);
 
 /* ---------------------------------------------------------------- process.c */
 typedef enum Capture {

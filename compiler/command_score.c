@@ -13,10 +13,14 @@
 
 static const char *const purpose =
     "Compares generated rows with real ones, column by column and together; columns are matched\n"
-    "by name. Beside each score stands its floor: one half of the real rows against the other.";
+    "by name. Beside each score stands its floor: one half of the real rows against the other.\n"
+    "Images (a folder, an array [n][height][width][channels], an IDX or CIFAR file) are compared "
+    "by\n"
+    "patches, by the nearest real image, and by the classes of these.";
 
 typedef struct Request {
     const char *real_path, *generated_path;
+    const char *labels; /* of images */
     bool classified, json;
 } Request;
 
@@ -27,6 +31,8 @@ static Request parse_request(int argc, char **argv)
     const Option options[] = {
         {"--c2st", NULL, NULL, "also train a classifier to tell them apart (some seconds)",
          OPTION_FLAG, &request.classified, 0, 0},
+        {"--labels", NULL, "FILE", "classes of the real images, .npy or IDX (default: sub-folders)",
+         OPTION_TEXT, &request.labels, 0, 0},
         {"--json", NULL, NULL, "print JSON", OPTION_FLAG, &request.json, 0, 0},
     };
     const CommandLine line = {"gagac score REAL.npy GENERATED.npy", purpose, options,
@@ -227,9 +233,27 @@ static void print_json(const Scores *scores, const Scores *floor, const Sample *
     cJSON_Delete(root);
 }
 
+static int finish_output(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fail(EXIT_IO, NULL, "cannot write to standard output");
+    }
+    return EXIT_OK;
+}
+
 int command_score(int argc, char **argv)
 {
     Request request = parse_request(argc, argv);
+    if (is_image_path(request.real_path) || is_image_path(request.generated_path)) {
+        if (request.classified) {
+            fail(EXIT_USAGE, NULL, "--c2st is for rows, not for images");
+        }
+        score_images(request.real_path, request.generated_path, request.labels, request.json);
+        return finish_output();
+    }
+    if (request.labels) {
+        fail(EXIT_USAGE, NULL, "--labels is for images, not for rows");
+    }
     File real_file, generated_file;
     open_file(&real_file, request.real_path, 4); /* two rows in each half */
     open_file(&generated_file, request.generated_path, 2);
@@ -248,8 +272,5 @@ int command_score(int argc, char **argv)
                printable(request.generated_path), generated.rows);
         print_table(&scores, &floor, names);
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fail(EXIT_IO, NULL, "cannot write to standard output");
-    }
-    return EXIT_OK;
+    return finish_output();
 }

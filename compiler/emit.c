@@ -62,6 +62,8 @@ static const char *struct_type(const Graph *g, const char *group)
         if (strcmp(t->group, group) == 0 && t->source)
             return struct_type(g, t->source->group);
     }
+    if (group[0] == 'c') /* what a trainer controls */
+        return group;
     const char *net = group[0] == 'd' ? "discriminator" : "generator";
     return arena_printf("%s%s", net, group + 1);
 }
@@ -113,16 +115,19 @@ static void emit_state(Text *out, const Graph *g)
     text_append(out, "};\n\n");
 }
 
-static size_t transposed_size(
-    const Plan *p) /* reals: the widest operand that a weight gradient transposes */
+/* Reals that a weight gradient's operands take up at most, transposed strip by strip. */
+static size_t transposed_size(const Plan *p)
 {
     const Schedule *s = p->schedule;
     int widest = 0;
     for (int k = 0; k < s->section_count; k++)
         for (int j = 0; j < s->sections[k].count; j++) {
             const Kernel *kernel = s->sections[k].kernels[j];
-            if (kernel->kind == KERNEL_WEIGHT && padded(kernel->root->type.dims[1]) > widest)
-                widest = padded(kernel->root->type.dims[1]);
+            if (kernel->kind != KERNEL_WEIGHT)
+                continue;
+            int strip = padded(kernel->root->type.dims[1]);
+            strip = (strip < MOST_STRIP ? strip : MOST_STRIP) * (1 + kernel->body_count);
+            widest = strip > widest ? strip : widest;
         }
     return (size_t)widest * (size_t)s->lanes;
 }
@@ -144,7 +149,7 @@ static void emit_sizes(Text *out, const Graph *g, Plan *const plans[])
         "*/\n"
         "    TILES = %d,\n    SHARDS = %d, /* of consecutive tiles; each adds up its own sums */\n"
         "    SCRATCH = %zu, /* reals of a tile's values */\n"
-        "    THREAD_SCRATCH = %zu, /* the same and a transposed operand */\n"
+        "    THREAD_SCRATCH = %zu, /* the same and transposed operands */\n"
         "    KEPT = %zu /* reals of a tile kept from section to section */\n};\n\n",
         s->graph->batch_size, s->lanes, s->tiles, s->shards, scratch, scratch + transposed, kept);
 }
@@ -272,7 +277,25 @@ static Plan *plan_wide_sampler(const Model *model, int batch)
     return plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
 }
 
-static Plan *plan_sampler_of_one(const Model *model) { return plan_wide_sampler(model, 1); }
+/* A value depends on other samples of its batch: then batches are those of the training. */
+static bool mixes_batch(const Schedule *s)
+{
+    for (int j = 0; j < s->sections[0].count; j++) {
+        const Kernel *kernel = s->sections[0].kernels[j];
+        for (int k = 0; k < kernel->body_count; k++) {
+            const Node *n = kernel->body[k];
+            if (n->op == OP_SUM_BATCH || (n->op == OP_RESAMPLE && n->axis == BATCH_AXIS))
+                return true;
+        }
+    }
+    return false;
+}
+
+static Plan *choose_wide_sampler(const Model *model)
+{
+    Plan *p = plan_wide_sampler(model, SAMPLER_BATCH);
+    return mixes_batch(p->schedule) ? plan_wide_sampler(model, model->batch_size) : p;
+}
 
 static const char *emit_generator(const Model *model, const Graph *g, Plan *const plans[],
                                   const EmitOptions *options)
@@ -289,8 +312,9 @@ static const char *emit_generator(const Model *model, const Graph *g, Plan *cons
              p->schedule->flops / p->schedule->graph->batch_size * 1e-3);
     emit_includes(&out, options);
     if (options->order == ORDER_WIDE) {
-        const Plan *wide[] = {p, plan_sampler_of_one(model)};
-        emit_wide_sample(&out, &e, wide, 2);
+        bool one = !mixes_batch(p->schedule);
+        const Plan *wide[] = {p, one ? plan_wide_sampler(model, 1) : NULL};
+        emit_wide_sample(&out, &e, wide, 1 + one);
         return text_of(&out);
     }
     text_add(&out, "\nenum { BT = %d }; /* samples of a tile */\n\n", p->schedule->lanes);
@@ -311,7 +335,7 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
         plans[k] = plan_buffers(schedule_step(g, &g->steps[k], options->order),
                                 options->order == ORDER_WIDE);
     if (options->order == ORDER_WIDE)
-        plans[g->step_count - 1] = plan_wide_sampler(model, SAMPLER_BATCH);
+        plans[g->step_count - 1] = choose_wide_sampler(model);
     SamplerTexts sampler = emit_sampler(model, g, options);
     EmittedFiles files = {arena_alloc(16 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));

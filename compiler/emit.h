@@ -130,6 +130,7 @@ const char *place_key(const Type *type, Place at); /* the index under which valu
 const char *sum_of_axes(const Type *type, int count, Place at); /* row of the leading axes */
 
 /* ---------------------------------------------------------------- emit_kernel.c */
+enum { MOST_STRIP = 80 }; /* columns of an operand that a weight gradient transposes at a time */
 Call emit_kernel(Emitter *e, const Plan *plan, const Kernel *kernel);
 const char *kernel_sentence(const Plan *plan, const Kernel *kernel); /* what it does, for people */
 const char *type_text(const Type *type); /* "[400][48]" without the batch axis */
@@ -150,6 +151,9 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p);
 /* plans: of the same sampler for batches of different size, the largest first, then 1. */
 void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int count);
 
+/* make_images() of a shipped sampler. */
+void emit_wide_shipped(Text *out, Emitter *e, const Plan *p);
+
 /* ---------------------------------------------------------------- emit_contraction.c */
 enum { MAX_WIDE_PASSES = 8 };
 typedef struct WidePass { /* function(from, to arguments): items [from, to) of `items` */
@@ -159,6 +163,9 @@ typedef struct WidePass { /* function(from, to arguments): items [from, to) of `
 /* A contraction or weight gradient with its epilogue, as passes with a barrier between them. */
 int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,
                      WidePass passes[MAX_WIDE_PASSES]);
+/* ---------------------------------------------------------------- emit_conv.c: the same, tuned */
+int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
+int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
 int64_t packed_reals(const Plan *p); /* of the block `packed` that its passes share */
 
 /* ---------------------------------------------------------------- emit_sampler.c: the one file to

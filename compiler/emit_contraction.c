@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-int64_t packed_reals(const Plan *p)
-{
-    (void)p;
-    return 0;
-}
-
 static const Halo *halo_of(const Plan *p, const Node *n) { return &plan_buffer(p, n)->halo; }
 
 static const char *operand_name(Body *b, const Node *n, const char *name)
@@ -155,6 +149,9 @@ static int emit_gradient(Emitter *e, const Plan *p, const Kernel *kernel, WidePa
 int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,
                      WidePass passes[MAX_WIDE_PASSES])
 {
-    return kernel->kind == KERNEL_WEIGHT ? emit_gradient(e, p, kernel, passes)
-                                         : emit_result(e, p, kernel, passes);
+    bool gradient = kernel->kind == KERNEL_WEIGHT;
+    if (e->options->plain)
+        return gradient ? emit_gradient(e, p, kernel, passes) : emit_result(e, p, kernel, passes);
+    return gradient ? emit_gradient_passes(e, p, kernel, passes)
+                    : emit_result_passes(e, p, kernel, passes);
 }

@@ -424,6 +424,124 @@ static const char *packed_contract(Body *b, int rows, int depth)
     return template_fill("contract_packed.c", holes, 9);
 }
 
+/* ---------------------------------------------------------------- contractions in parts */
+enum {
+    PART_BYTES = 26 * 1024, /* of an operand: leaves room in a first-level cache of 32 KB */
+    GROUP_BLOCKS = 8        /* of rows of a weight gradient that get pair after pair */
+};
+
+/* The first array of the kernel that has the shape of the contraction's result: sums of parts wait
+ * there until the epilogue overwrites them. */
+static const char *waiting_place(Body *b, int rows)
+{
+    for (int k = -1; k < b->kernel->body_count; k++) {
+        const Node *n = k < 0 ? b->kernel->root : b->kernel->body[k];
+        bool whole = n->type.batch && n->type.rank == 1 && n->type.dims[0] == rows;
+        if (whole && b->plan->schedule->stored[n->id] && find_binding(b, n))
+            return find_binding(b, n)->name;
+    }
+    return NULL;
+}
+
+/* Inputs a part: equal parts of a long sum, whose rows of the operand stay in the nearest cache
+ * while all blocks of results go over them. */
+static int part_length(const Emitter *e, int depth, int lanes)
+{
+    int most = PART_BYTES / (lanes * (e->options->f64 ? 8 : 4));
+    int parts = (depth + most - 1) / most;
+    return (depth + parts - 1) / parts;
+}
+
+/* Weights come from a cache far away. Forward, each turn of the sum fetches a line of one of the
+ * rows behind the block's. Back, it fetches the line behind the one that it reads, at the right
+ * edge the first one of the next part. */
+static const char *fetch_ahead(const Node *w, const char *weights, bool forward, const char **place)
+{
+    int columns = w->type.dims[1], stride = padded(columns);
+    if (forward) {
+        *place = arena_printf("        __builtin_prefetch(&%s[o + rows + (i & 7)][i]);\n", weights);
+        return "";
+    }
+    *place = arena_printf("        __builtin_prefetch(ahead + (long)i * %d);\n", stride);
+    return arena_printf(
+        "    const int next = o + rows + LINE;\n"
+        "    const real *ahead = next < %d ? &%s[0][next] : &%s[to - from][next - %d];\n",
+        columns, weights, weights, columns);
+}
+
+/* The loops over parts, blocks of results and samples. */
+static const char *contract_loops(Body *b, Block block, int rows, int depth, int part)
+{
+    const char *names = name_list(b), *indent = part < depth ? "        " : "    ";
+    const char *range = part < depth ? "from, to, " : "";
+    int full = rows / block.rows * block.rows, rest = rows - full;
+    Text t = {0};
+    if (part < depth)
+        text_add(&t, "    for (int from = 0, to; from < %d; from = to) {\n", depth);
+    if (part < depth && depth % part == 0)
+        text_add(&t, "        to = from + %d;\n", part);
+    else if (part < depth)
+        text_add(&t, "        to = from + %d < %d ? from + %d : %d;\n", part, depth, part, depth);
+    if (full)
+        text_add(&t,
+                 "%sfor (int o = 0; o < %d; o += %d)\n%s    for (int l = 0; l < BT; l += %d * VL)\n"
+                 "%s        %s_block(%d, %so, l, %s);\n",
+                 indent, full, block.rows, indent, block.vectors, indent, PLACE_OF_NAME, block.rows,
+                 range, names);
+    if (rest)
+        text_add(&t, "%sfor (int l = 0; l < BT; l += %d * VL)\n%s    %s_block(%d, %s%d, l, %s);\n",
+                 indent, block.vectors, indent, PLACE_OF_NAME, rest, range, full, names);
+    if (part < depth)
+        text_append(&t, "    }\n");
+    return text_of(&t);
+}
+
+/* What a block does when its part is not the last: its sums go to the waiting place. */
+static const char *wait_text(const char *place, int vectors, int depth)
+{
+    return arena_printf("    if (to < %d) { /* the sums go on in the next part */\n        UNROLL\n"
+                        "        for (int r = 0; r < rows; r++) {\n            UNROLL\n"
+                        "            for (int v = 0; v < %d; v++)\n"
+                        "                vstore(&%s[o + r][l + v * VL], sum[r][v]);\n        }\n"
+                        "        return;\n    }\n",
+                        depth, vectors, place);
+}
+
+static const char *blocked_contract(Body *b, Block block, const char *weights)
+{
+    const Node *n = b->kernel->root, *w = n->inputs[1];
+    bool forward = n->op == OP_CONTRACT_Y;
+    int rows = n->type.dims[0], depth = n->inputs[0]->type.dims[0];
+    const char *place = rows > 2 * block.rows ? waiting_place(b, rows) : NULL;
+    int part = place ? part_length(b->e, depth, b->plan->schedule->lanes) : depth;
+    bool parts = part < depth;
+    const char *prefetch = "", *ahead = parts ? fetch_ahead(w, weights, forward, &prefetch) : "";
+    const char *start =
+        parts ? arena_printf("from ? vload(&%s[o + r][l + v * VL]) : vsplat(0)", place)
+              : "vsplat(0)";
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
+                    {"parameters", parameter_list(b)},
+                    {"rows_a_block", int_text(block.rows)},
+                    {"vectors", int_text(block.vectors)},
+                    {"range", parts ? "int from, int to, " : ""},
+                    {"ahead", ahead},
+                    {"from", parts ? "from" : "0"},
+                    {"to", parts ? "to" : int_text(depth)},
+                    {"start", start},
+                    {"prefetch", prefetch},
+                    {"wait", parts ? wait_text(place, block.vectors, depth) : ""},
+                    {"weight", arena_printf(forward ? "%s[o + r][i]" : "%s[i][o + r]", weights)},
+                    {"load_sums", text_of(&b->load_sums)},
+                    {"load_totals", text_of(&b->load_totals)},
+                    {"epilogue", text_of(&b->statements)},
+                    {"store_totals", text_of(&b->store_totals)},
+                    {"store_sums", text_of(&b->store_sums)},
+                    {"prepare", text_of(&b->prepare)},
+                    {"blocks", contract_loops(b, block, rows, depth, part)}};
+    return template_fill("contract.c", holes, sizeof holes / sizeof *holes);
+}
+
 static Call emit_contract(Emitter *e, Body *b)
 {
     const Node *n = b->kernel->root;
@@ -466,95 +584,202 @@ static Call emit_contract(Emitter *e, Body *b)
         call.function = add_function(e, wish, template_fill("contract_plain.c", holes, 7));
         return call;
     }
-    int full = rows / block.rows * block.rows, rest = rows - full;
-    Text blocks = {0};
-    if (full)
-        text_add(
-            &blocks,
-            "    for (int o = 0; o < %d; o += %d)\n        for (int l = 0; l < BT; l += %d * VL)\n"
-            "            %s_block(%d, o, l, %s);\n",
-            full, block.rows, block.vectors, PLACE_OF_NAME, block.rows, name_list(b));
-    if (rest)
-        text_add(&blocks,
-                 "    for (int l = 0; l < BT; l += %d * VL)\n        %s_block(%d, %d, l, %s);\n",
-                 block.vectors, PLACE_OF_NAME, rest, full, name_list(b));
-    Hole holes[] = {{"name", PLACE_OF_NAME},
-                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
-                    {"parameters", parameter_list(b)},
-                    {"rows_a_block", int_text(block.rows)},
-                    {"vectors", int_text(block.vectors)},
-                    {"depth", int_text(depth)},
-                    {"weight", weight},
-                    {"load_sums", text_of(&b->load_sums)},
-                    {"load_totals", text_of(&b->load_totals)},
-                    {"epilogue", text_of(&b->statements)},
-                    {"store_totals", text_of(&b->store_totals)},
-                    {"store_sums", text_of(&b->store_sums)},
-                    {"prepare", text_of(&b->prepare)},
-                    {"blocks", text_of(&blocks)}};
-    call.function = add_function(e, wish, template_fill("contract.c", holes, 14));
+    call.function = add_function(e, wish, blocked_contract(b, block, weights));
     return call;
 }
 
-/* The loops over blocks of a weight gradient: full blocks and what is left in both directions. */
-static const char *weight_blocks(Block block, int rows, int vectors)
+/* ---------------------------------------------------------------- weight gradients */
+typedef struct Gradient {      /* a weight gradient in the making */
+    int rows, columns, stride; /* of dw */
+    int pairs;
+    Block block;
+    int strip; /* columns of dw at a time */
+    int vector_length;
+} Gradient;
+
+static const Node *gradient_term(const Kernel *kernel, int k)
+{
+    return k ? kernel->body[k - 1] : kernel->root;
+}
+
+static const char *numbered(const char *name, int k)
+{
+    return k ? arena_printf("%s%d", name, k + 1) : name;
+}
+
+/* Columns of a strip: whole blocks and whole virtual vectors that, transposed, fit the nearest
+ * cache. */
+static int strip_columns(const Emitter *e, Block block, int stride, int lanes)
+{
+    int unit = block.vectors * e->vector_length;
+    while (unit % LANES)
+        unit += block.vectors * e->vector_length;
+    int most = PART_BYTES / (lanes * (e->options->f64 ? 8 : 4));
+    most = most < MOST_STRIP ? most : MOST_STRIP;
+    int strip = most > unit ? most / unit * unit : unit;
+    return strip < stride ? strip : stride;
+}
+
+/* Blocks of `wide` vectors from column i of a strip on, for all rows and pairs. With several pairs
+ * a group of rows gets all of them before the next one: its share of dw stays near. */
+static void add_gradient_rows(Text *t, const Gradient *g, const char *c, const char *i, int wide,
+                              const char *indent)
+{
+    bool several = g->pairs > 1;
+    int full = g->rows / g->block.rows * g->block.rows, group = GROUP_BLOCKS * g->block.rows;
+    const char *operands =
+        several ? "first && p == 0, live, y_of[p], xt[p]" : "first, live, y, xt[0]";
+    const char *in = several ? arena_printf("%s        ", indent) : indent;
+    if (full && several)
+        text_add(t,
+                 "%sfor (int g = 0; g < %d; g += %d)\n%s    for (int p = 0; p < %d; p++)\n"
+                 "%sfor (int o = g; o < %sg + %d; o += %d)\n",
+                 indent, full, group, indent, g->pairs, in,
+                 full % group ? arena_printf("%d && o < ", full) : "", group, g->block.rows);
+    else if (full)
+        text_add(t, "%sfor (int o = 0; o < %d; o += %d)\n", indent, full, g->block.rows);
+    if (full)
+        text_add(t, "%s    %s_block(%d, %d, o, %s, %s, %s, dw);\n", in, PLACE_OF_NAME,
+                 g->block.rows, wide, c, i, operands);
+    if (full < g->rows && several)
+        text_add(t, "%sfor (int p = 0; p < %d; p++)\n    ", indent, g->pairs);
+    if (full < g->rows)
+        text_add(t, "%s%s_block(%d, %d, %d, %s, %s, %s, dw);\n", indent, PLACE_OF_NAME,
+                 g->rows - full, wide, full, c, i, operands);
+}
+
+/* `count` columns of dw from column c on: `features` of them are operands, the rest pads. */
+static void add_strip(Text *t, const Gradient *g, const char *c, int count, const char *features,
+                      const char *indent)
+{
+    int vectors = count / g->vector_length, full = vectors / g->block.vectors * g->block.vectors;
+    for (int p = 0; p < g->pairs; p++)
+        text_add(t, "%stranspose_tile(&xt[%d][0][0], %d, &%s[%s][0], BT, %s, BT);\n", indent, p,
+                 g->strip, numbered("x", p), c, features);
+    if (full > g->block.vectors) {
+        text_add(t, "%sfor (int i = 0; i < %d * VL; i += %d * VL) {\n", indent, full,
+                 g->block.vectors);
+        add_gradient_rows(t, g, c, "i", g->block.vectors, arena_printf("%s    ", indent));
+        text_add(t, "%s}\n", indent);
+    } else if (full) {
+        add_gradient_rows(t, g, c, "0", g->block.vectors, indent);
+    }
+    if (vectors > full)
+        add_gradient_rows(t, g, c, arena_printf("%d * VL", full), vectors - full, indent);
+}
+
+static const char *gradient_strips(const Gradient *g)
 {
     Text t = {0};
-    int full_vectors = vectors / block.vectors * block.vectors;
-    int full_rows = rows / block.rows * block.rows;
-    for (int part = 0; part < 2; part++) {
-        int wide = part ? vectors - full_vectors : block.vectors;
-        int from = part ? full_vectors : 0, to = part ? vectors : full_vectors;
-        if (from == to)
-            continue;
-        text_add(&t, "    for (int i = %d * VL; i < %d * VL; i += %d * VL) {\n", from, to, wide);
-        if (full_rows)
-            text_add(&t,
-                     "        for (int o = 0; o < %d; o += %d)\n"
-                     "            %s_block(%d, %d, o, i, first, live, y, xt, dw);\n",
-                     full_rows, block.rows, PLACE_OF_NAME, block.rows, wide);
-        if (rows > full_rows)
-            text_add(&t, "        %s_block(%d, %d, %d, i, first, live, y, xt, dw);\n",
-                     PLACE_OF_NAME, rows - full_rows, wide, full_rows);
-        text_append(&t, "    }\n");
+    int full = g->columns / g->strip * g->strip; /* strips without pads */
+    if (g->pairs > 1) {
+        text_add(&t, "    real(*const y_of[%d])[BT] = {y", g->pairs);
+        for (int p = 1; p < g->pairs; p++)
+            text_add(&t, ", %s", numbered("y", p));
+        text_append(&t, "};\n");
     }
+    if (full > g->strip) {
+        text_add(&t, "    for (int c = 0; c < %d; c += %d) {\n", full, g->strip);
+        add_strip(&t, g, "c", g->strip, int_text(g->strip), "        ");
+        text_append(&t, "    }\n");
+    } else if (full) {
+        add_strip(&t, g, "0", g->strip, int_text(g->strip), "    ");
+    }
+    if (full < g->stride)
+        add_strip(&t, g, int_text(full), g->stride - full, int_text(g->columns - full), "    ");
     return text_of(&t);
+}
+
+/* "real y[restrict 400][BT], real x[restrict 6][BT]" of every pair */
+static const char *gradient_parameters(const Gradient *g)
+{
+    Text t = {0};
+    for (int p = 0; p < g->pairs; p++)
+        text_add(&t, "%sreal %s[restrict %d][BT], real %s[restrict %d][BT]", p ? ",\n    " : "",
+                 numbered("y", p), g->rows, numbered("x", p), g->columns);
+    return text_of(&t);
+}
+
+static const char *plain_terms(const Gradient *g)
+{
+    Text t = {0};
+    for (int p = 0; p < g->pairs; p++)
+        text_add(&t,
+                 "            for (int s = 0; s < live; s++)\n"
+                 "                sum += %s[o][s] * %s[i][s];\n",
+                 numbered("y", p), numbered("x", p));
+    return text_of(&t);
+}
+
+/* Each turn over the samples fetches a line of one of the next rows: the rows as a mask, and the
+ * column, so that all of a block's lines had their turn. */
+static const char *fetch_column(const Gradient *g, int lanes, int *mask)
+{
+    int shift = 3;
+    while (1 << shift < g->block.rows)
+        shift++;
+    *mask = (1 << shift) - 1;
+    int turns = lanes >> shift, columns = g->block.vectors * g->vector_length;
+    return arena_printf("(s >> %d) * %d", shift, turns > 0 ? (columns + turns - 1) / turns : 0);
+}
+
+static const char *gradient_function(Emitter *e, const Gradient *g, int lanes)
+{
+    int mask;
+    const char *column = fetch_column(g, lanes, &mask);
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
+                    {"parameters", gradient_parameters(g)},
+                    {"pairs", int_text(g->pairs)},
+                    {"rows", int_text(g->rows)},
+                    {"stride", int_text(g->stride)},
+                    {"strip", int_text(g->strip)},
+                    {"rows_a_block", int_text(g->block.rows)},
+                    {"vectors_a_block", int_text(g->block.vectors)},
+                    {"fetch_rows", int_text(mask)},
+                    {"fetch_column", column},
+                    {"strips", gradient_strips(g)}};
+    const char *wish = arena_printf("weight_gradient_%dx%d", g->rows, g->columns);
+    return add_function(e, wish, template_fill("weight.c", holes, sizeof holes / sizeof *holes));
+}
+
+static const char *plain_gradient_function(Emitter *e, const Gradient *g)
+{
+    Hole holes[] = {{"name", PLACE_OF_NAME},         {"parameters", gradient_parameters(g)},
+                    {"rows", int_text(g->rows)},     {"columns", int_text(g->columns)},
+                    {"stride", int_text(g->stride)}, {"terms", plain_terms(g)}};
+    const char *wish = arena_printf("weight_gradient_%dx%d", g->rows, g->columns);
+    return add_function(e, wish,
+                        template_fill("weight_plain.c", holes, sizeof holes / sizeof *holes));
 }
 
 static Call emit_weight(Emitter *e, Body *b)
 {
-    const Node *n = b->kernel->root, *y = n->inputs[0], *x = n->inputs[1];
+    const Kernel *kernel = b->kernel;
     const Plan *plan = b->plan;
-    int rows = n->type.dims[0], columns = n->type.dims[1], stride = padded(columns);
-    const char *name_y = plan->buffers[plan->buffer_of[y->id]].name;
-    const char *name_x = plan->buffers[plan->buffer_of[x->id]].name;
-    const Sum *sum = &plan->schedule->sums[plan->schedule->sum_of[n->id]];
-    const char *wish = arena_printf("weight_gradient_%dx%d", rows, columns);
-    const char *first = plan->first_adder[n->id] ? "first" : "0";
-    Call call = {0};
-    if (e->options->plain) {
-        Hole holes[] = {{"name", PLACE_OF_NAME},
-                        {"rows", int_text(rows)},
-                        {"columns", int_text(columns)},
-                        {"stride", int_text(stride)}};
-        call.function = add_function(e, wish, template_fill("weight_plain.c", holes, 4));
-        call.arguments =
-            arena_printf("%s, live_count, %s, %s, sums->%s", first, name_y, name_x, sum->name);
-        return call;
+    const Type *type = &kernel->root->type;
+    int lanes = plan->schedule->lanes;
+    Gradient g = {.rows = type->dims[0],
+                  .columns = type->dims[1],
+                  .stride = padded(type->dims[1]),
+                  .pairs = 1 + kernel->body_count,
+                  .vector_length = e->vector_length};
+    Text arguments = {0};
+    text_append(&arguments, "first, live_count");
+    if (!e->options->plain) {
+        g.block = weight_block(e, g.stride);
+        g.strip = strip_columns(e, g.block, g.stride, lanes);
+        text_add(&arguments, ", (real(*)[BT][%d])transposed", g.strip);
     }
-    Block block = weight_block(e, stride);
-    Hole holes[] = {{"name", PLACE_OF_NAME},
-                    {"block", arena_printf("%s_block", PLACE_OF_NAME)},
-                    {"rows", int_text(rows)},
-                    {"columns", int_text(columns)},
-                    {"stride", int_text(stride)},
-                    {"rows_a_block", int_text(block.rows)},
-                    {"vectors_a_block", int_text(block.vectors)},
-                    {"blocks", weight_blocks(block, rows, stride / e->vector_length)}};
-    call.function = add_function(e, wish, template_fill("weight.c", holes, 8));
-    call.arguments = arena_printf("%s, live_count, (real(*)[%d])transposed, %s, %s, sums->%s",
-                                  first, stride, name_y, name_x, sum->name);
-    return call;
+    for (int k = 0; k < g.pairs; k++)
+        for (int j = 0; j < 2; j++)
+            text_add(&arguments, ", %s",
+                     plan_buffer(plan, gradient_term(kernel, k)->inputs[j])->name);
+    const Sum *sum = &plan->schedule->sums[plan->schedule->sum_of[kernel->root->id]];
+    text_add(&arguments, ", sums->%s", sum->name);
+    return (Call){.function = e->options->plain ? plain_gradient_function(e, &g)
+                                                : gradient_function(e, &g, lanes),
+                  .arguments = text_of(&arguments)};
 }
 
 /* ---------------------------------------------------------------- nests and joins */

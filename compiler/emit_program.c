@@ -36,7 +36,7 @@ static const char *number(double x)
 }
 
 static const char *const role_names[] = {"ROLE_PARAMETER", "ROLE_OPTIMISER", "ROLE_AVERAGE",
-                                         "ROLE_VECTOR", "ROLE_BOUND"};
+                                         "ROLE_VECTOR",    "ROLE_BOUND",     "ROLE_CONTROL"};
 
 /* The initial value: kind and scale (spec of the dialect: docs/gaga.md). */
 static void emit_init(Text *out, const Tensor *t)
@@ -61,6 +61,24 @@ static void emit_init(Text *out, const Tensor *t)
         break;
     case INIT_UNIT_VECTOR:
         text_append(out, "INIT_UNIT, 1");
+        break;
+    case INIT_UNIFORM_BOUND:
+        text_add(out, "INIT_UNIFORM, %s", number(t->scale));
+        break;
+    case INIT_GAUSSIAN:
+        text_add(out, "INIT_NORMAL, %s", number(t->scale));
+        break;
+    case INIT_TRUNCATED_NORMAL:
+        text_add(out, "INIT_TRUNCATED, %s", number(t->scale));
+        break;
+    case INIT_ORTHOGONAL:
+        text_add(out, "INIT_ORTHOGONAL, %s", number(t->scale));
+        break;
+    case INIT_VALUE:
+        text_add(out, "INIT_VALUE, %s", number(t->scale));
+        break;
+    case INIT_SOURCE:
+        text_append(out, "INIT_COPY, 0");
         break;
     }
 }
@@ -102,26 +120,50 @@ static void emit_inputs(Text *out, const Step *step)
         text_add(
             out,
             "    {.name = \"%s\", .kind = %s, .width = %d, .flat = %d, .stream = %d, .once = %d,\n"
-            "     .first_only = %d, .last_data = %d},\n",
+            "     .first_only = %d, .last_data = %d",
             in->name, kinds[in->kind], in->width, in->flat, in->stream, in->once, in->first_only,
             in->last_data);
+        if (in->map[0] > 0)
+            text_add(out, ",\n     .map = {%d, %d, %d}", in->map[0], in->map[1], in->map[2]);
+        if (in->every_pass)
+            text_add(out, ",\n     .every_pass = 1, .part = %d, .parts = %d", in->part, in->parts);
+        if (in->low != in->high)
+            text_add(out, ",\n     .low = %s, .high = %s", number(in->low), number(in->high));
+        text_append(out, "},\n");
     }
     text_append(out, "};\n\n");
+}
+
+static void emit_course(Text *out, const Scalar *scalar)
+{
+    static const char *const kinds[] = {"COURSE_FIXED", "COURSE_RAMP", "COURSE_ANNEAL",
+                                        "COURSE_EXPONENTIAL"};
+    const Course *c = &scalar->course;
+    if (scalar->kind != SCALAR_COURSE)
+        return;
+    text_add(out, ",\n      .course = {%s, %s, %s, ", kinds[c->kind], number(c->from),
+             number(c->to));
+    text_add(out, "%s, %s, ", number(c->steps), number(c->start));
+    text_add(out, "%d, %d, %s, %d}", c->cycle, c->repeat, number(c->factor), c->staircase);
 }
 
 static void emit_update(Text *out, const Plan *p)
 {
     static const char *const kinds[] = {"SCALAR_RATE", "SCALAR_UNBIAS", "SCALAR_UNBIAS_ROOT",
-                                        "SCALAR_SHARE"};
+                                        "SCALAR_SHARE", "SCALAR_COURSE"};
     const Schedule *s = p->schedule;
     const Step *step = s->step;
     text_add(out,
              "    {.name = \"%s\", .count = %d, .input_count = %d, .inputs = %s_inputs,\n"
              "     .scalar_count = %d,\n     .scalars = {",
              step->name, step->count, step->input_count, step->name, step->scalar_count);
-    for (int k = 0; k < step->scalar_count; k++)
-        text_add(out, "%s{\"%s\", %s, %s}", k ? ", " : "", step->scalars[k].name,
-                 kinds[step->scalars[k].kind], number(step->scalars[k].base));
+    for (int k = 0; k < step->scalar_count; k++) {
+        text_add(out, "%s{.name = \"%s\", .kind = %s, .base = %s", k ? ", " : "",
+                 step->scalars[k].name, kinds[step->scalars[k].kind],
+                 number(step->scalars[k].base));
+        emit_course(out, &step->scalars[k]);
+        text_append(out, "}");
+    }
     text_add(out, "},\n     .output_count = %d,\n     .outputs = {", step->output_count);
     for (int k = 0; k < step->output_count; k++)
         text_add(out, "%s\"%s\"", k ? ", " : "", step->output_names[k]);
@@ -197,6 +239,17 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Names of the columns; pixels have none. */
+static void emit_keys(Text *out, const Model *model)
+{
+    if (model->channels)
+        return;
+    text_append(out, "static const char *const keys[] = {");
+    for (int k = 0; k < model->x_dim; k++)
+        text_add(out, "%s%s", k ? ", " : "", c_string(model->keys[k]));
+    text_append(out, "};\n\n");
+}
+
 static void emit_config_fields(Text *out, const Model *m, const EmitOptions *options)
 {
     static const char *const isas[] = {"avx512", "avx2", "generic"};
@@ -204,10 +257,14 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
              "    .version = \"" GAGAC_VERSION
              "\",\n    .config = config_text,\n    .config_name = %s,\n"
              "    .config_hash = UINT64_C(%llu),\n    .isa = \"%s\",\n"
-             "    .x_dim = %d, .cond_dim = %d, .z_dim = %d, .batch_size = %d,\n    .keys = keys,\n"
+             "    .x_dim = %d, .cond_dim = %d, .z_dim = %d, .batch_size = %d,\n    .keys = %s,\n"
              "    .normalisation = %d,\n",
              c_string(base_name(m->source->path)), (unsigned long long)m->hash, isas[options->isa],
-             m->x_dim, m->cond_dim, m->z_dim, m->batch_size, (int)m->normalisation);
+             m->x_dim, m->cond_dim, m->z_dim, m->batch_size, m->channels ? "NULL" : "keys",
+             (int)m->normalisation);
+    if (m->channels)
+        text_add(out, "    .image = {%d, %d, %d}, .images = &image_runtime, .stretch = true,\n",
+                 m->height, m->width, m->channels);
     text_add(
         out,
         "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_gamma = %s,\n"
@@ -230,14 +287,13 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "/* program.c -- generated by gagac " GAGAC_VERSION ". Do not edit.\n *\n"
                       " * Tables that tell the fixed part of the program about the generated one "
                       "(program.h). */\n"
-                      "#include \"model.h\"\n#include <math.h>\n#include <stddef.h>\n\n");
+                      "#include \"model.h\"\n");
+    text_add(&out, "%s#include <math.h>\n#include <stddef.h>\n\n",
+             model->channels ? "#include \"image.h\"\n" : "");
     emit_bytes(&out, "config_text", arena_copy(model->source->text, model->source->length));
     emit_bytes(&out, "sampler_source", sampler.source);
     emit_bytes(&out, "sampler_header", sampler.header);
-    text_append(&out, "static const char *const keys[] = {");
-    for (int k = 0; k < model->x_dim; k++)
-        text_add(&out, "%s%s", k ? ", " : "", c_string(model->keys[k]));
-    text_append(&out, "};\n\n");
+    emit_keys(&out, model);
     emit_tensors(&out, g);
     for (int k = 0; k < g->step_count; k++)
         emit_inputs(&out, &g->steps[k]);
@@ -254,6 +310,9 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
              options->cuda ? "extern const CudaProgram cuda_program;\n\n" : "");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
+    if (model->channels)
+        text_add(&out, "    .sample_input_count = %d, .sample_inputs = sample_inputs,\n",
+                 g->steps[g->step_count - 1].input_count);
     const Plan *sampler_plan = plans[g->step_count - 1];
     bool wide = options->order == ORDER_WIDE;
     text_add(

@@ -163,8 +163,107 @@ static const char *emit_header(const Model *model, const Graph *g, const Plan *p
     return template_fill("sampler.h", holes, 8);
 }
 
+/* ---------------------------------------------------------------- images */
+static const char noise_loader[] =
+    "/* Noise of a layer, [width][BT]. */\n"
+    "static void load_noise(const Tile *tile, real *out, int width, DrawKind kind, uint32_t "
+    "stream,\n"
+    "                       real span, real low)\n{\n"
+    "    for (int lane = 0; lane < BT; lane++)\n"
+    "        for (int column = 0; column < width; column += DRAWS_A_BLOCK) {\n"
+    "            const Request *request = tile->request;\n"
+    "            real draws[DRAWS_A_BLOCK];\n"
+    "            draw_block(draws, kind, request->seed, stream, 0,\n"
+    "                       request->first + tile->start + (size_t)lane,\n"
+    "                       (uint32_t)(column / DRAWS_A_BLOCK));\n"
+    "            for (int i = 0; i < DRAWS_A_BLOCK && column + i < width; i++) {\n"
+    "                const real scaled = draws[i] * span;\n"
+    "                out[(size_t)(column + i) * BT + (size_t)lane] = scaled + low;\n"
+    "            }\n        }\n}\n\n";
+static const char lanes_helper[] =
+    "#define ALIGNED\nenum { LANES = 16 };\n"
+    "static real lane_reduce(const real sum[LANES])\n{\n    real half[LANES];\n"
+    "    memcpy(half, sum, sizeof half);\n"
+    "    for (int width = LANES / 2; width > 0; width /= 2)\n"
+    "        for (int i = 0; i < width; i++)\n            half[i] = half[i] + half[i + width];\n"
+    "    return half[0];\n}\n\n";
+
+static const char *image_network(const Graph *g, const Plan *p, const EmitOptions *options)
+{
+    EmitOptions plain = {
+        .isa = ISA_GENERIC, .f64 = options->f64, .plain = true, .order = ORDER_WIDE};
+    Emitter e = {.options = &plain, .graph = g, .vector_length = 1, .packed = true};
+    Text network = {0}, out = {0};
+    emit_wide_shipped(&network, &e, p);
+    text_append(&out, "#define AT(offset) ((void *)(tile->request->work + (offset)))\n\n");
+    if (strstr(text_of(&network), "load_noise("))
+        text_append(&out, noise_loader);
+    if (strstr(text_of(&network), "LANES"))
+        text_append(&out, lanes_helper);
+    text_append(&out, text_of(&network));
+    return text_of(&out);
+}
+
+static const char *image_source(const Model *model, const Graph *g, const Plan *p,
+                                const EmitOptions *options)
+{
+    static const char *const headers[] = {"rng.h", "edges.h"};
+    const Input *z = latent_input(g);
+    const char *network = image_network(g, p, options);
+    Text tables = {0}, head = {0};
+    emit_weights(&tables, g);
+    emit_head(&head, model, "sampler.c",
+              "Images from the generator, in one file without any dependency: see sampler.h.");
+    emit_config_lines(&head, model);
+    text_add(&head, " *\n *   %.6g GFLOP an image\n */\n", p->schedule->flops * 1e-9);
+    const char *kind = z->kind == INPUT_UNIFORM ? "DRAW_UNIFORM" : "DRAW_NORMAL";
+    const char *scale = "";
+    if (z->high > z->low)
+        scale = arena_printf("    for (int k = 0; k < SAMPLER_LATENT && !request->latents; k++) {\n"
+                             "        z[k] = z[k] * (real)%.17g;\n"
+                             "        z[k] = z[k] + (real)%.17g;\n    }\n",
+                             z->high - z->low, z->low);
+    const char *user = arena_printf("%s%sdraw_row(%s)", text_of(&tables), network, kind);
+    Hole holes[] = {{"head", text_of(&head)},
+                    {"trained", "/*@trained@*/0"},
+                    {"library", paste_needed(paste_headers(headers, 2, options->f64), user)},
+                    {"tables", text_of(&tables)},
+                    {"kind", kind},
+                    {"stream", int_text(z->stream)},
+                    {"scale", scale},
+                    {"network", network}};
+    return template_fill("sampler_image.c", holes, 8);
+}
+
+static const char *image_header(const Model *model, const Graph *g, const Plan *p,
+                                const EmitOptions *options)
+{
+    Text head = {0};
+    emit_head(&head, model, "sampler.h", "Images from the trained generator in sampler.c.");
+    text_append(&head, " * No allocation, no global state that changes: any number of threads may "
+                       "call at once.\n */\n");
+    Hole holes[] = {{"head", text_of(&head)},
+                    {"width", int_text(model->width)},
+                    {"height", int_text(model->height)},
+                    {"channels", int_text(model->channels)},
+                    {"latent", int_text(latent_input(g)->width)},
+                    {"uniform", int_text(latent_input(g)->kind == INPUT_UNIFORM)},
+                    {"tile", int_text(g->batch_size)},
+                    {"work", int_text((long long)(p->wide_size * number_size(options)))}};
+    return template_fill("sampler_image.h", holes, 8);
+}
+
+static SamplerTexts emit_image_sampler(const Model *model, const EmitOptions *options)
+{
+    Graph *g = sample_build(model, 1);
+    const Plan *p = plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
+    return (SamplerTexts){image_source(model, g, p, options), image_header(model, g, p, options)};
+}
+
 SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *options)
 {
+    if (model->channels)
+        return emit_image_sampler(model, options);
     const Plan *p = plan_sampler(g, options);
     return (SamplerTexts){emit_source(model, g, p, options), emit_header(model, g, p, options)};
 }

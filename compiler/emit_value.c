@@ -268,17 +268,25 @@ static const char *own_column(const Body *b)
     return space->rank ? b->own.axis[space->rank - 1] : "0";
 }
 
-typedef enum Run { RUN_ALONG, RUN_CONSTANT, RUN_GATHER } Run; /* of a column's index in the loop */
+typedef enum Run { RUN_ALONG, RUN_CONSTANT, RUN_GATHER } Run; /* of an index in the inner loop */
 
-static Run column_run(const Body *b, const char *column)
+/* How an element of a whole array moves while the innermost loop runs. */
+static Run index_run(const Body *b, const Type *type, Place at)
 {
-    const char *own = b->kernel->space.batch ? b->own.lane : own_column(b);
-    size_t length = strlen(own);
-    if (b->kernel->space.batch && b->flat &&
-        mentions(column, b->own.axis[b->kernel->space.rank - 1]))
-        return RUN_GATHER;
-    if (b->kernel->space.batch || !mentions(column, own))
+    const Type *space = &b->kernel->space;
+    const char *column = type->rank ? at.axis[type->rank - 1] : "0";
+    /* what the loop counts: columns, or lanes, which hold the last axis where they are flat */
+    const char *own = space->batch ? "" : own_column(b);
+    if (space->batch && b->flat)
+        own = b->own.axis[space->rank - 1];
+    for (int k = 0; k + 1 < type->rank && *own; k++)
+        if (mentions(at.axis[k], own))
+            return RUN_GATHER;
+    if (!*own || !mentions(column, own))
         return RUN_CONSTANT;
+    if (space->batch)
+        return RUN_GATHER;
+    size_t length = strlen(own);
     bool shifted = strncmp(column, own, length) == 0 && strncmp(column + length, " + ", 3) == 0 &&
                    is_number(column + length + 3);
     return strcmp(column, own) == 0 || shifted ? RUN_ALONG : RUN_GATHER;
@@ -332,7 +340,7 @@ static const char *load_array_at(Body *b, const Node *n, Place at)
 {
     const char *place =
         n->op == OP_PARAMETER ? tensor_place(b, n->tensor, at) : place_of(b, n, at, false);
-    Run run = n->type.rank ? column_run(b, at.axis[n->type.rank - 1]) : RUN_CONSTANT;
+    Run run = index_run(b, &n->type, at);
     if (run == RUN_GATHER && (b->vector || b->flat))
         b->broken = true;
     if (run == RUN_CONSTANT)
@@ -455,7 +463,9 @@ void emit_wide_node(Body *b, const Node *n)
         return;
     }
     const char *text;
-    if (n->op == OP_RESAMPLE && (n->axis == BATCH_AXIS || !resample_moves(n->map)))
+    if (n->op == OP_CONSTANT)
+        text = splat(b, number_text(n->value));
+    else if (n->op == OP_RESAMPLE && (n->axis == BATCH_AXIS || !resample_moves(n->map)))
         text = resample_at(b, n, b->own);
     else if (op_table[n->op].kind == CLASS_MOVE)
         text = value_at(b, n->inputs[0], moved_place(b, n, b->own));

@@ -259,6 +259,7 @@ static Pass print_nest(Emitter *e, const Plan *plan, const Kernel *kernel, bool 
 {
     const Type *space = &kernel->space;
     Body probe = {.e = e, .plan = plan};
+    exact |= e->packed;
     exact |= !space->batch && columns_of(space) == 1; /* an axis of one has no index to run along */
     bool tuned = !e->options->plain && !exact;
     int batch = plan->schedule->graph->batch_size;
@@ -291,8 +292,9 @@ typedef struct Wide { /* a step in the making */
     const Plan *plan;
     Text cases, steps; /* the passes; and the calls that run them in order */
     int case_count;
-    bool direct; /* the sampler: passes are called where they stand */
-    bool silent; /* without clocks */
+    bool direct;  /* the sampler: passes are called where they stand */
+    bool silent;  /* without clocks */
+    bool shipped; /* of the one file to ship */
 } Wide;
 
 static int parts_of(const Pass *pass)
@@ -405,9 +407,24 @@ static int input_number(const Step *step, const Input *input)
     internal_error("emit: input '%s' of another step", input->name);
 }
 
+static const char *shipped_fill(const Plan *p, const Node *n)
+{
+    const Input *in = n->input;
+    size_t place = plan_buffer(p, n)->offset;
+    if (strcmp(in->name, "z") == 0)
+        return arena_printf("load_latents(tile, AT(%zu));", place);
+    return arena_printf("load_noise(tile, AT(%zu), %d, %s, %d, (real)%.17g, (real)%.17g);", place,
+                        in->width, in->kind == INPUT_NORMAL ? "DRAW_NORMAL" : "DRAW_UNIFORM",
+                        in->stream, in->high > in->low ? in->high - in->low : 1.0, in->low);
+}
+
 static void add_fill(Wide *w, const Kernel *kernel)
 {
     const Step *step = w->plan->schedule->step;
+    if (w->shipped) {
+        add_pass(w, kernel, shipped_fill(w->plan, kernel->root), 1);
+        return;
+    }
     int k = input_number(step, kernel->root->input);
     int batch = w->plan->schedule->graph->batch_size;
     const char *range = arena_printf(w->direct ? "%d, first, live" : "%d, 0, BATCH", batch);
@@ -535,7 +552,8 @@ void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int coun
         text_add(&choices,
                  "%s            sample_%d(&s, first, rest < %d ? rest : %d, out, "
                  "request->thread), first += %d;\n",
-                 k == 0           ? arena_printf("        if (rest > %d)\n", batch / 2)
+                 count == 1       ? ""
+                 : k == 0         ? arena_printf("        if (rest > %d)\n", batch / 2)
                  : k == count - 1 ? "        else\n"
                                   : arena_printf("        else if (rest > %d)\n", batch / 2),
                  batch, batch, batch, batch);
@@ -543,12 +561,27 @@ void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int coun
     text_add(out,
              "void sample(const real *generator, const real *state, void *work, const "
              "SampleRequest *request)\n{\n"
-             "    const Batch batch = {.seed = request->seed, .sample_offset = request->first,\n"
+             "    Batch batch = {.seed = request->seed, .sample_offset = request->first,\n"
              "        .given = {request->latent, request->condition}};\n"
+             "    for (int k = 0; request->given && k < %d; k++)\n"
+             "        batch.given[k] = request->given[k];\n"
              "    struct sample s = {(struct generator *)(uintptr_t)generator,\n"
              "        (struct state *)(uintptr_t)state, work, NULL, &batch};\n"
              "    for (int first = 0; first < request->count;) {\n"
              "        const int rest = request->count - first;\n"
              "        real *const out = request->out + (long)first * %d;\n%s    }\n}\n",
-             numbers, text_of(&choices));
+             plans[0]->schedule->step->input_count, numbers, text_of(&choices));
+}
+
+void emit_wide_shipped(Text *out, Emitter *e, const Plan *p)
+{
+    const Schedule *s = p->schedule;
+    Wide w = {.out = out, .e = e, .plan = p, .direct = true, .silent = true, .shipped = true};
+    for (int j = 0; j < s->sections[0].count; j++)
+        add_kernel_passes(&w, s->sections[0].kernels[j]);
+    flush_functions(out, e);
+    text_add(
+        out,
+        "static void make_images(const Tile *tile)\n{\n%s    store_pixels(tile, AT(%zu));\n}\n",
+        text_of(&w.steps), plan_buffer(p, s->step->outputs[0])->offset);
 }

@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include "build.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,9 +69,10 @@ static bool write_all(int file, const char *data, size_t length)
     return true;
 }
 
-bool file_write(const char *path, const void *bytes, size_t length, unsigned mode)
+/* flag: O_TRUNC replaces a file that is there, O_EXCL fails on one. */
+static bool write_file(const char *path, const void *bytes, size_t length, unsigned mode, int flag)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flag, (mode_t)mode);
     if (file < 0)
         return false;
     bool good = write_all(file, bytes, length);
@@ -82,6 +85,16 @@ bool file_write(const char *path, const void *bytes, size_t length, unsigned mod
         unlink(path);
     errno = error;
     return good;
+}
+
+bool file_write(const char *path, const void *bytes, size_t length, unsigned mode)
+{
+    return write_file(path, bytes, length, mode, O_TRUNC);
+}
+
+bool file_create(const char *path, const void *bytes, size_t length, unsigned mode)
+{
+    return write_file(path, bytes, length, mode, O_EXCL);
 }
 
 bool path_exists(const char *path)
@@ -109,13 +122,52 @@ void temporaries_remove(void)
         tree_remove(temporaries[--temporary_count]);
 }
 
+static const char unfinished[] = "-unfinished-"; /* names of temporary folders: PREFIX, this, six
+                                                    letters and digits */
+
+/* Removes what earlier processes with this prefix left when they were killed. Who still runs holds
+ * a lock on its folder; where there are no locks nothing is removed. */
+static void remove_abandoned(const char *prefix)
+{
+    const char *slash = strrchr(prefix, '/');
+    const char *parent = slash ? arena_printf("%.*s", (int)(slash + 1 - prefix), prefix) : ".";
+    const char *start = arena_printf("%s%s", slash ? slash + 1 : prefix, unfinished);
+    DIR *entries = opendir(parent);
+    for (struct dirent *entry; entries && (entry = readdir(entries)) != NULL;) {
+        if (strncmp(entry->d_name, start, strlen(start)) != 0 ||
+            strlen(entry->d_name) != strlen(start) + 6)
+            continue;
+        const char *path = arena_printf("%s/%s", parent, entry->d_name);
+        int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) == 0)
+            tree_remove(path);
+        if (folder >= 0)
+            close(folder);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+/* Locks a new folder until this process ends. False where somebody took it for abandoned before. */
+static bool lock_folder(const char *path)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0)
+        (void)flock(folder, LOCK_EX);
+    return folder >= 0 && path_exists(path);
+}
+
 char *folder_temporary(const char *prefix)
 {
-    char *path = arena_printf("%s-XXXXXX", prefix);
+    char *path;
     if (temporary_count == MAX_TEMPORARIES)
         internal_error("more than %d temporary folders", MAX_TEMPORARIES);
-    if (mkdtemp(path) == NULL)
-        return NULL;
+    remove_abandoned(prefix);
+    do {
+        path = arena_printf("%s%sXXXXXX", prefix, unfinished);
+        if (mkdtemp(path) == NULL)
+            return NULL;
+    } while (!lock_folder(path) && !path_exists(path));
     if (temporary_count == 0)
         atexit(temporaries_remove);
     temporaries[temporary_count++] = path;

@@ -17,6 +17,7 @@
 
 /* exit statuses, fail(), warn(), nearest_word(): shared with generated programs */
 #include "../runtime/fail.h"
+#include "../runtime/course.h" /* numbers that change with the iteration */
 #include "../runtime/normalise.h" /* NormalisationKind */
 
 #define GAGAC_VERSION "0.1"
@@ -80,6 +81,10 @@ typedef struct Json { /* one value, with the bytes it came from */
  * with '#' is a comment and may be repeated; every other duplicate key is an error. Our scanner
  * checks and records spans, then cJSON builds the tree. */
 Json *json_parse(const Source *source);
+/* The same with repeated keys left in; then one of the two: */
+Json *json_tree(const Source *source);
+void json_refuse_duplicates(const Json *root);
+void json_keep_last(Json *root); /* of repeated keys the last one counts, with a warning */
 Source *source_read(const char *path); /* reads a whole text file; fails with EXIT_IO */
 Json *json_member(const Json *object, const char *key); /* NULL when absent */
 
@@ -101,13 +106,38 @@ typedef enum LossKind { LOSS_WASSERSTEIN, LOSS_HINGE, LOSS_BCE } LossKind;
 typedef enum NormKind { NORM_L2, NORM_L1, NORM_LINF } NormKind;
 typedef enum PenaltyShape { PHI_LS, PHI_HINGE, PHI_SQUARE_HINGE, PHI_ZERO_CENTRED } PenaltyShape;
 typedef enum PenaltyKind { PENALTY_NONE, PENALTY_CLAMP, PENALTY_GRADIENT } PenaltyKind;
-typedef enum OptimiserKind { OPT_SGD, OPT_RMSPROP, OPT_ADAM } OptimiserKind;
+typedef enum OptimiserKind {
+    OPT_SGD,
+    OPT_RMSPROP, /* PyTorch's formulas: GAGA, and torch.optim */
+    OPT_ADAM,
+    OPT_TF_RMSPROP, /* TensorFlow's: HyperGAN */
+    OPT_TF_ADAM,
+    OPT_MOMENTUM,
+    OPT_ADAGRAD,
+    OPT_ADADELTA,
+    OPT_FTRL,
+    OPT_AMSGRAD,
+    OPT_ADAMIRROR,
+    OPT_ADABOUND,
+    OPT_GIGA_WOLF, /* wrappers of `inner` */
+    OPT_ELASTIC,
+    OPT_NEGATIVE_MOMENTUM,
+    OPT_EMA,
+    OPT_CURL, /* those that need gradients at another place; only outermost */
+    OPT_CONSENSUS
+} OptimiserKind;
 typedef enum Initialiser {
     INIT_ZERO,
     INIT_ONE,
     INIT_UNIFORM_FAN_IN,
     INIT_KAIMING_NORMAL,
-    INIT_UNIT_VECTOR
+    INIT_UNIT_VECTOR,
+    INIT_UNIFORM_BOUND,    /* U(-scale, scale) */
+    INIT_GAUSSIAN,         /* N(0, scale^2) */
+    INIT_TRUNCATED_NORMAL, /* N(0, scale^2) within two scales of 0 */
+    INIT_ORTHOGONAL,       /* rows [first axes][last axis]: orthogonal times scale */
+    INIT_VALUE,            /* scale */
+    INIT_SOURCE            /* a copy of the tensor `source` */
 } Initialiser;
 
 typedef struct EncodeBlock {
@@ -151,7 +181,19 @@ typedef struct Optimiser {
     bool centered;       /* RMSprop */
     double beta1, beta2; /* Adam */
     double weight_decay; /* coupled L2: g += weight_decay * p */
-    double epsilon;      /* outside the root */
+    double epsilon;      /* outside the root; OPT_TF_RMSPROP: inside */
+    Course course;       /* how the rate changes; FIXED: the model's schedule */
+    double rho;          /* Adadelta */
+    double accumulator;  /* Adagrad, Ftrl: first value of the sum of squares */
+    double lower, upper; /* AdaBound: bounds of the step, in rates */
+    double power, l1, l2; /* Ftrl */
+    struct Optimiser *inner, *second; /* wrappers; second: GigaWolf's, or G's own */
+    double ewc_decay, ewc_lambda, ewc_scale, ewc_constraint; /* ELASTIC */
+    bool ewc_gradients;
+    double keep, new_share, old_share; /* NEGATIVE_MOMENTUM: decay alpha beta; EMA: keep */
+    double d_rho, g_rho, gamma;        /* CURL */
+    bool central;
+    double jg_beta; /* CONSENSUS */
     Span span;
 } Optimiser;
 
@@ -162,8 +204,11 @@ typedef struct ConfigLine {
     Span span;
 } ConfigLine; /* "B" 1000 batch_size */
 
+typedef struct Hyper Hyper; /* hypergan.h */
+
 typedef struct Model {
     const Source *source;
+    const Hyper *hyper; /* what only the HyperGAN dialect has; NULL: GAGA */
     Net discriminator, generator;
     int height, width, channels; /* of an image; 0: rows of a table */
     int x_dim;    /* numbers of a sample: columns of a row, conditions included; pixels */
@@ -279,7 +324,8 @@ typedef enum TensorRole {
     ROLE_OPTIMISER, /* moments */
     ROLE_AVERAGE,   /* running average of a parameter */
     ROLE_VECTOR,    /* spectral norm's u and v */
-    ROLE_BOUND      /* normalised constraints, set from the data's statistics */
+    ROLE_BOUND,     /* normalised constraints, set from the data's statistics */
+    ROLE_CONTROL    /* a number that steers the training: began's k */
 } TensorRole;
 
 struct Tensor {       /* an array that lives from step to step */
@@ -292,6 +338,8 @@ struct Tensor {       /* an array that lives from step to step */
     TensorRole role;
     Initialiser init;
     int fan_in;
+    double scale; /* of the initialisers that say so */
+    bool frozen;  /* PARAMETER: keeps its first value */
     Tensor *source; /* OPTIMISER, AVERAGE: the parameter it belongs to */
     Span span;
 };
@@ -305,17 +353,30 @@ struct Input {        /* what a step reads for each sample: data or a random dra
     bool flat;                        /* one number a sample, no axis in a replay file */
     int stream;                       /* purpose word of the random counter */
     bool once, first_only, last_data; /* see runtime/program.h */
+    int map[3]; /* height, width, channels: the node is a map [channels, height, width], while rows
+                   of data and of a replay file are in the order h w c; 0: a vector */
+    bool every_pass; /* noise of a layer: a replay file has a slab for each update of an iteration,
+                        whatever its kind, and a last one for the sample */
+    double low, high; /* UNIFORM: the interval of the draws, also in a replay file; 0, 0: [0, 1) */
+    int part, parts; /* noise inside D: rows of part `part` of a slab of parts * batch rows; 0: 1 */
 };
 
-typedef enum ScalarKind { SCALAR_RATE, SCALAR_UNBIAS, SCALAR_UNBIAS_ROOT, SCALAR_SHARE } ScalarKind;
+typedef enum ScalarKind {
+    SCALAR_RATE,
+    SCALAR_UNBIAS,
+    SCALAR_UNBIAS_ROOT,
+    SCALAR_SHARE,
+    SCALAR_COURSE
+} ScalarKind;
 typedef struct Scalar { /* a number that changes from update to update, computed by the training
                            loop */
     const char *name;
     ScalarKind kind;
-    double base; /* RATE: learning rate; UNBIAS*: decay of a moving average */
+    double base;   /* RATE: learning rate; UNBIAS*: decay of a moving average */
+    Course course; /* COURSE */
 } Scalar;
 
-enum { MAX_STEP_INPUTS = 8, MAX_STEP_SCALARS = 8, MAX_STEP_OUTPUTS = 8 };
+enum { MAX_STEP_INPUTS = 96, MAX_STEP_SCALARS = 24, MAX_STEP_OUTPUTS = 8 };
 
 typedef struct Step {  /* one update: a graph from inputs to reported numbers and assignments */
     const char *name;  /* "d_step", "g_step", "clamp", "sample" */
@@ -360,7 +421,7 @@ Type type_matrix(int rows, int columns);
  * operands have equal types. Ids follow the order of calls, and what is emitted follows ids: never
  * make two nodes in one argument list, where the order is the C compiler's. */
 Node *node_parameter(Graph *g, Tensor *tensor);
-Node *node_input(Graph *g, Input *input); /* [batch] or [batch, width] */
+Node *node_input(Graph *g, Input *input); /* [batch], [batch, width] or a map */
 Node *node_scalar(Graph *g, const char *name);
 Node *node_constant(Graph *g, double value, Type type);
 Node *node_unary(Graph *g, Op op, Node *a);
@@ -501,8 +562,27 @@ Node *generator_loss(Graph *g, Node *fake, Node *label_real);
 Node *gradient_penalty(Graph *g, Node *score, Node *at);
 /* Adds to the step one update of every parameter of the module, down the gradient of the loss. */
 void module_update(Graph *g, Step *step, Module *module, Node *loss, const Optimiser *optimiser);
+Node *add_input(Graph *g, Step *step, Input input);
+Node *add_scalar(Graph *g, Step *step, Scalar scalar); /* the one of that name, or a new one */
+void add_output(Step *step, const char *name, Node *value);
 Graph *steps_build(const Model *model);             /* all steps, simplified */
 Graph *sample_build(const Model *model, int batch); /* the sampler alone, for another batch */
+
+/* ---------------------------------------------------------------- optimise.c: the optimisers */
+/* The scalars that an optimiser reads; made once a step. */
+typedef struct Rates {
+    Node *rate;
+    Node *first, *second; /* what takes the bias out of Adam's moments */
+    struct Rates *inner, *wolf;
+} Rates;
+/* suffix: makes the names of several optimisers in one step different; "" for one. */
+Rates *rates_new(Graph *g, Step *step, const Optimiser *o, const char *suffix);
+/* The value of the parameter after one update down d; assigns what the optimiser remembers. value:
+ * that from which the update starts, the parameter's own. */
+Node *optimise(Graph *g, Step *step, Tensor *p, Node *value, Node *d, const Optimiser *o,
+               const Rates *r, const char *prefix);
+/* A tensor beside a parameter, of its shape: "D.0.weight.square". */
+Tensor *companion(Graph *g, Tensor *of, const char *what, TensorRole role);
 
 /* ---------------------------------------------------------------- schedule.c: phases and kernels
  */
@@ -524,7 +604,8 @@ typedef struct Kernel {
     bool batch;  /* runs for every tile of samples; else once, over whole arrays */
     Type space;  /* what its loops run over: [features] a sample, or the array */
     Node *root;  /* FILL JOIN CONTRACT WEIGHT: the node it is for */
-    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order */
+    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order; WEIGHT, over tiles: more
+                    gradients that add to the root's sum */
     int body_count, body_capacity;
     int number;  /* in the generated code, through all sections of a step */
     int level;   /* global: kernels of one level do not depend on each other */
@@ -603,8 +684,6 @@ typedef struct Plan {
     Buffer *globals; /* of global nodes that are stored */
     int global_count;
     int *global_of; /* by node id, -1 */
-    bool
-        *first_adder; /* by node id: the first CONTRACT_W of its sum in a tile: it starts the sum */
     size_t scratch_size; /* reals of a tile's scratch, one a thread */
     size_t kept_size;    /* reals a tile of values kept from one section to a later one */
     size_t wide_size;    /* wide: reals of the block that holds all values of a step */
@@ -620,6 +699,7 @@ int padded(int n);                     /* n rounded up to a multiple of 16 reals
 /* ---------------------------------------------------------------- options.c */
 typedef enum CommandKind {
     COMMAND_COMPILE,
+    COMMAND_NEW,
     COMMAND_CHECK,
     COMMAND_TRAIN,
     COMMAND_BENCH,
@@ -639,7 +719,10 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     const char *compiler;               /* --cc */
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
-    bool wide; /* --order wide */
+    bool crop, resize, random_crop; /* of images of another size */
+    bool wide;                   /* --order wide */
+    bool list;                   /* new --list */
+    const char *config_template; /* new --template */
     int64_t threads;
     bool cuda;                  /* code for a GPU too: --target */
     const char *default_device; /* "cuda" or "auto": of the program, with cuda */
@@ -679,8 +762,8 @@ typedef struct EmittedFiles {
 } EmittedFiles;
 EmittedFiles emit_program(const Model *model, const EmitOptions *options);
 
-/* ---------------------------------------------------------------- embedded files: runtime/ and
- * templates/, inside gagac */
+/* ---------------------------------------------------------------- embedded files: runtime/,
+ * templates/ and configs/hypergan/, inside gagac */
 typedef struct EmbeddedFile {
     const char *name;
     const char *text;
@@ -702,6 +785,7 @@ typedef struct BuildOptions {
     bool images;      /* the program reads and writes images: with runtime/image_*.c and the
                          libraries they need */
     const char *data; /* default of RUN/train --data, NULL: none */
+    const char *fit;  /* an option of RUN/train by default, NULL: none: "--crop" */
     int threads;      /* default of RUN/train --threads, 0: none */
 } BuildOptions;
 
@@ -731,6 +815,8 @@ int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; th
 void check_print(const Model *model, const StepCost *costs, int cost_count, bool json);
 void check_data(const Model *model,
                 const char *path); /* a data set has the config's columns, and a batch of rows */
+/* The same of images: they can be opened, and there is a batch of them. check_images.c */
+void check_images(const char *path, int batch_size);
 /* Builds the program twice, with and without clocks in the kernels, runs both and prints what they
  * measured. */
 void bench_print(EmittedFiles files, const BuildOptions *build, bool json);

@@ -148,10 +148,15 @@ Node *node_parameter(Graph *g, Tensor *tensor)
 Node *node_input(Graph *g, Input *input)
 {
     Type type = input->flat ? (Type){.batch = true} : type_vector(true, input->width);
-    return node_intern(g, (Node){.op = OP_INPUT,
-                                 .type = type,
-                                 .input = input,
-                                 .name = input->kind == INPUT_DATA ? "x" : input->name});
+    const int *map = input->map; /* rows are h w c, values c h w */
+    Node *node = node_intern(g, (Node){.op = OP_INPUT,
+                                       .type = type,
+                                       .input = input,
+                                       .name = input->kind == INPUT_DATA ? "x" : input->name});
+    if (map[0] == 0)
+        return node;
+    Type image = {.batch = true, .rank = 3, .dims = {map[2], map[0], map[1]}};
+    return node_reshape(g, node, image);
 }
 
 Node *node_scalar(Graph *g, const char *name)

@@ -9,6 +9,10 @@
 struct Interpreter {
     Graph *graph;
     double **tensors; /* by index in graph->tensors */
+    const Step *step; /* that ran last: its values stay for the next run of the same step */
+    int count;        /* nodes of the graph then */
+    bool *needed;     /* by node id: the step computes it */
+    Value *values;    /* by node id */
 };
 
 static int tensor_index(const Graph *g, const Tensor *tensor)
@@ -82,24 +86,48 @@ static void mark_needed(const Node *n, bool *needed)
         mark_needed(n->inputs[k], needed);
 }
 
+static void drop_values(Interpreter *in)
+{
+    for (int id = 0; id < in->count; id++)
+        free(in->values[id].data);
+    free(in->values);
+    free(in->needed);
+}
+
+/* Room for every value of a step. What ran before gives up its own: one step may need gigabytes,
+ * and a classifier runs the same step hundreds of times. */
+static void prepare_values(Interpreter *in, const Step *step)
+{
+    const Graph *g = in->graph;
+    if (in->step == step && in->count == g->count)
+        return;
+    drop_values(in);
+    in->step = step;
+    in->count = g->count;
+    in->needed = calloc((size_t)g->count, sizeof(bool));
+    in->values = calloc((size_t)g->count, sizeof(Value));
+    if (!in->needed || !in->values)
+        fail(EXIT_IO, NULL, "out of memory in the interpreter");
+    for (int k = 0; k < step->output_count; k++)
+        mark_needed(step->outputs[k], in->needed);
+    for (int k = 0; k < step->assign_count; k++)
+        mark_needed(step->assigns[k], in->needed);
+    for (int id = 0; id < g->count; id++)
+        if (in->needed[id] && op_table[g->nodes[id]->op].kind != CLASS_EFFECT)
+            in->values[id] = value_new(g, &g->nodes[id]->type);
+}
+
 void interpreter_run(Interpreter *in, const Step *step, double *const inputs[],
                      const double *scalars, double *outputs[])
 {
-    Graph *g = in->graph;
-    bool *needed = calloc((size_t)g->count, sizeof(bool));
-    Value *values = calloc((size_t)g->count, sizeof(Value));
-    if (!needed || !values)
-        fail(EXIT_IO, NULL, "out of memory in the interpreter");
-    for (int k = 0; k < step->output_count; k++)
-        mark_needed(step->outputs[k], needed);
-    for (int k = 0; k < step->assign_count; k++)
-        mark_needed(step->assigns[k], needed);
+    const Graph *g = in->graph;
+    prepare_values(in, step);
+    Value *values = in->values;
     for (int id = 0; id < g->count; id++) {
         const Node *n = g->nodes[id];
         const OpRow *row = &op_table[n->op];
-        if (!needed[id] || row->kind == CLASS_EFFECT)
+        if (!in->needed[id] || row->kind == CLASS_EFFECT)
             continue;
-        values[id] = value_new(g, &n->type);
         Value operands[MAX_NODE_INPUTS] = {{0}};
         for (int k = 0; k < row->arity; k++)
             operands[k] = values[n->inputs[k]->id];
@@ -119,8 +147,4 @@ void interpreter_run(Interpreter *in, const Step *step, double *const inputs[],
         const Value *v = &values[n->inputs[0]->id];
         memcpy(interpreter_tensor(in, n->tensor), v->data, (size_t)v->size * sizeof(double));
     }
-    for (int id = 0; id < g->count; id++)
-        free(values[id].data);
-    free(values);
-    free(needed);
 }

@@ -493,7 +493,7 @@ static void skip_byte_order_mark(Scanner *s)
     }
 }
 
-Json *json_parse(const Source *source)
+Json *json_tree(const Source *source)
 {
     Scanner scanner = {.source = source};
     if (source->length > MAX_TEXT) {
@@ -505,8 +505,40 @@ Json *json_parse(const Source *source)
     cJSON *values = cJSON_ParseWithLength(source->text + begin, source->length - begin);
     fill(root, values);
     cJSON_Delete(values);
-    check_all_duplicates(root);
     return root;
+}
+
+Json *json_parse(const Source *source)
+{
+    Json *root = json_tree(source);
+    json_refuse_duplicates(root);
+    return root;
+}
+
+void json_refuse_duplicates(const Json *root) { check_all_duplicates(root); }
+
+static bool is_repeated_later(const Json *member)
+{
+    for (const Json *later = member->next; later != NULL; later = later->next)
+        if (strcmp(later->key, member->key) == 0)
+            return true;
+    return false;
+}
+
+void json_keep_last(Json *value)
+{
+    for (Json **at = &value->child; *at != NULL;) {
+        Json *child = *at;
+        if (value->kind == JSON_OBJECT && is_repeated_later(child)) {
+            if (child->key[0] != '#')
+                warn_at(child->key_span, "take one of them out",
+                        "`%s` is given again below: the last one counts", printable(child->key));
+            *at = child->next;
+            continue;
+        }
+        json_keep_last(child);
+        at = &child->next;
+    }
 }
 
 Source *source_read(const char *path)

@@ -1,6 +1,7 @@
 /* main.c -- gagac: the commands, and the column of passes that each one is. */
 #define _POSIX_C_SOURCE 200809L
 #include "build.h"
+#include "hypergan.h"
 #include "target_cuda.h"
 
 #include <errno.h>
@@ -11,7 +12,12 @@
 static Model *read_model(const Options *options)
 {
     Source *source = source_read(options->operands[0]);
-    Json *root = json_parse(source);
+    Json *root = json_tree(source);
+    if (is_hypergan(root)) {
+        HyperOptions hyper = {0};
+        return read_hypergan(root, &hyper);
+    }
+    json_refuse_duplicates(root);
     Model *model = read_gaga(root, options->overrides, options->override_count);
     model_check(model);
     return model;
@@ -30,14 +36,28 @@ static EmittedFiles emit(const Model *model, const Options *options)
     return emit_program(model, &emit_options);
 }
 
-static BuildOptions build_options(const Options *options)
+/* How images of another size are made to fit, as an option of RUN/train. */
+static const char *fit_option(const Model *model, const Options *options)
+{
+    const char *fit = options->crop          ? "--crop"
+                      : options->resize      ? "--resize"
+                      : options->random_crop ? "--random-crop"
+                                             : NULL;
+    if (fit != NULL && model->channels == 0)
+        fail(EXIT_USAGE, NULL, "%s is for images; this config describes rows", fit);
+    return fit;
+}
+
+static BuildOptions build_options(const Model *model, const Options *options)
 {
     return (BuildOptions){.compiler = options->compiler,
                           .isa = options->isa,
                           .f64 = options->f64,
                           .sources_only = options->emit_only,
                           .no_cache = options->no_cache,
+                          .images = model->channels > 0,
                           .data = options->data,
+                          .fit = fit_option(model, options),
                           .threads = (int)options->threads};
 }
 
@@ -58,9 +78,11 @@ static void compile(const Options *options)
 {
     Model *model = read_model(options);
     note_device(model, options);
-    if (options->data != NULL)
+    if (options->data != NULL && model->channels > 0)
+        check_images(options->data, model->batch_size);
+    else if (options->data != NULL)
         check_data(model, options->data);
-    BuildOptions build = build_options(options);
+    BuildOptions build = build_options(model, options);
     build_run(options->output, emit(model, options), &build);
 }
 
@@ -96,7 +118,7 @@ static void check(const Options *options)
 static void bench(const Options *options)
 {
     Model *model = read_model(options);
-    BuildOptions build = build_options(options);
+    BuildOptions build = build_options(model, options);
     bool gpu = options->device != NULL && strcmp(options->device, "cuda") == 0;
     if (options->fixed && !gpu)
         fail(EXIT_USAGE, "gagac bench CONFIG.json --device cuda --static",
@@ -139,6 +161,12 @@ static void run_command(const Options *options)
     case COMMAND_COMPILE:
         compile(options);
         print_made(options);
+        break;
+    case COMMAND_NEW:
+        if (options->list)
+            template_list();
+        else
+            template_copy(options->config_template, options->operands[0]);
         break;
     case COMMAND_CHECK:
         check(options);

@@ -28,6 +28,8 @@ static const Command commands[] =
      {"", "CONFIG.json", 1, 1,
       "Compiles the GAN that CONFIG.json describes into RUN/train, RUN/sample, RUN/sampler/ and "
       "RUN/src/."},
+     {"new", "NAME", 0, 1,
+      "Writes NAME.json, a copy of a packaged config of an image GAN; -l lists them."},
      {"check", "CONFIG.json", 1, 1,
       "Prints layers, shapes, parameters and the cost of each step; writes nothing."},
      {"train", "CONFIG.json", 1, 1,
@@ -65,6 +67,11 @@ static const Row rows[] = {
      "the folder to make; one that is there keeps its checkpoints"},
     {ON_BUILDS, OPTION_TEXT, "--data", NULL, "FILE", OPTION(data),
      "data set (.npy); its columns are checked now, RUN/train reads it by default"},
+    {ON_BUILDS, OPTION_FLAG, "--crop", NULL, NULL, OPTION(crop),
+     "of images of another size, cut out the middle; RUN/train does so by default"},
+    {ON_BUILDS, OPTION_FLAG, "--resize", NULL, NULL, OPTION(resize), "scale them, nearest pixel"},
+    {ON_BUILDS, OPTION_FLAG, "--random-crop", NULL, NULL, OPTION(random_crop),
+     "cut out a piece somewhere"},
     {ON_PROGRAMS, OPTION_TEXT, "--precision", NULL, "P", offsetof(Line, precision),
      "f32 (default) or f64"},
     {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
@@ -92,6 +99,10 @@ static const Row rows[] = {
      "start over instead of going on"},
     {ON_CONFIGS, OPTION_LIST, "--param", "-p", "KEY=VALUE", offsetof(Line, overrides),
      "replaces a key of the config; may be repeated"},
+    {FOR(NEW), OPTION_TEXT, "--template", "-t", "TEMPLATE", OPTION(config_template),
+     "the packaged config to copy (default: default)"},
+    {FOR(NEW), OPTION_FLAG, "--list", "-l", NULL, OPTION(list),
+     "list the packaged configs, each with a command that trains it"},
     {FOR(CHECK) | FOR(BENCH), OPTION_FLAG, "--json", NULL, NULL, OPTION(json), "print JSON"},
     {ON_PROGRAMS | FOR(DOCTOR), OPTION_TEXT, "--cc", NULL, "PROGRAM", OPTION(compiler),
      "C compiler (default: $GAGAC_CC, else clang, else gcc)"},
@@ -238,6 +249,8 @@ static void read_target(Line *line)
 
 static void check_needs(const Options *options)
 {
+    if (options->crop + options->resize + options->random_crop > 1)
+        fail(EXIT_USAGE, NULL, "--crop, --resize and --random-crop exclude each other");
     if ((ON_BUILDS & 1u << options->command) != 0 && options->output == NULL)
         fail(EXIT_USAGE,
              "-o RUN names the folder to make; gagac check CONFIG.json only looks at the config",
@@ -246,6 +259,9 @@ static void check_needs(const Options *options)
         fail(EXIT_USAGE, NULL, "-o needs the name of a folder");
     if (options->command == COMMAND_TRAIN && options->data == NULL)
         fail(EXIT_USAGE, "--data FILE.npy names the data set", "no data to train on");
+    if (options->command == COMMAND_NEW && options->operands[0] == NULL && !options->list)
+        fail(EXIT_USAGE, "gagac new NAME writes NAME.json; gagac new -l lists the packaged configs",
+             "no name for the new config");
     if (options->command == COMMAND_CACHE && options->operands[0] != NULL &&
         strcmp(options->operands[0], "stats") != 0 && strcmp(options->operands[0], "clear") != 0)
         fail(EXIT_USAGE, NULL, "gagac cache takes stats or clear, not '%s'",

@@ -166,22 +166,6 @@ static void assign_places(Plan *p)
     }
 }
 
-static void find_first_adders(Plan *p)
-{
-    const Schedule *s = p->schedule;
-    bool *started = arena_alloc((size_t)(s->sum_count + 1) * sizeof(bool));
-    p->first_adder = arena_alloc((size_t)s->graph->count * sizeof(bool));
-    for (int k = 0; k < s->section_count; k++)
-        for (int j = 0; j < s->sections[k].count; j++) {
-            const Kernel *kernel = s->sections[k].kernels[j];
-            if (kernel->kind != KERNEL_WEIGHT)
-                continue;
-            int sum = s->sum_of[kernel->root->id];
-            p->first_adder[kernel->root->id] = !started[sum];
-            started[sum] = true;
-        }
-}
-
 /* ---------------------------------------------------------------- wide */
 /* Along one axis: the first and last place of the operand that the filter reaches. */
 static void reach(Halo *halo, int axis, int low, int high, int size)
@@ -300,6 +284,5 @@ Plan *plan_buffers(const Schedule *s, bool halos)
         return p;
     }
     assign_places(p);
-    find_first_adders(p);
     return p;
 }

@@ -34,7 +34,25 @@ static bool is_replayed(const Tensor *tensor)
 /* An input that follows the discriminator's updates is stored with theirs. */
 static bool has_slices_of_d(const Step *step, const Input *input)
 {
-    return strcmp(step->name, "d_step") == 0 || input->last_data || input->first_only;
+    return strcmp(step->name, "g_step") != 0 || input->last_data || input->first_only;
+}
+
+/* Updates of an iteration, of all kinds: each is one pass of the networks. */
+static int passes(const Replay *r)
+{
+    int count = 0;
+    for (int i = 0; i < r->graph->step_count; i++)
+        count += r->graph->steps[i].count;
+    return count;
+}
+
+/* Passes of an iteration before the first of this step. */
+static int passes_before(const Replay *r, const Step *step)
+{
+    int count = 0;
+    for (const Step *other = r->graph->steps; other < step; other++)
+        count += other->count;
+    return count;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -65,13 +83,34 @@ static StoredTensor describe_tensor(const Tensor *tensor)
     return stored;
 }
 
+/* Slabs of the noise of a layer in D belong to training passes only; G has one more, for the sample.
+ */
+static bool is_sampled(const Replay *r, const Input *input)
+{
+    const Step *sample = find_step(r, "sample");
+    for (int k = 0; k < sample->input_count; k++)
+        if (strcmp(sample->inputs[k]->name, input->name) == 0)
+            return true;
+    return false;
+}
+
 static StoredTensor describe_input(const Replay *r, const Step *step, const Input *input)
 {
     int updates = has_slices_of_d(step, input) ? r->model->d_updates : r->model->g_updates;
-    return (StoredTensor){.name = input->name,
-                          .rank = input->flat ? 2 : 3,
-                          .dims = {(uint64_t)r->iterations * (uint64_t)updates,
-                                   (uint64_t)r->model->batch_size, (uint64_t)input->width}};
+    int parts = input->parts > 0 ? input->parts : 1;
+    StoredTensor stored = {.name = input->name,
+                           .rank = input->flat ? 2 : 3,
+                           .dims = {(uint64_t)r->iterations * (uint64_t)updates,
+                                    (uint64_t)(r->model->batch_size * parts),
+                                    (uint64_t)input->width}};
+    if (input->every_pass)
+        stored.dims[0] =
+            (uint64_t)(r->iterations * passes(r) + (is_sampled(r, input) ? 1 : 0));
+    for (int k = 0; k < 3 && input->map[0] > 0; k++)
+        stored.dims[2 + k] = (uint64_t)input->map[k];
+    if (input->map[0] > 0)
+        stored.rank = 5;
+    return stored;
 }
 
 static void count_iterations(Replay *r)
@@ -93,6 +132,10 @@ static void read_state(Replay *r)
         const Tensor *from = tensor->role == ROLE_AVERAGE ? tensor->source : tensor;
         double *to = interpreter_tensor(r->interpreter, tensor);
         size_t size = (size_t)type_size(&tensor->type);
+        if (tensor->init == INIT_SOURCE)
+            from = tensor->source;
+        for (size_t k = 0; k < size && tensor->role != ROLE_PARAMETER; k++)
+            to[k] = tensor->init == INIT_ONE ? 1 : tensor->init == INIT_VALUE ? tensor->scale : 0;
         if (is_replayed(from)) {
             StoredTensor expected = describe_tensor(from);
             memcpy(to, read_tensor(r, &expected), size * sizeof *to);
@@ -106,7 +149,7 @@ static void set_bounds(Replay *r)
 {
     const Net *net = &r->model->generator;
     const Layer *last = &net->layers[net->layer_count - 1];
-    for (int i = 0; i < r->graph->tensor_count; i++) {
+    for (int i = 0; i < r->graph->tensor_count && net->layer_count > 0; i++) {
         const Tensor *tensor = r->graph->tensors[i];
         if (tensor->role != ROLE_BOUND || last->kind != LAYER_CLAMP)
             continue;
@@ -154,21 +197,45 @@ static double scalar_value(const Replay *r, const Scalar *scalar, int64_t count)
         return 1 / sqrt(1 - pow(scalar->base, (double)count));
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
+    case SCALAR_COURSE:
+        return course_value(&scalar->course, (double)r->iteration);
     }
     internal_error("a scalar of unknown kind");
+}
+
+static int64_t slice_index(const Replay *r, const Step *step, const Input *input, int repeat)
+{
+    if (input->every_pass && strcmp(step->name, "sample") == 0)
+        return r->iterations * passes(r);
+    if (input->every_pass)
+        return r->iteration * passes(r) + passes_before(r, step) + repeat;
+    int updates = has_slices_of_d(step, input) ? r->model->d_updates : r->model->g_updates;
+    int64_t slice = r->iteration * updates;
+    if (input->last_data)
+        return slice + updates - 1;
+    return input->first_only ? slice : slice + repeat;
+}
+
+/* Samples from the order h w c of a file to that of the graph's maps, and back. */
+static double *to_map(const double *rows, int samples, const int map[3])
+{
+    int h = map[0], w = map[1], c = map[2];
+    double *maps = arena_alloc((size_t)samples * (size_t)(h * w * c) * sizeof *maps);
+    for (int b = 0; b < samples; b++)
+        for (int cell = 0; cell < h * w; cell++)
+            for (int k = 0; k < c; k++)
+                maps[(b * c + k) * h * w + cell] = rows[(b * h * w + cell) * c + k];
+    return maps;
 }
 
 /* The slice of an input's values that an update reads. */
 static double *input_slice(const Replay *r, const Step *step, const Input *input, int repeat,
                            double *values)
 {
-    int64_t slice =
-        r->iteration * (has_slices_of_d(step, input) ? r->model->d_updates : r->model->g_updates);
-    if (input->last_data)
-        slice += r->model->d_updates - 1;
-    else if (!input->first_only)
-        slice += repeat;
-    return values + slice * r->model->batch_size * input->width;
+    int64_t slice = slice_index(r, step, input, repeat);
+    int batch = r->model->batch_size, parts = input->parts > 0 ? input->parts : 1;
+    double *rows = values + (slice * parts + input->part) * batch * input->width;
+    return input->map[0] > 0 ? to_map(rows, batch, input->map) : rows;
 }
 
 static double *result_values(const Replay *r, const char *name)
@@ -198,6 +265,11 @@ static void run_update(Replay *r, Step *step, double *const *values, int repeat)
     }
 }
 
+static bool is_update(const Step *step)
+{
+    return strcmp(step->name, "clamp") != 0 && strcmp(step->name, "sample") != 0;
+}
+
 static double **read_inputs(const Replay *r, const Step *step)
 {
     double **values = arena_alloc(MAX_STEP_INPUTS * sizeof *values);
@@ -210,16 +282,19 @@ static double **read_inputs(const Replay *r, const Step *step)
 
 static void run_iterations(Replay *r)
 {
-    Step *clamp = find_step(r, "clamp");
-    Step *updates[] = {find_step(r, "d_step"), find_step(r, "g_step")};
-    double **values[] = {read_inputs(r, updates[0]), read_inputs(r, updates[1])};
-    for (r->iteration = 0; r->iteration < r->iterations; r->iteration++) {
-        if (clamp != NULL)
-            interpreter_run(r->interpreter, clamp, NULL, NULL, NULL);
-        for (int u = 0; u < 2; u++)
-            for (int repeat = 0; repeat < updates[u]->count; repeat++)
-                run_update(r, updates[u], values[u], repeat);
-    }
+    Graph *g = r->graph;
+    double **values[MAX_STEPS] = {NULL};
+    for (int i = 0; i < g->step_count; i++)
+        if (is_update(&g->steps[i]))
+            values[i] = read_inputs(r, &g->steps[i]);
+    for (r->iteration = 0; r->iteration < r->iterations; r->iteration++)
+        for (int i = 0; i < g->step_count; i++) {
+            Step *step = &g->steps[i];
+            if (strcmp(step->name, "clamp") == 0)
+                interpreter_run(r->interpreter, step, NULL, NULL, NULL);
+            for (int repeat = 0; is_update(step) && repeat < step->count; repeat++)
+                run_update(r, step, values[i], repeat);
+        }
 }
 
 /* ---------------------------------------------------------------- results */
@@ -250,32 +325,65 @@ static void add_state(Replay *r)
     }
 }
 
-/* Rows of the final generator for the first latents, and the conditions of the first rows. */
+/* What an input of the sampler reads: the first latents, the conditions of the first rows, the last
+ * slab of a layer's noise. */
+static double *sample_input(const Replay *r, const Step *sample, const Input *input)
+{
+    const Model *m = r->model;
+    Input stored = *input;
+    bool latent = strcmp(input->name, "z") == 0, condition = strcmp(input->name, "condition") == 0;
+    stored.name = latent ? "z_d" : condition ? "real" : input->name;
+    stored.width = condition ? m->x_dim : input->width;
+    const Step *first = latent || condition ? &r->graph->steps[0] : sample;
+    StoredTensor expected = describe_input(r, first, &stored);
+    double *values = read_tensor(r, &expected);
+    if (!condition)
+        return latent ? values : input_slice(r, sample, input, 0, values);
+    int rows = m->batch_size, columns = m->x_dim - m->cond_dim;
+    double *conditions = arena_alloc((size_t)rows * (size_t)m->cond_dim * sizeof *conditions + 1);
+    for (int i = 0; i < rows; i++)
+        memcpy(conditions + i * m->cond_dim, values + i * m->x_dim + columns,
+               (size_t)m->cond_dim * sizeof *values);
+    return conditions;
+}
+
+static double *from_map(const double *maps, int samples, const int map[3])
+{
+    int h = map[0], w = map[1], c = map[2];
+    double *rows = arena_alloc((size_t)samples * (size_t)(h * w * c) * sizeof *rows);
+    for (int b = 0; b < samples; b++)
+        for (int cell = 0; cell < h * w; cell++)
+            for (int k = 0; k < c; k++)
+                rows[(b * h * w + cell) * c + k] = maps[(b * c + k) * h * w + cell];
+    return rows;
+}
+
+/* What the final generator makes of the first latents. */
 static void add_fake(Replay *r)
 {
     const Model *m = r->model;
     int rows = m->batch_size, columns = m->x_dim - m->cond_dim;
-    Step *sample = find_step(r, "sample"), *d_step = find_step(r, "d_step");
-    double *real = NULL, *inputs[MAX_STEP_INPUTS] = {NULL};
-    double *conditions = arena_alloc((size_t)rows * (size_t)m->cond_dim * sizeof *conditions + 1);
+    const Step *sample = find_step(r, "sample");
+    double *inputs[MAX_STEP_INPUTS] = {NULL}, scalars[MAX_STEP_SCALARS] = {0};
     double *fake = arena_alloc((size_t)rows * (size_t)columns * sizeof *fake);
-    double **values = read_inputs(r, d_step);
-    for (int k = 0; k < d_step->input_count; k++) {
-        if (strcmp(d_step->inputs[k]->name, "real") == 0)
-            real = values[k];
-        if (strcmp(d_step->inputs[k]->name, "z_d") == 0)
-            inputs[0] = values[k];
+    for (int k = 0; k < sample->input_count; k++)
+        inputs[k] = sample_input(r, sample, sample->inputs[k]);
+    for (int k = 0; k < sample->scalar_count; k++)
+        scalars[k] = scalar_value(r, &sample->scalars[k], 1);
+    interpreter_run(r->interpreter, sample, inputs, scalars, &fake);
+    StoredTensor stored = {.name = "fake",
+                           .type = STORED_F64,
+                           .rank = 2,
+                           .dims = {(uint64_t)rows, (uint64_t)columns},
+                           .data = fake};
+    if (m->channels > 0) {
+        const int map[3] = {m->height, m->width, m->channels};
+        stored.rank = 4;
+        for (int k = 0; k < 3; k++)
+            stored.dims[k + 1] = (uint64_t)map[k];
+        stored.data = from_map(fake, rows, map);
     }
-    for (int i = 0; i < rows && real != NULL; i++)
-        memcpy(conditions + i * m->cond_dim, real + i * m->x_dim + columns,
-               (size_t)m->cond_dim * sizeof *real);
-    inputs[1] = conditions;
-    interpreter_run(r->interpreter, sample, inputs, NULL, &fake);
-    r->results[r->result_count++] = (StoredTensor){.name = "fake",
-                                                   .type = STORED_F64,
-                                                   .rank = 2,
-                                                   .dims = {(uint64_t)rows, (uint64_t)columns},
-                                                   .data = fake};
+    r->results[r->result_count++] = stored;
 }
 
 void replay_interpret(const Model *model, const char *input, const char *output)
@@ -291,8 +399,9 @@ void replay_interpret(const Model *model, const char *input, const char *output)
     check_names(&r);
     read_state(&r);
     set_bounds(&r);
-    add_losses(&r, find_step(&r, "d_step"));
-    add_losses(&r, find_step(&r, "g_step"));
+    for (int i = 0; i < r.graph->step_count; i++)
+        if (is_update(&r.graph->steps[i]))
+            add_losses(&r, &r.graph->steps[i]);
     run_iterations(&r);
     add_state(&r);
     add_fake(&r);

@@ -18,9 +18,10 @@ typedef struct Order { /* of nodes, operands first */
     bool *seen;
 } Order;
 
-static bool is_source(const Node *n)
+/* Has no kernel. A constant has one where a contraction wants it as an array. */
+static bool is_source(const Schedule *s, const Node *n)
 {
-    return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT;
+    return op_table[n->op].kind == CLASS_SOURCE && n->op != OP_INPUT && s->section_of[n->id] < 0;
 }
 
 static bool is_weight_gradient(const Node *n)
@@ -46,7 +47,7 @@ static bool shifts_index(const Node *n)
 
 bool is_recomputed(const Schedule *s, const Node *n)
 {
-    return s->section_of[n->id] < 0 && !is_source(n) && s->sum_of[n->id] < 0;
+    return s->section_of[n->id] < 0 && !is_source(s, n) && s->sum_of[n->id] < 0;
 }
 
 void visit_reads(const Schedule *s, const Node *node,
@@ -389,6 +390,23 @@ static void place_in_nest(Schedule *s, int section, Node *n)
     s->kernel_of[n->id] = host;
 }
 
+/* Over tiles, all gradients that add to one sum are one kernel, as late as the last of them: a
+ * tile's share is loaded and stored once. */
+static Kernel *join_gradients(Schedule *s, Node *n, int section)
+{
+    Section *at = &s->sections[section];
+    for (int k = 0; k < at->count && s->order == ORDER_TILES; k++) {
+        Kernel *kernel = at->kernels[k];
+        if (kernel->kind != KERNEL_WEIGHT || s->sum_of[kernel->root->id] != s->sum_of[n->id])
+            continue;
+        memmove(at->kernels + k, at->kernels + k + 1, (size_t)(at->count - k - 1) * sizeof kernel);
+        at->kernels[at->count - 1] = kernel;
+        add_to_body(kernel, n);
+        return kernel;
+    }
+    return NULL;
+}
+
 static void place(Schedule *s, Node *n, int section)
 {
     s->section_of[n->id] = section;
@@ -415,6 +433,9 @@ static void place(Schedule *s, Node *n, int section)
         place_in_nest(s, section, n);
         return;
     }
+    s->kernel_of[n->id] = kind == KERNEL_WEIGHT ? join_gradients(s, n, section) : NULL;
+    if (s->kernel_of[n->id])
+        return;
     s->kernel_of[n->id] = add_kernel(s, section,
                                      (Kernel){.kind = kind,
                                               .batch = n->type.batch || kind == KERNEL_WEIGHT,
@@ -435,7 +456,7 @@ static void mark_read(void *context, Node *read, bool direct)
     Reader *reader = context;
     Schedule *s = reader->s;
     (void)direct;
-    if (is_source(read))
+    if (is_source(s, read))
         return;
     const Kernel *from = s->kernel_of[read->id];
     if (from != reader->kernel || op_table[read->op].kind == CLASS_REDUCE)
@@ -463,7 +484,7 @@ static void find_stored(Schedule *s)
                 s->stored[kernel->root->id] = true;
         }
     for (int k = 0; k < s->step->output_count; k++)
-        if (!is_source(s->step->outputs[k]))
+        if (!is_source(s, s->step->outputs[k]))
             s->stored[s->step->outputs[k]->id] = true;
 }
 
@@ -539,6 +560,12 @@ static int64_t window_count(const Node *n)
     return maps ? (int64_t)y->dims[1] * y->dims[2] : 1;
 }
 
+static double weight_flops(const Node *n, double batch)
+{
+    bool gradient = n->op == OP_CONTRACT_W || n->op == OP_CONV_W;
+    return gradient ? 2 * batch * (double)type_size(&n->type) * (double)window_count(n) : 0;
+}
+
 /* Two operations a multiply-add, as the network needs them: contractions, and products summed over
  * features or the batch. */
 double kernel_flops(const Schedule *s, const Kernel *kernel)
@@ -548,10 +575,11 @@ double kernel_flops(const Schedule *s, const Kernel *kernel)
         flops += 2 * batch * (double)type_size(&kernel->root->inputs[1]->type) *
                  (double)window_count(kernel->root);
     if (kernel->kind == KERNEL_WEIGHT)
-        flops +=
-            2 * batch * (double)type_size(&kernel->root->type) * (double)window_count(kernel->root);
+        flops += weight_flops(kernel->root, batch);
     for (int k = 0; k < kernel->body_count && kernel->batch; k++) {
         const Node *n = kernel->body[k];
+        if (kernel->kind == KERNEL_WEIGHT)
+            flops += weight_flops(n, batch);
         if (op_table[n->op].kind == CLASS_REDUCE && n->inputs[0]->op == OP_MUL)
             flops += 2 * batch * (double)type_size(&n->inputs[0]->type);
     }
@@ -709,7 +737,8 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
             bool total = s->sum_of[n->id] >= 0 && !reduces_batch(n);
             bool recomputed = (is_cheap(n) && !forced[n->id]) || inner[n->id];
             bool now = !wide || s->late[n->id] == (turn == 1);
-            if (now && !is_source(n) && !total && !recomputed)
+            bool filled = wide && n->op == OP_CONSTANT && forced[n->id];
+            if (now && (filled || !is_source(s, n)) && !total && !recomputed)
                 place(s, n, wide ? 0 : 2 * phase[n->id] + per_sample);
         }
     choose_tiles(s);

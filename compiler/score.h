@@ -39,6 +39,12 @@ typedef struct Scores {
 /* Both samples have the same columns and at least 2 rows. classified: with the two accuracies. */
 Scores score_samples(const Sample *reference, const Sample *generated, bool classified);
 
+/* Does a path hold images (a folder, an array of at least three axes, an IDX or CIFAR file)? */
+bool is_image_path(const char *path); /* score_images.c */
+/* Prints the scores of images; labels: a file with the classes of the real ones, NULL: looked for.
+ */
+void score_images(const char *real_path, const char *generated_path, const char *labels, bool json);
+
 /* A random half of the rows each, without the odd row; at least 4 rows. */
 void split_sample(const Sample *sample, Sample halves[2]);
 

@@ -4,7 +4,7 @@
  * Needs: a checked Model. Guarantees: simplified steps whose inputs carry the names of a replay
  * file. An iteration runs clamp once, d_step `count` times, g_step `count` times; gradients never
  * accumulate over updates. */
-#include "gagac.h"
+#include "hypergan.h"
 
 #include <string.h>
 
@@ -39,7 +39,7 @@ void step_assign(Step *step, Node *assign)
     step->assigns[step->assign_count++] = assign;
 }
 
-static Node *add_input(Graph *g, Step *step, Input input)
+Node *add_input(Graph *g, Step *step, Input input)
 {
     Input *copy = arena_alloc(sizeof *copy);
     *copy = input;
@@ -49,13 +49,18 @@ static Node *add_input(Graph *g, Step *step, Input input)
     return node_input(g, copy);
 }
 
-static Node *add_scalar(Graph *g, Step *step, Scalar scalar)
+Node *add_scalar(Graph *g, Step *step, Scalar scalar)
 {
+    for (int k = 0; k < step->scalar_count; k++)
+        if (strcmp(step->scalars[k].name, scalar.name) == 0)
+            return node_scalar(g, scalar.name);
+    if (step->scalar_count == MAX_STEP_SCALARS)
+        internal_error("steps: too many scalars in %s", step->name);
     step->scalars[step->scalar_count++] = scalar;
     return node_scalar(g, scalar.name);
 }
 
-static void add_output(Step *step, const char *name, Node *value)
+void add_output(Step *step, const char *name, Node *value)
 {
     step->output_names[step->output_count] = name;
     step->outputs[step->output_count++] = node_named(value, name);
@@ -126,114 +131,36 @@ static Node *label(Builder *b, Step *step, const char *name, int stream, bool fi
                              .once = b->model->labels_drawn_once});
 }
 
-/* ---------------------------------------------------------------- optimisers (PyTorch's formulas)
- */
-typedef struct Rates {
-    Node *rate;
-    Node *first, *second; /* Adam: what takes the bias out of its moments */
-    Node *share;          /* the same for the average of a generator's weights */
-} Rates;
-
-static Rates add_rates(Graph *g, Step *step, const Module *m, const Optimiser *o)
-{
-    double decay = g->model->ema_decay;
-    Rates r = {0};
-    r.rate = add_scalar(g, step, (Scalar){"rate", SCALAR_RATE, o->rate});
-    if (o->kind == OPT_ADAM) {
-        r.first = add_scalar(g, step, (Scalar){"first", SCALAR_UNBIAS, o->beta1});
-        r.second = add_scalar(g, step, (Scalar){"second", SCALAR_UNBIAS_ROOT, o->beta2});
-    }
-    if (m->net->tag[0] == 'G' && decay > 0)
-        r.share = add_scalar(g, step, (Scalar){"share", SCALAR_SHARE, decay});
-    return r;
-}
-
-static Tensor *companion(Graph *g, Tensor *of, const char *what, TensorRole role)
-{
-    Tensor copy = *of;
-    copy.name = arena_printf("%s.%s", of->name, what);
-    copy.group = arena_printf("%s_%s", of->group, what);
-    copy.label = arena_printf("%s, %s", of->label, what);
-    copy.role = role;
-    copy.init = INIT_ZERO;
-    copy.source = of;
-    return graph_tensor(g, copy);
-}
-
-/* state <- decay * state + (1 - decay) * value */
-static Node *moving_average(Graph *g, Step *step, Tensor *state, double decay, Node *value)
-{
-    Node *old = node_scale(g, node_parameter(g, state), decay);
-    Node *next = node_binary(g, OP_ADD, old, node_scale(g, value, 1 - decay));
-    step_assign(step, node_assign(g, state, next));
-    return next;
-}
-
-static Node *rmsprop_direction(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o)
-{
-    Node *square = moving_average(g, step, companion(g, p, "square", ROLE_OPTIMISER), o->alpha,
-                                  node_binary(g, OP_MUL, d, d));
-    if (o->centered) {
-        Node *mean = moving_average(g, step, companion(g, p, "mean", ROLE_OPTIMISER), o->alpha, d);
-        square = node_binary(g, OP_SUB, square, node_binary(g, OP_MUL, mean, mean));
-    }
-    Node *size = node_shift(g, node_unary(g, OP_SQRT, square), o->epsilon);
-    Node *direction = node_binary(g, OP_DIV, d, size);
-    if (o->momentum == 0)
-        return direction;
-    Tensor *momentum = companion(g, p, "momentum", ROLE_OPTIMISER);
-    Node *next =
-        node_binary(g, OP_ADD, node_scale(g, node_parameter(g, momentum), o->momentum), direction);
-    step_assign(step, node_assign(g, momentum, next));
-    return next;
-}
-
-static Node *adam_direction(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
-{
-    Node *first = moving_average(g, step, companion(g, p, "first", ROLE_OPTIMISER), o->beta1, d);
-    Node *second = moving_average(g, step, companion(g, p, "second", ROLE_OPTIMISER), o->beta2,
-                                  node_binary(g, OP_MUL, d, d));
-    Node *root = node_unary(g, OP_SQRT, second);
-    root = node_binary(g, OP_MUL, root, node_expand_to(g, r.second, d->type));
-    Node *corrected = node_binary(g, OP_MUL, first, node_expand_to(g, r.first, d->type));
-    return node_binary(g, OP_DIV, corrected, node_shift(g, root, o->epsilon));
-}
-
 /* The running average of G's weights gives update t the share max(1 - decay, 15 / (16 + t)): it
  * forgets its untrained start. With a constant share a fifth of it would still be there after 1500
  * updates at decay 0.999 (docs/quality.md). */
-static void update_parameter(Graph *g, Step *step, Tensor *p, Node *d, const Optimiser *o, Rates r)
+static void update_average(Graph *g, Step *step, Tensor *p, Node *next, Node *share)
 {
-    Node *old = node_parameter(g, p), *direction = d;
-    if (o->weight_decay != 0)
-        direction = d = node_binary(g, OP_ADD, d, node_scale(g, old, o->weight_decay));
-    if (o->kind == OPT_RMSPROP)
-        direction = rmsprop_direction(g, step, p, d, o);
-    else if (o->kind == OPT_ADAM)
-        direction = adam_direction(g, step, p, d, o, r);
-    Node *move = node_binary(g, OP_MUL, direction, node_expand_to(g, r.rate, d->type));
-    Node *next = node_binary(g, OP_SUB, old, move);
-    step_assign(step, node_assign(g, p, next));
-    if (r.share) {
-        Tensor *average = companion(g, p, "average", ROLE_AVERAGE);
-        Node *share = node_expand_to(g, r.share, p->type);
-        Node *was = node_parameter(g, average);
-        Node *closer = node_binary(g, OP_MUL, node_binary(g, OP_SUB, next, was), share);
-        step_assign(step, node_assign(g, average, node_binary(g, OP_ADD, was, closer)));
-    }
+    Tensor *average = companion(g, p, "average", ROLE_AVERAGE);
+    Node *part = node_expand_to(g, share, p->type), *was = node_parameter(g, average);
+    Node *closer = node_binary(g, OP_MUL, node_binary(g, OP_SUB, next, was), part);
+    step_assign(step, node_assign(g, average, node_binary(g, OP_ADD, was, closer)));
 }
 
 void module_update(Graph *g, Step *step, Module *m, Node *loss, const Optimiser *o)
 {
     size_t count = (size_t)m->parameter_count;
     Node **values = arena_alloc(count * sizeof(Node *)),
-         **gradients = arena_alloc(count * sizeof(Node *));
-    Rates rates = add_rates(g, step, m, o);
+         **gradients = arena_alloc(count * sizeof(Node *)), *share = NULL;
+    double decay = g->model->ema_decay;
+    Rates *rates = rates_new(g, step, o, "");
+    if (m->net->tag[0] == 'G' && decay > 0)
+        share = add_scalar(g, step, (Scalar){.name = "share", .kind = SCALAR_SHARE, .base = decay});
     for (int k = 0; k < m->parameter_count; k++)
         values[k] = node_parameter(g, m->parameters[k]);
     grad(g, loss, NULL, values, m->parameter_count, gradients);
-    for (int k = 0; k < m->parameter_count; k++)
-        update_parameter(g, step, m->parameters[k], gradients[k], o, rates);
+    for (int k = 0; k < m->parameter_count; k++) {
+        Tensor *p = m->parameters[k];
+        Node *next = optimise(g, step, p, values[k], gradients[k], o, rates, "");
+        step_assign(step, node_assign(g, p, next));
+        if (share)
+            update_average(g, step, p, next, share);
+    }
 }
 
 /* ---------------------------------------------------------------- the steps */
@@ -332,6 +259,8 @@ static void build_sample(Builder *b, Step *step)
 
 Graph *steps_build(const Model *model)
 {
+    if (model->hyper != NULL)
+        return hyper_steps(model);
     Graph *g = graph_new(model, model->batch_size);
     Builder b = {.g = g, .model = model};
     b.discriminator = module_new(g, &model->discriminator);
@@ -349,6 +278,8 @@ Graph *steps_build(const Model *model)
 
 Graph *sample_build(const Model *model, int batch)
 {
+    if (model->hyper != NULL)
+        return hyper_sample(model, batch);
     Graph *g = graph_new(model, batch);
     Builder b = {.g = g, .model = model};
     b.generator = module_new(g, &model->generator);

@@ -22,8 +22,11 @@ typedef struct Generator {
     size_t scratch_stride;
 } Generator;
 
-enum { DRAW_CHUNK = 1920 }; /* rows of one item of work: a multiple of the tiles of every target */
-/* Rows of one item of work: DRAW_CHUNK, or a batch of images. */
+enum { /* rows of one item of work: a multiple of what every target makes at once */
+    DRAW_CHUNK = 1920,
+    IMAGE_CHUNK = 16
+};
+/* Which of them. */
 int draw_chunk_rows(const Program *program);
 
 /* What is given instead of drawn, for rows first, first+1, ... of a call. */

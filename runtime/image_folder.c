@@ -192,7 +192,7 @@ static void find_classes(ImageSource *source, char *const *files)
     }
 }
 
-void source_identify(ImageSource *source, const char *path, const char *name)
+void image_source_identify(ImageSource *source, const char *path, const char *name)
 {
     struct stat info = {0};
     if (stat(path, &info) != 0) {
@@ -213,7 +213,7 @@ static void take_files(ImageSource *source, Listing *listing)
     source->files = allocate(source->count, sizeof *source->files);
     for (uint64_t i = 0; i < source->count; i++) {
         source->files[i] = path_join(listing->root, listing->files[i]);
-        source_identify(source, source->files[i], listing->files[i]);
+        image_source_identify(source, source->files[i], listing->files[i]);
     }
 }
 

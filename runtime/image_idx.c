@@ -188,7 +188,7 @@ bool idx_labels(ImageSource *source, const char *path, Error *error)
             source->class_count =
                 idx.data[i] >= source->class_count ? idx.data[i] + 1 : source->class_count;
         }
-        source_identify(source, path, path_base(path));
+        image_source_identify(source, path, path_base(path));
     }
     free(memory);
     map_close(&map);
@@ -217,7 +217,7 @@ bool idx_open(ImageSource *source, Error *error)
     source->base = idx.data;
     source->stride = image_size(source->shape);
     source->number = (NpyColumn){.kind = 'u', .size = 1};
-    source_identify(source, source->path, path_base(source->path));
+    image_source_identify(source, source->path, path_base(source->path));
     char *labels = labels_beside(source->path);
     bool good = !labels || idx_labels(source, labels, error);
     free(labels);
@@ -282,7 +282,7 @@ static bool cifar_add(ImageSource *source, const char *path, Error *error)
     }
     source->count = total;
     source->class_count = labels == 1 ? 10 : 100;
-    source_identify(source, path, path_base(path));
+    image_source_identify(source, path, path_base(path));
     map_close(&map);
     return classes || error_set(error, EXIT_IO, NULL, "out of memory");
 }

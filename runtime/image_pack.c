@@ -329,7 +329,7 @@ static void pack_image(void *context, int item, int thread)
     size_t row_size = job->packed->form.row_size;
     unsigned char *row = job->rows + (size_t)item * row_size;
     char *reason = job->reasons[item];
-    if (!source_read(job->source, index, &picture, reason)) {
+    if (!image_source_read(job->source, index, &picture, reason)) {
         job->results[item] = PACK_BROKEN;
         return;
     }
@@ -468,7 +468,6 @@ static bool pack(ImageSet *set, const ImageSource *source, const ImageRequest *r
     if (good && !open_packed(set, path, packed, shape, source->class_count)) {
         good = error_set(error, EXIT_IO, NULL, "cannot read '%s' back", path);
     }
-    set->skipped = job->broken;
     free(path);
     free(job);
     return good;
@@ -486,7 +485,7 @@ static bool choose_shape(const ImageSource *source, const ImageRequest *request,
     char reason[REASON_SIZE] = "";
     for (uint64_t i = 0; i < source->count && shape->channels == 0; i++) {
         Picture picture = {0};
-        if (source_read(source, i, &picture, reason)) {
+        if (image_source_read(source, i, &picture, reason)) {
             *shape = (ImageShape){picture.height, picture.width, picture.channels};
             picture_free(&picture);
         }
@@ -537,11 +536,11 @@ bool image_set_open(ImageSet *set, const ImageRequest *request, Error *error)
     ImageSource source;
     ImageShape shape;
     *set = (ImageSet){0};
-    if (!source_open(&source, request, error)) {
+    if (!image_source_open(&source, request, error)) {
         return false;
     }
     bool good = choose_shape(&source, request, &shape, error);
-    if (good && source_is_plain(&source) && same_shape(shape, source.shape)) {
+    if (good && image_source_is_plain(&source) && same_shape(shape, source.shape)) {
         take_map(set, &source);
         set->labels = source.labels;
         source.labels = NULL;
@@ -549,10 +548,11 @@ bool image_set_open(ImageSet *set, const ImageRequest *request, Error *error)
         good = good && open_or_pack(set, &source, request, shape, error);
     }
     if (good) {
+        set->skipped = source.count - set->count;
         set->class_count = source.class_count;
         set->class_names = source.class_names;
         source.class_names = NULL;
     }
-    source_close(&source);
+    image_source_close(&source);
     return good;
 }

@@ -2,7 +2,7 @@
 #ifndef GAGAC_IMAGE_PNG_H
 #define GAGAC_IMAGE_PNG_H
 
-#include "image.h"
+#include "imageset.h"
 #include "text.h"
 
 /* Values to bytes. Numbers that are NaN count as 0, others are clipped to [-1, 1]; then -1 becomes

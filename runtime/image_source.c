@@ -24,8 +24,10 @@ static double number_at(const NpyColumn *number, const unsigned char *base, uint
     return npy_decode(number, base + index * (uint64_t)number->size);
 }
 
+enum { BEYOND = 16 };
+
 /* Numbers from -1 to 1 are taken as they are, from 0 to 1 and from 0 to 255 as such: by the
- * extremes of the whole file. */
+ * extremes of the whole file. A generator may go some way beyond -1 and 1. */
 static bool find_range(ImageSource *source, uint64_t count, Error *error)
 {
     double low = INFINITY, high = -INFINITY;
@@ -43,8 +45,9 @@ static bool find_range(ImageSource *source, uint64_t count, Error *error)
     } else if (low >= 0 && high <= 1) {
         source->scale = 2;
         source->shift = -1;
-    } else if (low >= -1 && high <= 1) {
+    } else if (low >= -BEYOND && high <= BEYOND) {
         source->scale = 1;
+        source->clipped = low < -1 || high > 1;
     } else {
         return error_set(error, EXIT_INVALID, "-1 to 1, 0 to 1 and 0 to 255 are understood.",
                          "'%s' holds numbers from %.6g to %.6g, which is no range of pixels",
@@ -109,9 +112,13 @@ static bool stack_open(ImageSource *source, const ImageRequest *request, Error *
     source->stride = image_size(source->shape) * (size_t)source->number.size;
     npy.map = (Map){0};
     npy_close(&npy);
-    source_identify(source, source->path, path_base(source->path));
-    return source->number.kind == 'u' ||
-           find_range(source, source->count * image_size(source->shape), error);
+    image_source_identify(source, source->path, path_base(source->path));
+    bool good = source->number.kind == 'u' ||
+                find_range(source, source->count * image_size(source->shape), error);
+    if (good && source->clipped) {
+        warn(NULL, "'%s' has numbers beyond -1 and 1, which are clipped", source->path);
+    }
+    return good;
 }
 
 /* Classes as whole numbers [count]. */
@@ -139,7 +146,7 @@ static bool npy_labels(ImageSource *source, const char *path, Error *error)
             source->labels[i] >= source->class_count ? source->labels[i] + 1 : source->class_count;
     }
     npy_close(&npy);
-    source_identify(source, path, path_base(path));
+    image_source_identify(source, path, path_base(path));
     return good;
 }
 
@@ -226,13 +233,16 @@ static bool file_open(ImageSource *source, const ImageRequest *request, Error *e
                      "'%s' is of no kind that holds images", source->path);
 }
 
-bool source_open(ImageSource *source, const ImageRequest *request, Error *error)
+bool image_source_open(ImageSource *source, const ImageRequest *request, Error *error)
 {
     struct stat info;
     *source = (ImageSource){.path = strdup(request->path)};
-    if (request->format && strcmp(request->format, "png") && strcmp(request->format, "jpg")) {
-        return error_set(error, EXIT_USAGE, NULL, "--format is png or jpg, not '%s'",
-                         request->format);
+    bool known =
+        !request->format || !strcmp(request->format, "png") || !strcmp(request->format, "jpg");
+    if (!known) {
+        error_set(error, EXIT_USAGE, NULL, "--format is png or jpg, not '%s'", request->format);
+        image_source_close(source);
+        return false;
     }
     bool good = source->path && stat(request->path, &info) == 0;
     if (!good) {
@@ -244,12 +254,12 @@ bool source_open(ImageSource *source, const ImageRequest *request, Error *error)
                     error_set(error, EXIT_INVALID, NULL, "'%s' holds no image", source->path));
     good = good && read_labels(source, request, error);
     if (!good) {
-        source_close(source);
+        image_source_close(source);
     }
     return good;
 }
 
-void source_close(ImageSource *source)
+void image_source_close(ImageSource *source)
 {
     for (uint64_t i = 0; source->files && i < source->count; i++) {
         free(source->files[i]);
@@ -272,9 +282,10 @@ static bool is_native_float(const NpyColumn *number)
     return number->kind == 'f' && number->size == 4 && !number->swapped;
 }
 
-bool source_is_plain(const ImageSource *source)
+bool image_source_is_plain(const ImageSource *source)
 {
-    bool reals = is_native_float(&source->number) && source->scale == 1 && source->shift == 0;
+    bool reals = is_native_float(&source->number) && source->scale == 1 && source->shift == 0 &&
+                 !source->clipped;
     return source->kind == SOURCE_STACK && !source->memory && !source->planes &&
            (source->number.kind == 'u' || reals);
 }
@@ -284,7 +295,8 @@ static void read_reals(const ImageSource *source, const unsigned char *from, flo
     size_t size = image_size(source->shape);
     for (size_t i = 0; i < size; i++) {
         double value = number_at(&source->number, from, i);
-        out[i] = (float)(value * source->scale + source->shift);
+        value = value * source->scale + source->shift;
+        out[i] = (float)(value < -1 ? -1 : value > 1 ? 1 : value);
     }
 }
 
@@ -319,8 +331,8 @@ static bool read_file(const char *path, Picture *picture, char reason[REASON_SIZ
     return good;
 }
 
-bool source_read(const ImageSource *source, uint64_t index, Picture *picture,
-                 char reason[REASON_SIZE])
+bool image_source_read(const ImageSource *source, uint64_t index, Picture *picture,
+                       char reason[REASON_SIZE])
 {
     if (source->kind == SOURCE_FOLDER) {
         return read_file(source->files[index], picture, reason);

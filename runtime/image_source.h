@@ -3,7 +3,7 @@
 #ifndef GAGAC_IMAGE_SOURCE_H
 #define GAGAC_IMAGE_SOURCE_H
 
-#include "image.h"
+#include "imageset.h"
 #include "image_decode.h"
 #include "npy.h"
 
@@ -26,6 +26,7 @@ typedef struct ImageSource {
     size_t stride;             /* bytes from image to image */
     NpyColumn number;          /* u1, or floating point */
     double scale, shift;       /* of a floating-point number to -1 ... 1 */
+    bool clipped;              /* some numbers are beyond */
     bool planes;               /* [channels][height][width] */
     Map map;
     unsigned char *memory;
@@ -36,13 +37,13 @@ typedef struct ImageSource {
 } ImageSource;
 
 /* Finds out what the request's path holds and opens it; nothing is decoded yet. */
-bool source_open(ImageSource *source, const ImageRequest *request, Error *error);
-void source_close(ImageSource *source);
+bool image_source_open(ImageSource *source, const ImageRequest *request, Error *error);
+void image_source_close(ImageSource *source);
 /* One image as it is; any number of threads. The reason is why a file cannot be read. */
-bool source_read(const ImageSource *source, uint64_t index, Picture *picture,
-                 char reason[REASON_SIZE]);
+bool image_source_read(const ImageSource *source, uint64_t index, Picture *picture,
+                       char reason[REASON_SIZE]);
 /* Can image 0 and those behind it be used where they lie? */
-bool source_is_plain(const ImageSource *source);
+bool image_source_is_plain(const ImageSource *source);
 
 /* Pieces, each in the file of its name. */
 bool folder_open(ImageSource *source, const ImageRequest *request,
@@ -57,6 +58,6 @@ bool gunzip(const Map *map, unsigned char **bytes, size_t *size, Error *error);
 /* -1, 0 or 1: names in their natural order, where numbers in them count as numbers. */
 int natural_order(const char *a, const char *b);
 /* Adds a file's name, size and time to the identity. */
-void source_identify(ImageSource *source, const char *path, const char *name);
+void image_source_identify(ImageSource *source, const char *path, const char *name);
 
 #endif

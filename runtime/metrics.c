@@ -39,7 +39,11 @@ void series_values(const Training *training, double values[MAX_SERIES])
         }
     }
     if (program->estimates_w1) {
-        values[count] = -training_output(training, "d_real") - training_output(training, "d_fake");
+        values[count++] =
+            -training_output(training, "d_real") - training_output(training, "d_fake");
+    }
+    if (program->images) {
+        values[count] = training->swd;
     }
 }
 
@@ -156,9 +160,6 @@ void metrics_log(Metrics *metrics, const Training *training, double samples_a_se
 {
     double values[MAX_SERIES] = {0};
     series_values(training, values);
-    if (training->program->images) {
-        values[metrics->history.series.count - 1] = metrics->swd;
-    }
     history_add(&metrics->history, training->iteration, values);
     Text line = {0};
     text_add(&line, "{\"iteration\": %" PRIu64, training->iteration);

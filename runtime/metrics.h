@@ -41,7 +41,7 @@ typedef struct Metrics {
     FILE *file; /* NULL: could not be opened */
     char *path;
     bool warned; /* that it cannot be written */
-    double swd;  /* as last measured, NaN: not yet */
+    double swd;  /* of the file's last line, NaN: none */
     History history;
 } Metrics;
 

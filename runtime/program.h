@@ -7,31 +7,34 @@
 #ifndef GAGAC_PROGRAM_H
 #define GAGAC_PROGRAM_H
 
+#include "course.h"
 #include "cuda_space.h"
+#include "imageset.h"
 #include "real.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MAX_INPUTS = 8, MAX_SCALARS = 8, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
-
-typedef struct ImageShape { /* one image; all 0 where rows are no images */
-    int height, width, channels;
-} ImageShape;
+enum { MAX_INPUTS = 96, MAX_SCALARS = 24, MAX_OUTPUTS = 8, MAX_THREADS = 256 };
 
 typedef enum TensorRole {
     ROLE_PARAMETER,
     ROLE_OPTIMISER,
     ROLE_AVERAGE,
     ROLE_VECTOR,
-    ROLE_BOUND
+    ROLE_BOUND,
+    ROLE_CONTROL
 } TensorRole;
 typedef enum InitKind {
     INIT_ZERO,
     INIT_ONE,
-    INIT_UNIFORM, /* U(-scale, scale) */
-    INIT_NORMAL,  /* N(0, scale^2) */
-    INIT_UNIT,    /* standard normal, then length 1 (spectral norm's vectors) */
-    INIT_COPY     /* the value of tensor `source` (averages) */
+    INIT_UNIFORM,   /* U(-scale, scale) */
+    INIT_NORMAL,    /* N(0, scale^2) */
+    INIT_UNIT,      /* standard normal, then length 1 (spectral norm's vectors) */
+    INIT_COPY,      /* the value of tensor `source` (averages) */
+    INIT_VALUE,     /* scale */
+    INIT_TRUNCATED, /* N(0, scale^2), drawn again until it is within two scales of 0 */
+    INIT_ORTHOGONAL /* as matrix [all but the last axis][last]: orthogonal rows or columns, times
+                       scale */
 } InitKind;
 
 typedef struct ProgramTensor {
@@ -59,8 +62,13 @@ typedef struct ProgramInput { /* what an update reads for each sample of its bat
                          (smoothed labels) */
     bool last_data;   /* a G update that reads data (or its noise): those of the iteration's last D
                          update */
-    ImageShape image; /* an image of `width` numbers: [channels][height][width] here,
-                         [height][width][channels] in a replay file; all 0: no image */
+    ImageShape map;   /* an image of `width` numbers, [channels][height][width] here and
+                         [height][width][channels] in data and replay files; all 0: no image */
+    bool every_pass;  /* noise of layers: replay shape is [passes, parts * batch, ...], a slab for
+                         each update of an iteration, whatever its kind, and a last one for the
+                         sample */
+    int part, parts;  /* rows of such a slab */
+    double low, high; /* INPUT_UNIFORM: the interval of the draws; 0, 0: [0, 1) */
 } ProgramInput;
 
 typedef enum ScalarKind {
@@ -69,13 +77,15 @@ typedef enum ScalarKind {
                     * of a moving average */
     SCALAR_SHARE,  /* max(1 - base, 15 / (16 + t)): share of the newest value in a moving average
                     * that forgets its  start */
-    SCALAR_UNBIAS_ROOT /* 1 / sqrt(1 - base^t) */
+    SCALAR_UNBIAS_ROOT, /* 1 / sqrt(1 - base^t) */
+    SCALAR_COURSE       /* course, at the iteration */
 } ScalarKind;
 
 typedef struct ProgramScalar {
     const char *name;
     ScalarKind kind;
     double base;
+    Course course;
 } ProgramScalar;
 
 /* Where one update's inputs come from. Rows of `given` are samples: given[k][sample * width +
@@ -115,11 +125,13 @@ typedef struct ProgramUpdate {
  * `seed`. */
 typedef struct SampleRequest {
     uint64_t seed, first;
-    int count;             /* any number; tiles are cut inside */
-    const real *latent;    /* [count][z_dim] given latents, or NULL: draw */
-    const real *condition; /* [count][cond_dim] normalised conditions, or NULL */
-    real *out;             /* [count][outputs]; images: [count][channels][height][width] */
-    int thread;            /* which of the pool's threads asks, for `train --bench` */
+    int count;                /* any number; tiles are cut inside */
+    const real *latent;       /* [count][z_dim] given latents, or NULL: draw */
+    const real *condition;    /* [count][cond_dim] normalised conditions, or NULL */
+    const real *const *given; /* images: values of Program.sample_inputs, instead of the two, NULL
+                                 where they are drawn; or NULL */
+    real *out;                /* [count][outputs]; images: [count][channels][height][width] */
+    int thread;               /* which of the pool's threads asks, for `train --bench` */
 } SampleRequest;
 
 typedef struct ProgramKernel { /* one numbered kernel of the generated code, for `train --bench` */
@@ -214,6 +226,8 @@ typedef struct Program {
                            average_offset = (size_t)-1 when there is no average */
     size_t sample_work_size; /* bytes */
     double sample_flops;
+    int sample_input_count; /* images: what a sample reads, the latents first */
+    const ProgramInput *sample_inputs;
     void (*sample)(const real *generator, const real *state, void *work,
                    const SampleRequest *request);
     const char *sampler_source; /* text of sampler.c, its numbers left open: sampler_write.h */

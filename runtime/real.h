@@ -15,7 +15,8 @@
 
 enum {
     VL = GAGAC_VECTOR_BYTES / (int)sizeof(real), /* lanes of one machine vector */
-    LANES = 16 /* of one virtual vector: sums over a batch keep 16 partial sums */
+    LANES = 16, /* of one virtual vector: sums over a batch keep 16 partial sums */
+    LINE = 64 / (int)sizeof(real) /* reals of a line of the caches */
 };
 
 typedef real vec __attribute__((vector_size(GAGAC_VECTOR_BYTES)));

@@ -46,6 +46,29 @@ static Given *find_given(Replay *replay, const char *name)
     return NULL;
 }
 
+/* Updates of an iteration, of kinds before this one. */
+static int passes_before(const Program *program, int kind)
+{
+    int passes = 0;
+    for (int k = 0; k < kind; k++) {
+        passes += program->updates[k].count;
+    }
+    return passes;
+}
+
+static int parts_of(const ProgramInput *input) { return input->parts > 0 ? input->parts : 1; }
+
+/* Is it read by the sampler too? Then a layer's noise has one more slab. */
+static bool is_sampled(const Program *program, const char *name)
+{
+    for (int k = 0; k < program->sample_input_count; k++) {
+        if (!strcmp(program->sample_inputs[k].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Lists the inputs of all updates, each name once. */
 static void list_inputs(Replay *replay)
 {
@@ -79,10 +102,15 @@ static StoredTensor describe_input(const Replay *replay, const Given *given)
     StoredTensor tensor = {
         .name = given->name,
         .rank = 2,
-        .dims = {replay->iterations * count, (uint64_t)replay->program->batch_size},
+        .dims = {replay->iterations * count,
+                 (uint64_t)replay->program->batch_size * (uint64_t)parts_of(input)},
     };
-    if (is_image(input->image)) {
-        add_axes(&tensor, input->image);
+    if (input->every_pass) {
+        uint64_t passes = (uint64_t)passes_before(replay->program, replay->program->update_count);
+        tensor.dims[0] = replay->iterations * passes + is_sampled(replay->program, given->name);
+    }
+    if (is_image(input->map)) {
+        add_axes(&tensor, input->map);
     } else if (!input->flat) {
         tensor.dims[tensor.rank++] = (uint64_t)input->width;
     }
@@ -99,7 +127,7 @@ static void read_input(Replay *replay, const StoredTensor *stored, Given *given)
     uint64_t count = stored_count(stored);
     given->values = allocate(count, sizeof(real));
     stored_copy_reals(stored, given->values);
-    ImageShape shape = given->input->image;
+    ImageShape shape = given->input->map;
     if (is_image(shape)) {
         real *planes = allocate(count, sizeof(real));
         image_to_planes(shape, (size_t)count / image_size(shape), given->values, planes);
@@ -195,6 +223,14 @@ static void prepare_losses(Replay *replay)
     }
 }
 
+/* Rows of an input in a slab of a given tensor. */
+static const real *slab_part(const Program *program, const Given *given, const ProgramInput *input,
+                             uint64_t slab)
+{
+    uint64_t part = slab * (uint64_t)parts_of(input) + (uint64_t)input->part;
+    return given->values + part * (uint64_t)program->batch_size * (uint64_t)input->width;
+}
+
 /* The slice of a given tensor that an update reads. Inputs that follow the data take the last data
  * update's slice of the iteration, labels that a G update shares the first one's. */
 static const real *find_slice(Replay *replay, int kind, int k, int repeat)
@@ -207,12 +243,16 @@ static const real *find_slice(Replay *replay, int kind, int k, int repeat)
     }
     int count = program->updates[given->kind].count;
     uint64_t slice = replay->training->iteration * (uint64_t)count;
-    if (input->last_data) {
+    if (input->every_pass) {
+        uint64_t passes = (uint64_t)passes_before(program, program->update_count);
+        slice = replay->training->iteration * passes + (uint64_t)passes_before(program, kind) +
+                (uint64_t)repeat;
+    } else if (input->last_data) {
         slice += (uint64_t)count - 1;
     } else if (!input->first_only) {
         slice += (uint64_t)repeat;
     }
-    return given->values + slice * (uint64_t)program->batch_size * (uint64_t)input->width;
+    return slab_part(program, given, input, slice);
 }
 
 /* Keeps what the repeat-th update of its kind reported in the iteration that has just ended. */
@@ -255,6 +295,15 @@ static void run_iterations(Replay *replay)
     free(outputs);
 }
 
+/* Uniform numbers to the interval of the input. */
+static void scale_draws(const ProgramInput *input, real *draws, size_t count)
+{
+    for (size_t k = 0; k < count && input->high > input->low; k++) {
+        real scaled = draws[k] * (real)(input->high - input->low);
+        draws[k] = scaled + (real)input->low;
+    }
+}
+
 /* The latents of the first data update: given, or the draws it made itself. The caller frees. */
 static real *first_latents(Replay *replay)
 {
@@ -269,9 +318,26 @@ static real *first_latents(Replay *replay)
         for (size_t i = 0; i < batch; i++) {
             draw_row(latents + i * width, program->z_dim, kind, replay->training->seed,
                      (uint32_t)given->input->stream, 0, i);
+            scale_draws(given->input, latents + i * width, width);
         }
     }
     return latents;
+}
+
+/* What the sampler of a program for images reads: the latents first, then the last slabs of its
+ * layers' noise. */
+static void give_sample(Replay *replay, const real *latents, const real *given[MAX_INPUTS])
+{
+    const Program *program = replay->program;
+    uint64_t passes = (uint64_t)passes_before(program, program->update_count);
+    for (int k = 0; k < program->sample_input_count; k++) {
+        const ProgramInput *input = &program->sample_inputs[k];
+        const Given *stored = find_given(replay, input->name);
+        given[k] = k == 0 ? latents : NULL;
+        if (k > 0 && input->every_pass && stored && stored->values) {
+            given[k] = slab_part(program, stored, input, replay->iterations * passes);
+        }
+    }
 }
 
 /* Rows [batch_size][x_dim - cond_dim] of the final generator; the caller frees. */
@@ -294,6 +360,11 @@ static real *make_fake(Replay *replay)
                              .latent = latents,
                              .condition = conditions ? condition : NULL,
                              .out = fake};
+    const real *given[MAX_INPUTS] = {NULL};
+    if (program->sample_input_count > 0) {
+        give_sample(replay, latents, given);
+        request.given = given;
+    }
     program->sample(training->state + program->generator_offset, training->state, work, &request);
     block_destroy(work, program->sample_work_size);
     free(condition);

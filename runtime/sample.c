@@ -5,9 +5,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "draw.h"
 #include "fail.h"
+#include "image.h"
 #include "options.h"
 #include "place.h"
 #include "program.h"
+#include "sink.h"
 #include "snapshot.h"
 #include "state.h"
 
@@ -17,15 +19,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    BLOCK_CHUNKS = 32
-}; /* chunks of a block for each thread: what threads wait for one another is a small part */
+enum { /* chunks of a block for each thread: what threads wait for one another is a small part */
+       BLOCK_CHUNKS = 32,
+       IMAGE_BLOCK_CHUNKS = 2
+};
 
 typedef struct SampleOptions {
     int64_t rows; /* 0: as many as the input file has */
     int64_t first, threads;
     uint64_t seed;
     const char *out, *condition, *latent, *weights, *checkpoint, *run;
+    int64_t columns;      /* images: in a row of a grid */
+    bool stretch, direct; /* images: how values become bytes, where the program is not to decide */
 } SampleOptions;
 
 typedef struct InputFile { /* --cond or --latent */
@@ -42,20 +47,27 @@ typedef struct Sampling {
     Generator generator;
     InputFile condition, latent;
     bool latent_holds_condition; /* its last columns are the conditions */
-    double *inputs;              /* [threads][DRAW_CHUNK][z_dim + cond_dim] */
+    double *inputs;              /* [threads][chunk][z_dim + cond_dim] */
     float *blocks[2];            /* [block_rows][x_dim] */
     uint64_t block_rows;
-    NpyWriter writer;
-    Error error; /* of the writer */
+    const Sink *sink;
+    SinkFile file;
+    Error error; /* of the sink */
 } Sampling;
+
+/* Lines at the end of the table that only programs for images have. */
+enum { IMAGE_OPTIONS = 4 };
 
 static SampleOptions read_options(int argc, char **argv)
 {
-    SampleOptions o = {.seed = 1, .threads = default_threads(), .weights = "average"};
+    const bool images = gagac_program.images != NULL;
+    SampleOptions o = {.seed = 1, .threads = default_threads(), .weights = "average", .columns = 8};
     const Option table[] = {
         {"--rows", "-n", "N", "rows to draw (default: as many as the input file has)",
          OPTION_NUMBER, &o.rows, 1, INT64_C(1000000000000)},
-        {"--out", "-o", "FILE", "the .npy file to write: float32 fields named by the config's keys",
+        {"--out", "-o", images ? "NAME" : "FILE",
+         images ? "NAME.png: a grid of all; FOLDER/: a PNG each; NAME.npy: an array of float32"
+                : "the .npy file to write: float32 fields named by the config's keys",
          OPTION_TEXT, &o.out, 0, 0},
         {"--seed", NULL, "S", "seed of the draws (default 1)", OPTION_SEED, &o.seed, 0, 0},
         {"--first", NULL, "INDEX", "index of the first row: a row depends on seed and index alone",
@@ -72,12 +84,24 @@ static SampleOptions read_options(int argc, char **argv)
          OPTION_TEXT, &o.run, 0, 0},
         {"--threads", NULL, "N", "threads (default: all cores)", OPTION_NUMBER, &o.threads, 1,
          MAX_THREADS},
+        {NULL, NULL, NULL, "PNG files", OPTION_TITLE, NULL, 0, 0},
+        {"--width", "-w", "N", "images in a row of a grid (8)", OPTION_NUMBER, &o.columns, 1, 4096},
+        {"--stretch", NULL, NULL, "smallest and largest value of a file become black and white",
+         OPTION_FLAG, &o.stretch, 0, 0},
+        {"--direct", NULL, NULL, "-1 and 1 become black and white", OPTION_FLAG, &o.direct, 0, 0},
     };
-    CommandLine line = {"sample", "Draws rows from the trained generator, in physical units.",
-                        table, sizeof table / sizeof *table, NULL};
+    const int count = sizeof table / sizeof *table;
+    CommandLine line = {"sample",
+                        images ? "Draws images from the trained generator."
+                               : "Draws rows from the trained generator, in physical units.",
+                        table, images ? count : count - IMAGE_OPTIONS, NULL};
     options_parse(&line, argc, argv);
     if (!o.out) {
-        fail(EXIT_USAGE, "sample -n 1000000 -o new.npy", "no output file is given");
+        fail(EXIT_USAGE, images ? "sample -n 64 -o grid.png" : "sample -n 1000000 -o new.npy",
+             "no output file is given");
+    }
+    if (o.stretch && o.direct) {
+        fail(EXIT_USAGE, NULL, "--stretch and --direct exclude each other");
     }
     if (strcmp(o.weights, "average") && strcmp(o.weights, "last")) {
         fail(EXIT_USAGE, NULL, "--weights is 'average' or 'last', not '%s'", o.weights);
@@ -213,8 +237,9 @@ static DrawInputs prepare_inputs(const Sampling *sampling, int thread, uint64_t 
 {
     const Program *program = sampling->program;
     size_t width = (size_t)program->z_dim + (size_t)program->cond_dim;
-    double *latent = sampling->inputs + (size_t)thread * DRAW_CHUNK * width;
-    double *condition = latent + (size_t)DRAW_CHUNK * (size_t)program->z_dim;
+    size_t chunk = (size_t)sampling->generator.chunk;
+    double *latent = sampling->inputs + (size_t)thread * chunk * width;
+    double *condition = latent + chunk * (size_t)program->z_dim;
     DrawInputs inputs = {0};
     if (sampling->latent.open) {
         read_rows(&sampling->latent, index, 0, program->z_dim, count, latent);
@@ -243,13 +268,15 @@ static void run_block_item(void *context, int item, int thread)
     BlockJob *job = context;
     Sampling *sampling = job->sampling;
     if (item == 0) {
-        job->written = !job->full_count || npy_append(&sampling->writer, job->full,
-                                                      (size_t)job->full_count, &sampling->error);
+        job->written =
+            !job->full_count || sampling->sink->append(&sampling->file, job->full,
+                                                       (size_t)job->full_count, &sampling->error);
         return;
     }
-    uint64_t start = (uint64_t)(item - 1) * DRAW_CHUNK;
+    uint64_t chunk = (uint64_t)sampling->generator.chunk;
+    uint64_t start = (uint64_t)(item - 1) * chunk;
     uint64_t left = job->count - start;
-    int count = left < DRAW_CHUNK ? (int)left : DRAW_CHUNK;
+    int count = (int)(left < chunk ? left : chunk);
     uint64_t index = job->index + start;
     DrawInputs inputs = prepare_inputs(sampling, thread, index, count);
     generator_draw(&sampling->generator, thread, sampling->options->seed,
@@ -257,11 +284,51 @@ static void run_block_item(void *context, int item, int thread)
                    job->fill + start * (uint64_t)sampling->program->x_dim);
 }
 
+/* ---------------------------------------------------------------- rows as a structured array */
+static bool open_rows(SinkFile *file, Error *error)
+{
+    return npy_create(&file->writer, file->path, file->program->keys, file->program->x_dim,
+                      file->rows, error);
+}
+
+static bool append_rows(SinkFile *file, const float *rows, size_t count, Error *error)
+{
+    return npy_append(&file->writer, rows, count, error);
+}
+
+static bool finish_rows(SinkFile *file, Error *error) { return npy_finish(&file->writer, error); }
+
+static void abandon_rows(SinkFile *file) { npy_abandon(&file->writer); }
+
+static void choose_sink(Sampling *sampling, uint64_t rows)
+{
+    static const Sink structured = {false, open_rows, append_rows, finish_rows, abandon_rows};
+    const SampleOptions *options = sampling->options;
+    const Program *program = sampling->program;
+    sampling->file =
+        (SinkFile){.program = program,
+                   .path = options->out,
+                   .first = (uint64_t)options->first,
+                   .rows = rows,
+                   .columns = (int)options->columns,
+                   .stretch = options->stretch || (program->stretch && !options->direct)};
+    sampling->sink =
+        program->images ? program->images->sink(options->out, &sampling->error) : &structured;
+    if (!sampling->sink) {
+        fail_error(&sampling->error);
+    }
+    if (sampling->sink->pictures && program->stretch && !options->stretch && !options->direct) {
+        fprintf(stderr, "note: a picture's smallest and largest value become black and white, as "
+                        "in the original; --direct takes -1 and 1\n");
+    }
+}
+
+/* ---------------------------------------------------------------- blocks */
 static void write_rows(Sampling *sampling, uint64_t rows)
 {
-    const Program *program = sampling->program;
-    bool ok = npy_create(&sampling->writer, sampling->options->out, program->keys, program->x_dim,
-                         rows, &sampling->error);
+    uint64_t chunk = (uint64_t)sampling->generator.chunk;
+    bool ok = sampling->sink->open(&sampling->file, &sampling->error);
+    bool opened = ok;
     BlockJob job = {.sampling = sampling};
     for (uint64_t index = 0, turn = 0; ok && (index < rows || job.count); turn++) {
         job.full = sampling->blocks[(turn + 1) % 2];
@@ -269,14 +336,16 @@ static void write_rows(Sampling *sampling, uint64_t rows)
         job.fill = sampling->blocks[turn % 2];
         job.index = index;
         job.count = rows - index < sampling->block_rows ? rows - index : sampling->block_rows;
-        uint64_t chunks = (job.count + DRAW_CHUNK - 1) / DRAW_CHUNK;
+        uint64_t chunks = (job.count + chunk - 1) / chunk;
         pool_run(sampling->generator.pool, run_block_item, &job, 1 + (int)chunks);
         index += job.count;
         ok = job.written;
     }
-    ok = ok && npy_finish(&sampling->writer, &sampling->error);
+    ok = ok && sampling->sink->finish(&sampling->file, &sampling->error);
     if (!ok) {
-        npy_abandon(&sampling->writer);
+        if (opened) {
+            sampling->sink->abandon(&sampling->file);
+        }
         fail_error(&sampling->error);
     }
 }
@@ -301,7 +370,8 @@ static real *load_state(const SampleOptions *options, const Program *program,
 /* Threads to use: more than there are chunks would be idle. */
 static int count_threads(const SampleOptions *options, uint64_t rows)
 {
-    uint64_t chunks = (rows + DRAW_CHUNK - 1) / DRAW_CHUNK;
+    uint64_t chunk = (uint64_t)draw_chunk_rows(&gagac_program);
+    uint64_t chunks = (rows + chunk - 1) / chunk;
     return chunks < (uint64_t)options->threads ? (int)chunks : (int)options->threads;
 }
 
@@ -316,13 +386,15 @@ int main(int argc, char **argv)
     real *state = load_state(&options, program, &normaliser);
     Sampling sampling = {.program = program, .options = &options};
     uint64_t rows = open_inputs(&sampling);
+    choose_sink(&sampling, rows);
     Pool *pool = start_pool(count_threads(&options, rows));
     sampling.generator =
         generator_create(program, pool, state, &normaliser, !strcmp(options.weights, "average"));
-    uint64_t threads = (uint64_t)pool_threads(pool), most = threads * BLOCK_CHUNKS * DRAW_CHUNK;
+    uint64_t threads = (uint64_t)pool_threads(pool), chunk = (uint64_t)sampling.generator.chunk;
+    uint64_t most = threads * chunk * (program->images ? IMAGE_BLOCK_CHUNKS : BLOCK_CHUNKS);
     sampling.block_rows = rows < most ? rows : most;
-    sampling.inputs = allocate(threads * DRAW_CHUNK,
-                               (size_t)(program->z_dim + program->cond_dim) * sizeof(double));
+    sampling.inputs =
+        allocate(threads * chunk, (size_t)(program->z_dim + program->cond_dim) * sizeof(double));
     for (int i = 0; i < 2; i++) {
         sampling.blocks[i] = allocate(sampling.block_rows, (size_t)program->x_dim * sizeof(float));
     }

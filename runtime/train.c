@@ -182,7 +182,14 @@ static TrainOptions read_options(int argc, char **argv)
         table, images ? count : count - IMAGE_OPTIONS, NULL};
     char *folder = program_folder(), *defaults = path_join(folder, "train.options");
     options_read(&line, defaults);
+    const TrainOptions given = o;
+    o.crop = o.resize = o.random_crop = false;
     options_parse(&line, argc, argv);
+    if (!o.crop && !o.resize && !o.random_crop) { /* the command line takes their place */
+        o.crop = given.crop;
+        o.resize = given.resize;
+        o.random_crop = given.random_crop;
+    }
     free(defaults);
     free(folder);
     if (o.seed_text) {
@@ -646,6 +653,7 @@ static int train_run(const Program *program, const TrainOptions *options)
                 training->iteration < session->total ? "going on" : "nothing to do",
                 training->iteration, session->total);
     }
+    training->swd = session->metrics.swd;
     if (training->iteration == 0) {
         show_samples(session, options);
     }

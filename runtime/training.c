@@ -22,6 +22,7 @@ Training training_create(const Program *program, int threads, uint64_t seed)
         .state = state_create(program),
         .work = block_create(work_bytes(program, threads)),
         .seed = seed,
+        .swd = NAN,
     };
     return training;
 }
@@ -88,6 +89,8 @@ static double scalar_value(const Program *program, const ProgramScalar *scalar, 
         return 1 / sqrt(1 - power(scalar->base, count));
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
+    case SCALAR_COURSE:
+        return course_value(&scalar->course, (double)iteration);
     }
     return 0;
 }

@@ -24,6 +24,7 @@ typedef struct Training {
     uint64_t seed;
     uint64_t iteration;                       /* iterations done so far */
     double outputs[MAX_UPDATES][MAX_OUTPUTS]; /* of the last update of each kind */
+    double swd; /* images: distance of patches as last measured, NaN: not yet */
 } Training;
 
 /* Takes the memory of state and work. The state is zero: see state_initialise(). */

@@ -5,6 +5,7 @@
 #ifndef GAGAC_WIDE_H
 #define GAGAC_WIDE_H
 
+#include "edges.h"
 #include "tile.h"
 
 #ifdef GAGAC_VECRNG_H
@@ -12,27 +13,41 @@ typedef real vec_anywhere __attribute__((vector_size(GAGAC_VECTOR_BYTES), aligne
 
 static inline vec vget(const real *p) { return *(const vec_anywhere *)p; }
 static inline void vput(real *p, vec a) { *(vec_anywhere *)p = a; }
-#endif
 
-/* Zeros around `channels` maps of [height][width * batch] reals: rows and columns before and after.
- */
-static inline void clear_edges(real *maps, int channels, int height, int width, int batch,
-                               const int before[2], const int after[2])
+/* dst[lane][features, zeros up to a multiple of LANES] of src[feature][lane], `lanes` of them. dst
+ * and its stride are aligned to LANES reals, src is not. */
+static inline void transpose_lanes(real *dst, long dst_stride, const real *src, long src_stride,
+                                   int features, int lanes)
 {
-    const size_t pitch = (size_t)(before[1] + width + after[1]) * (size_t)batch;
-    const size_t rows = (size_t)(before[0] + height + after[0]);
-    const size_t left = (size_t)before[1] * (size_t)batch, right = (size_t)after[1] * (size_t)batch;
-    for (int c = 0; c < channels; c++, maps += rows * pitch) {
-        memset(maps, 0, (size_t)before[0] * pitch * sizeof(real));
-        for (int row = 0; row < height; row++) {
-            real *at = maps + (size_t)(before[0] + row) * pitch;
-            memset(at, 0, left * sizeof(real));
-            memset(at + pitch - right, 0, right * sizeof(real));
+    for (int s = 0; s < lanes; s += LANES) {
+        const int count = lanes - s < LANES ? lanes - s : LANES;
+        for (int f = 0; f < features; f += VL) {
+            const int rows = features - f < VL ? features - f : VL;
+            ALIGNED real from[VL * LANES] = {0}, to[LANES * VL];
+            for (int i = 0; i < rows; i++)
+                memcpy(from + i * LANES, src + (f + i) * src_stride + s,
+                       (size_t)count * sizeof *from);
+            transpose_strip(to, VL, from, LANES);
+            for (int i = 0; i < count; i++)
+                vstore(dst + (s + i) * dst_stride + f, vload(to + i * VL));
         }
-        memset(maps + (rows - (size_t)after[0]) * pitch, 0,
-               (size_t)after[0] * pitch * sizeof(real));
+        for (int f = (features + VL - 1) / VL * VL; f < dst_stride; f += VL)
+            for (int i = 0; i < count; i++)
+                vstore(dst + (s + i) * dst_stride + f, vsplat(0));
     }
 }
+
+/* The columns of a row of maps by phases: out[phase][column / stride][sample]; `pitch` reals a
+ * phase. */
+static inline void split_columns(real *out, const real *row, int columns, int stride, int batch,
+                                 int pitch)
+{
+    for (int column = 0; column < columns; column++)
+        memcpy(out + (size_t)(column % stride) * (size_t)pitch +
+                   (size_t)(column / stride) * (size_t)batch,
+               row + (size_t)column * (size_t)batch, (size_t)batch * sizeof *row);
+}
+#endif
 
 /* Fills out[width][count] with samples first .. first + live - 1 of an input; samples from live on
  * repeat others. Whole groups of 16 samples are drawn and those that are wanted kept. */
@@ -40,7 +55,7 @@ static inline void fill_wide(const Batch *batch, int input_index, const ProgramI
                              real *out, int count, long first, int live)
 {
     enum { COLUMNS = 64 };
-    real block[COLUMNS][LANES] __attribute__((aligned(64)));
+    real block[COLUMNS * LANES] __attribute__((aligned(64)));
     const real *given = batch->given[input_index];
     if (given) {
         fill_given(given, input->width, out, count, first, live);
@@ -55,12 +70,17 @@ static inline void fill_wide(const Batch *batch, int input_index, const ProgramI
         int lanes = count - group < LANES ? count - group : LANES;
         for (int column = 0; column < input->width; column += COLUMNS) {
             int columns = input->width - column < COLUMNS ? input->width - column : COLUMNS;
-            draw_columns(&block[0][0], column, columns, LANES, kind, batch->seed,
-                         (uint32_t)input->stream, input_update(batch, input),
+            draw_columns(block, column, columns, LANES, kind, batch->seed, (uint32_t)input->stream,
+                         input_update(batch, input),
                          batch->sample_offset + (uint64_t)(first + group));
+            if (input->high > input->low)
+                for (int k = 0; k < columns * LANES; k++) {
+                    real scaled = block[k] * (real)(input->high - input->low);
+                    block[k] = scaled + (real)input->low;
+                }
             for (int c = 0; c < columns; c++)
-                memcpy(out + (size_t)(column + c) * (size_t)count + (size_t)group, block[c],
-                       (size_t)lanes * sizeof(real));
+                memcpy(out + (size_t)(column + c) * (size_t)count + (size_t)group,
+                       block + c * LANES, (size_t)lanes * sizeof(real));
         }
     }
 }

@@ -1,25 +1,27 @@
 /* contract.c -- template: a contraction with a fused epilogue, in register blocks.
  *
  * Blocks of ROWS_A_BLOCK result rows by NV vectors of samples stay in registers while K runs;
- * weights are broadcast scalars. K is never unrolled (it would spill). Compiles on its own with
- * the default contents of its holes. */
+ * weights are broadcast scalars. K is never unrolled (it would spill). Where it is long it runs in
+ * parts, from `from` to `to`, so that a part's rows of the operand stay in the nearest cache for
+ * all blocks; the sums wait in the result's place for the next part. Compiles on its own with the
+ * default contents of its holes. */
 #include "real.h"
 enum { BT = 48 };
 /*[*/
 static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(
-    const int rows, int o, int l, /*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
-    real out[restrict 8][BT]/*}*/)
+    const int rows, /*{range*//*}*/int o, int l, /*{parameters*/real w[restrict 8][16],
+    real x[restrict 16][BT], real out[restrict 8][BT]/*}*/)
 {
-    vec sum[/*{rows_a_block*/8/*}*/][/*{vectors*/48 / VL/*}*/];
+/*{ahead*//*}*/    vec sum[/*{rows_a_block*/8/*}*/][/*{vectors*/48 / VL/*}*/];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++)
-            sum[r][v] = vsplat(0);
+            sum[r][v] = /*{start*/vsplat(0)/*}*/;
     }
     ROLLED
-    for (int i = 0; i < /*{depth*/16/*}*/; i++) {
-        vec xi[/*{vectors*/48 / VL/*}*/];
+    for (int i = /*{from*/0/*}*/; i < /*{to*/16/*}*/; i++) {
+/*{prefetch*//*}*/        vec xi[/*{vectors*/48 / VL/*}*/];
         UNROLL
         for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++)
             xi[v] = vload(&x[i][l + v * VL]);
@@ -31,7 +33,7 @@ static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
         }
     }
-/*{load_sums*//*}*/    UNROLL
+/*{wait*//*}*//*{load_sums*//*}*/    UNROLL
     for (int r = 0; r < rows; r++) {
         const int f = o + r;
 /*{load_totals*//*}*/        UNROLL

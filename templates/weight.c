@@ -1,15 +1,17 @@
 /* weight.c -- template: a tile's share of a weight gradient, dw[o][i] += sum over samples of
- * y[o][s] x[i][s].
+ * y[o][s] x[i][s], for one or several pairs of y and x.
  *
- * x is transposed once, so that vectors run along i; the sum goes over the live samples only, in
- * their order. The first tile of a shard overwrites what an earlier step left. Compiles on its own
+ * Strip by strip of dw's columns, x is transposed, so that vectors run along i; then blocks of
+ * outer products. The sum goes over the live samples only, in their order, pair after pair. A strip
+ * and, with several pairs, a group of dw's rows stay in the nearest cache; the next rows are fetched
+ * meanwhile. The first tile of a shard overwrites what an earlier step left. Compiles on its own
  * with the default contents of its holes. */
 #include "vectile.h"
 enum { BT = 48 };
 /*[*/
 static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
-    const int rows, const int vectors, int o, int i, int first, int live,
-    real y[restrict /*{rows*/8/*}*/][BT], real xt[restrict BT][/*{stride*/80/*}*/],
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict /*{rows*/8/*}*/][BT], real xt[restrict BT][/*{strip*/80/*}*/],
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {
     vec sum[/*{rows_a_block*/5/*}*/][/*{vectors_a_block*/5/*}*/];
@@ -17,16 +19,11 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][i + v * VL]);
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) /* the next block's sums, from a cache far away */
-            __builtin_prefetch(&dw[o + rows + r][i + v * VL], 1);
+            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&dw[o + rows + (s & /*{fetch_rows*/7/*}*/)][c + i + /*{fetch_column*/s/*}*/], 1);
         vec xs[/*{vectors_a_block*/5/*}*/];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -43,22 +40,21 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][i + v * VL], sum[r][v]);
+            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
     }
 }
 
-static void /*{name*/weight/*}*/(int first, int live, real xt[restrict BT][/*{stride*/80/*}*/],
-    real y[restrict /*{rows*/8/*}*/][BT], real x[restrict /*{columns*/80/*}*/][BT],
+static void /*{name*/weight/*}*/(int first, int live, real xt[restrict /*{pairs*/1/*}*/][BT][/*{strip*/80/*}*/],
+    /*{parameters*/real y[restrict 8][BT], real x[restrict 80][BT]/*}*/,
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {
-    transpose_tile(&xt[0][0], /*{stride*/80/*}*/, &x[0][0], BT, /*{columns*/80/*}*/, BT);
-/*{blocks*/    for (int i = 0; i < 80; i += 5 * VL)
-        for (int o = 0; o < 5; o += 5)
-            weight_block(5, 5, o, i, first, live, y, xt, dw);
+/*{strips*/    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
+    for (int o = 0; o < 5; o += 5)
+        weight_block(5, 5, o, 0, 0, first, live, y, xt[0], dw);
 /*}*/}
 /*]*/
-void weight_test(real xt[BT][80], real y[8][BT], real x[80][BT], real dw[8][80]);
-void weight_test(real xt[BT][80], real y[8][BT], real x[80][BT], real dw[8][80])
+void weight_test(real xt[1][BT][80], real y[8][BT], real x[80][BT], real dw[8][80]);
+void weight_test(real xt[1][BT][80], real y[8][BT], real x[80][BT], real dw[8][80])
 {
     weight(1, BT, xt, y, x, dw);
 }

@@ -55,8 +55,8 @@ enum { /* of the training steps */
     TILE = 48, /* samples of a tile */
     TILES = 21,
     SHARDS = 4, /* of consecutive tiles; each adds up its own sums */
-    SCRATCH = 96528, /* reals of a tile's values */
-    THREAD_SCRATCH = 101904, /* the same and a transposed operand */
+    SCRATCH = 106128, /* reals of a tile's values */
+    THREAD_SCRATCH = 117648, /* the same and transposed operands */
     KEPT = 16 /* reals of a tile kept from section to section */
 };
 

@@ -593,58 +593,6 @@ static void rows_6_2(real a[restrict 6][BT], real b[restrict 1][BT], real out[re
         }
 }
 
-static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
-    const int rows, const int vectors, int o, int i, int first, int live,
-    real y[restrict 100][BT], real xt[restrict BT][16],
-    real dw[restrict 100][16])
-{
-    vec sum[28][1];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][i + v * VL]);
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) /* the next block's sums, from a cache far away */
-            __builtin_prefetch(&dw[o + rows + r][i + v * VL], 1);
-    }
-    ROLLED
-    for (int s = 0; s < live; s++) {
-        vec xs[1];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            xs[v] = vload(&xt[s][i + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][i + v * VL], sum[r][v]);
-    }
-}
-
-static void weight_gradient_100x6(int first, int live, real xt[restrict BT][16],
-    real y[restrict 100][BT], real x[restrict 6][BT],
-    real dw[restrict 100][16])
-{
-    transpose_tile(&xt[0][0], 16, &x[0][0], BT, 6, BT);
-    for (int i = 0 * VL; i < 1 * VL; i += 1 * VL) {
-        for (int o = 0; o < 84; o += 28)
-            weight_gradient_100x6_block(28, 1, o, i, first, live, y, xt, dw);
-        weight_gradient_100x6_block(16, 1, 84, i, first, live, y, xt, dw);
-    }
-}
-
 static inline __attribute__((always_inline)) void back_100x100_2_block(
     const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
         real a[restrict 100][BT],
@@ -704,6 +652,60 @@ static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
         back_100x100_2_block(4, 96, l, w, x, a, out, live, total);
 }
 
+static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 100][BT], real xt[restrict BT][16],
+    real dw[restrict 100][16])
+{
+    vec sum[28][1];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+    }
+    ROLLED
+    for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&dw[o + rows + (s & 31)][c + i + (s >> 5) * 16], 1);
+        vec xs[1];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            xs[v] = vload(&xt[s][i + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec ys = vsplat(y[o + r][s]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+    }
+}
+
+static void weight_gradient_100x6(int first, int live, real xt[restrict 3][BT][16],
+    real y[restrict 100][BT], real x[restrict 6][BT],
+    real y2[restrict 100][BT], real x2[restrict 6][BT],
+    real y3[restrict 100][BT], real x3[restrict 6][BT],
+    real dw[restrict 100][16])
+{
+    real(*const y_of[3])[BT] = {y, y2, y3};
+    transpose_tile(&xt[0][0][0], 16, &x[0][0], BT, 6, BT);
+    transpose_tile(&xt[1][0][0], 16, &x2[0][0], BT, 6, BT);
+    transpose_tile(&xt[2][0][0], 16, &x3[0][0], BT, 6, BT);
+    for (int g = 0; g < 84; g += 224)
+        for (int p = 0; p < 3; p++)
+            for (int o = g; o < 84 && o < g + 224; o += 28)
+                weight_gradient_100x6_block(28, 1, o, 0, 0, first && p == 0, live, y_of[p], xt[p],
+                    dw);
+    for (int p = 0; p < 3; p++)
+        weight_gradient_100x6_block(16, 1, 84, 0, 0, first && p == 0, live, y_of[p], xt[p], dw);
+}
+
 static inline __attribute__((always_inline)) void linear_100x6_2_block(
     const int rows, int o, int l, real w[restrict 100][16], real x[restrict 6][BT],
         real a[restrict 100][BT],
@@ -756,8 +758,8 @@ static void linear_100x6_2(real w[restrict 100][16], real x[restrict 6][BT],
 }
 
 static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
-    const int rows, const int vectors, int o, int i, int first, int live,
-    real y[restrict 100][BT], real xt[restrict BT][112],
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 100][BT], real xt[restrict BT][80],
     real dw[restrict 100][112])
 {
     vec sum[5][5];
@@ -765,16 +767,11 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][i + v * VL]);
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) /* the next block's sums, from a cache far away */
-            __builtin_prefetch(&dw[o + rows + r][i + v * VL], 1);
+            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&dw[o + rows + (s & 7)][c + i + (s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -791,23 +788,33 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][i + v * VL], sum[r][v]);
+            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
     }
 }
 
-static void weight_gradient_100x100(int first, int live, real xt[restrict BT][112],
+static void weight_gradient_100x100(int first, int live, real xt[restrict 3][BT][80],
     real y[restrict 100][BT], real x[restrict 100][BT],
+    real y2[restrict 100][BT], real x2[restrict 100][BT],
+    real y3[restrict 100][BT], real x3[restrict 100][BT],
     real dw[restrict 100][112])
 {
-    transpose_tile(&xt[0][0], 112, &x[0][0], BT, 100, BT);
-    for (int i = 0 * VL; i < 5 * VL; i += 5 * VL) {
-        for (int o = 0; o < 100; o += 5)
-            weight_gradient_100x100_block(5, 5, o, i, first, live, y, xt, dw);
-    }
-    for (int i = 5 * VL; i < 7 * VL; i += 2 * VL) {
-        for (int o = 0; o < 100; o += 5)
-            weight_gradient_100x100_block(5, 2, o, i, first, live, y, xt, dw);
-    }
+    real(*const y_of[3])[BT] = {y, y2, y3};
+    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
+    transpose_tile(&xt[1][0][0], 80, &x2[0][0], BT, 80, BT);
+    transpose_tile(&xt[2][0][0], 80, &x3[0][0], BT, 80, BT);
+    for (int g = 0; g < 100; g += 40)
+        for (int p = 0; p < 3; p++)
+            for (int o = g; o < 100 && o < g + 40; o += 5)
+                weight_gradient_100x100_block(5, 5, o, 0, 0, first && p == 0, live, y_of[p], xt[p],
+                    dw);
+    transpose_tile(&xt[0][0][0], 80, &x[80][0], BT, 20, BT);
+    transpose_tile(&xt[1][0][0], 80, &x2[80][0], BT, 20, BT);
+    transpose_tile(&xt[2][0][0], 80, &x3[80][0], BT, 20, BT);
+    for (int g = 0; g < 100; g += 40)
+        for (int p = 0; p < 3; p++)
+            for (int o = g; o < 100 && o < g + 40; o += 5)
+                weight_gradient_100x100_block(5, 2, o, 80, 0 * VL, first && p == 0, live, y_of[p],
+                    xt[p], dw);
 }
 
 static inline __attribute__((always_inline)) void linear_100x100_5_block(
@@ -928,16 +935,16 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;
     real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */
     real *const transposed = scratch + SCRATCH;
-    real(*const x)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k0, last read k37 */
+    real(*const x)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k0, last read k35 */
     real(*const real_fc0)[BT] = (real(*)[BT])(scratch + 288); /* [100][48] written k1,
-        last read k41 */
+        last read k37 */
     real(*const real_fc1)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k2,
-        last read k45 */
+        last read k39 */
     real(*const real_fc2)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k3,
-        last read k49 */
+        last read k41 */
     real(*const sum)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k4, last read k5 */
     real(*const d_real_fc3_sum)[BT] = (real(*)[BT])(scratch + 14736); /* [100][48] written k4,
-        last read k49 */
+        last read k41 */
     real(*const z_d)[BT] = (real(*)[BT])(scratch + 19536); /* [6][48] written k6, last read k7 */
     real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 19824); /* [100][48] written k7,
         last read k8 */
@@ -948,64 +955,64 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 24336); /* [100][48] written k10,
         last read k11 */
     real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 19536); /* [6][48] written k11,
-        last read k33 */
+        last read k35 */
     real(*const sub_x)[BT] = (real(*)[BT])(scratch + 19824); /* [6][48] written k11,
         last read k18 */
     real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 20112); /* [100][48] written k12,
-        last read k40 */
+        last read k37 */
     real(*const fake_fc1)[BT] = (real(*)[BT])(scratch + 24912); /* [100][48] written k13,
-        last read k44 */
+        last read k39 */
     real(*const fake_fc2)[BT] = (real(*)[BT])(scratch + 29712); /* [100][48] written k14,
-        last read k48 */
+        last read k41 */
     real(*const sum_2)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k15,
         last read k16 */
     real(*const d_fake_fc3_sum)[BT] = (real(*)[BT])(scratch + 34512); /* [100][48] written k15,
-        last read k48 */
+        last read k41 */
     real(*const alpha)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k17,
         last read k18 */
     real(*const between)[BT] = (real(*)[BT])(scratch + 39312); /* [6][48] written k18,
         last read k19 */
     real(*const between_fc0)[BT] = (real(*)[BT])(scratch + 39600); /* [100][48] written k19,
-        last read k38 */
+        last read k36 */
     real(*const between_fc1)[BT] = (real(*)[BT])(scratch + 44400); /* [100][48] written k20,
-        last read k42 */
+        last read k38 */
     real(*const between_fc2)[BT] = (real(*)[BT])(scratch + 49200); /* [100][48] written k21,
-        last read k46 */
+        last read k40 */
     real(*const between_fc3)[BT] = (real(*)[BT])(scratch + 54000); /* [100][48] written k22,
-        last read k50 */
+        last read k42 */
     real(*const d_between_fc3_sum)[BT] = (real(*)[BT])(scratch + 58800); /* [100][48] written k22,
-        last read k47 */
+        last read k41 */
     real(*const d_between_fc2_sum)[BT] = (real(*)[BT])(scratch + 63600); /* [100][48] written k23,
-        last read k43 */
-    real(*const d_between_fc1_sum)[BT] = (real(*)[BT])(scratch + 68400); /* [100][48] written k24,
         last read k39 */
+    real(*const d_between_fc1_sum)[BT] = (real(*)[BT])(scratch + 68400); /* [100][48] written k24,
+        last read k37 */
     real(*const d_between_fc0_sum)[BT] = (real(*)[BT])(scratch + 73200); /* [100][48] written k25,
-        last read k29 */
+        last read k35 */
     real(*const d_between)[BT] = (real(*)[BT])(scratch + 19824); /* [6][48] written k26,
         last read k28 */
     real(*const sum_3)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k26,
         last read k27 */
     real(*const mul)[BT] = (real(*)[BT])(scratch + 39312); /* [1][48] written k27, last read k28 */
     real(*const dd_between)[BT] = (real(*)[BT])(scratch + 78000); /* [6][48] written k28,
-        last read k38 */
-    real(*const d_fake_fc2_sum)[BT] = (real(*)[BT])(scratch + 73200); /* [100][48] written k30,
-        last read k44 */
-    real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 78288); /* [100][48] written k31,
-        last read k40 */
-    real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k32,
-        last read k33 */
-    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k34,
-        last read k45 */
-    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 87888); /* [100][48] written k35,
-        last read k41 */
-    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k36,
+        last read k36 */
+    real(*const d_fake_fc2_sum)[BT] = (real(*)[BT])(scratch + 78288); /* [100][48] written k29,
+        last read k39 */
+    real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k30,
         last read k37 */
-    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k38,
+    real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 87888); /* [100][48] written k31,
+        last read k35 */
+    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k32,
+        last read k39 */
+    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 97488); /* [100][48] written k33,
+        last read k37 */
+    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 102288); /* [100][48] written k34,
+        last read k35 */
+    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 73200); /* [100][48] written k36,
+        last read k38 */
+    real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k38,
+        last read k40 */
+    real(*const dd_between_fc2)[BT] = (real(*)[BT])(scratch + 4800); /* [100][48] written k40,
         last read k42 */
-    real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k42,
-        last read k46 */
-    real(*const dd_between_fc2)[BT] = (real(*)[BT])(scratch + 4800); /* [100][48] written k46,
-        last read k50 */
 
     PROFILE(thread);
     (void)sums, (void)first, (void)transposed;
@@ -1110,94 +1117,63 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     /* k28  dd_between[6] */
     KERNEL(28);
     rows_6_2(d_between, mul, dd_between);
-    /* k29  gradient of fc0_w */
-    KERNEL(29);
-    weight_gradient_100x6(first, live_count, (real(*)[16])transposed, d_between_fc0_sum, dd_between,
-        sums->d_fc0_w);
-    /* k30  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
+    /* k29  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
          d_fake_fc2_sum[100] */
-    KERNEL(30);
+    KERNEL(29);
     back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live,
         sums->d_fc2_b);
-    /* k31  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
+    /* k30  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
          d_fake_fc1_sum[100] */
-    KERNEL(31);
+    KERNEL(30);
     back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live,
         sums->d_fc1_b);
-    /* k32  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
+    /* k31  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
          d_fake_fc0_sum[100] */
-    KERNEL(32);
+    KERNEL(31);
     back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live,
         sums->d_fc0_b);
-    /* k33  gradient of fc0_w, added */
-    KERNEL(33);
-    weight_gradient_100x6(0, live_count, (real(*)[16])transposed, d_fake_fc0_sum, made_fc4,
-        sums->d_fc0_w);
-    /* k34  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
+    /* k32  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
          d_real_fc2_sum[100] */
-    KERNEL(34);
+    KERNEL(32);
     back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live,
         sums->d_fc2_b);
-    /* k35  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
+    /* k33  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
          d_real_fc1_sum[100] */
-    KERNEL(35);
+    KERNEL(33);
     back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live,
         sums->d_fc1_b);
-    /* k36  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
+    /* k34  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
          d_real_fc0_sum[100] */
-    KERNEL(36);
+    KERNEL(34);
     back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live,
         sums->d_fc0_b);
-    /* k37  gradient of fc0_w, added */
-    KERNEL(37);
-    weight_gradient_100x6(0, live_count, (real(*)[16])transposed, d_real_fc0_sum, x, sums->d_fc0_w);
-    /* k38  fc0_w, slope of the activation   dd_between[6] -> dd_between_fc0[100] */
-    KERNEL(38);
+    /* k35  gradient of fc0_w, all terms */
+    KERNEL(35);
+    weight_gradient_100x6(first, live_count, (real(*)[BT][16])transposed, d_between_fc0_sum,
+        dd_between, d_fake_fc0_sum, made_fc4, d_real_fc0_sum, x, sums->d_fc0_w);
+    /* k36  fc0_w, slope of the activation   dd_between[6] -> dd_between_fc0[100] */
+    KERNEL(36);
     linear_100x6_2(s->state->d.fc0_w, dd_between, between_fc0, dd_between_fc0);
-    /* k39  gradient of fc1_w */
-    KERNEL(39);
-    weight_gradient_100x100(first, live_count, (real(*)[112])transposed, d_between_fc1_sum,
-        dd_between_fc0, sums->d_fc1_w);
-    /* k40  gradient of fc1_w, added */
-    KERNEL(40);
-    weight_gradient_100x100(0, live_count, (real(*)[112])transposed, d_fake_fc1_sum, fake_fc0,
-        sums->d_fc1_w);
-    /* k41  gradient of fc1_w, added */
-    KERNEL(41);
-    weight_gradient_100x100(0, live_count, (real(*)[112])transposed, d_real_fc1_sum, real_fc0,
-        sums->d_fc1_w);
-    /* k42  fc1_w, slope of the activation   dd_between_fc0[100] -> dd_between_fc1[100] */
-    KERNEL(42);
+    /* k37  gradient of fc1_w, all terms */
+    KERNEL(37);
+    weight_gradient_100x100(first, live_count, (real(*)[BT][80])transposed, d_between_fc1_sum,
+        dd_between_fc0, d_fake_fc1_sum, fake_fc0, d_real_fc1_sum, real_fc0, sums->d_fc1_w);
+    /* k38  fc1_w, slope of the activation   dd_between_fc0[100] -> dd_between_fc1[100] */
+    KERNEL(38);
     linear_100x100_5(s->state->d.fc1_w, dd_between_fc0, between_fc1, dd_between_fc1);
-    /* k43  gradient of fc2_w */
-    KERNEL(43);
-    weight_gradient_100x100(first, live_count, (real(*)[112])transposed, d_between_fc2_sum,
-        dd_between_fc1, sums->d_fc2_w);
-    /* k44  gradient of fc2_w, added */
-    KERNEL(44);
-    weight_gradient_100x100(0, live_count, (real(*)[112])transposed, d_fake_fc2_sum, fake_fc1,
-        sums->d_fc2_w);
-    /* k45  gradient of fc2_w, added */
-    KERNEL(45);
-    weight_gradient_100x100(0, live_count, (real(*)[112])transposed, d_real_fc2_sum, real_fc1,
-        sums->d_fc2_w);
-    /* k46  fc2_w, slope of the activation   dd_between_fc1[100] -> dd_between_fc2[100] */
-    KERNEL(46);
+    /* k39  gradient of fc2_w, all terms */
+    KERNEL(39);
+    weight_gradient_100x100(first, live_count, (real(*)[BT][80])transposed, d_between_fc2_sum,
+        dd_between_fc1, d_fake_fc2_sum, fake_fc1, d_real_fc2_sum, real_fc1, sums->d_fc2_w);
+    /* k40  fc2_w, slope of the activation   dd_between_fc1[100] -> dd_between_fc2[100] */
+    KERNEL(40);
     linear_100x100_5(s->state->d.fc2_w, dd_between_fc1, between_fc2, dd_between_fc2);
-    /* k47  gradient of fc3_w */
-    KERNEL(47);
-    weight_gradient_100x100(first, live_count, (real(*)[112])transposed, d_between_fc3_sum,
-        dd_between_fc2, sums->d_fc3_w);
-    /* k48  gradient of fc3_w, added */
-    KERNEL(48);
-    weight_gradient_100x100(0, live_count, (real(*)[112])transposed, d_fake_fc3_sum, fake_fc2,
-        sums->d_fc3_w);
-    /* k49  gradient of fc3_w, added */
-    KERNEL(49);
-    weight_gradient_100x100(0, live_count, (real(*)[112])transposed, d_real_fc3_sum, real_fc2,
-        sums->d_fc3_w);
-    /* k50  fc3_w, slope of the activation, sum over the batch   dd_between_fc2[100] ->  */
-    KERNEL(50);
+    /* k41  gradient of fc3_w, all terms */
+    KERNEL(41);
+    weight_gradient_100x100(first, live_count, (real(*)[BT][80])transposed, d_between_fc3_sum,
+        dd_between_fc2, d_fake_fc3_sum, fake_fc2, d_real_fc3_sum, real_fc2, sums->d_fc3_w);
+    /* k42  fc3_w, slope of the activation, sum over the batch   dd_between_fc2[100] ->  */
+    KERNEL(42);
     linear_100x100_6(s->state->d.fc3_w, dd_between_fc2, between_fc3, live,
         sums->sum_batch_dd_between_fc3);
     KERNEL(-1);
@@ -1416,17 +1392,17 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
     const int part = item % PARTS;
     (void)thread;
     switch (item / PARTS) {
-    case 0: /* k51  new D.4.bias.square */
+    case 0: /* k43  new D.4.bias.square */
         if (part == 0)
             numbers(s->sums->sum_batch, s->values->d_real, s->sums->sum_batch_2, s->values->d_fake,
                 s->sums->sum_batch_3, s->values->penalty, s->values->d_loss,
                 s->state->d_square.fc4_b);
         break;
-    case 1: /* k52  new D.0.weight.square, D.0.weight */
+    case 1: /* k44  new D.0.weight.square, D.0.weight */
         matrix_100x6(100 * part / PARTS, 100 * (part + 1) / PARTS, s->state->d_square.fc0_w,
             s->sums->d_fc0_w, s->scalars[0], s->state->d.fc0_w);
         break;
-    case 2: /* k53  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
+    case 2: /* k45  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
         D.2.bias, D.3.bias.square, D.3.bias */
         if (part == 0)
             vector_100(s->state->d_square.fc0_b, s->sums->d_fc0_b, s->scalars[0], s->state->d.fc0_b,
@@ -1436,7 +1412,7 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
                 s->sums->sum_batch_5, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
                 s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
-    case 3: /* k54  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
+    case 3: /* k46  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
         D.3.weight.square, D.3.weight */
         matrix_100x100(100 * part / PARTS, 100 * (part + 1) / PARTS, s->state->d_square.fc1_w,
             s->sums->d_fc1_w, s->scalars[0], s->state->d.fc1_w, s->state->d_square.fc2_w,
@@ -1486,7 +1462,7 @@ void d_step(Pool *pool, real *state, void *work, const Batch *batch, const real 
     (void)pool, (void)outputs;
     pool_run(pool, d_step_shard_0, s, SHARDS);
     pool_run(pool, d_step_arrays_1_0, s, 4 * PARTS);
-    /* k55  new D.4.weight.square, D.4.weight */
+    /* k47  new D.4.weight.square, D.4.weight */
     matrix_1x100(0, 1, s->state->d_square.fc4_w, s->sums->sum_batch_dd_between_fc3,
         s->values->mul_2, s->values->mul_3, s->scalars[0], s->state->d.fc4_w);
     outputs[0] = s->values->d_loss[0]; /* d_loss */
@@ -1732,26 +1708,66 @@ static void back_100x6(real w[restrict 6][112], real x[restrict 6][BT], real a[r
         back_100x6_block(4, 96, l, w, x, a, out, live, total);
 }
 
-static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
-    const int rows, const int vectors, int o, int i, int first, int live,
-    real y[restrict 6][BT], real xt[restrict BT][112],
-    real dw[restrict 6][112])
+static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 100][BT], real xt[restrict BT][16],
+    real dw[restrict 100][16])
+{
+    vec sum[28][1];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+    }
+    ROLLED
+    for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&dw[o + rows + (s & 31)][c + i + (s >> 5) * 16], 1);
+        vec xs[1];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            xs[v] = vload(&xt[s][i + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec ys = vsplat(y[o + r][s]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+    }
+}
+
+static void weight_gradient_100x6_2(int first, int live, real xt[restrict 1][BT][16],
+    real y[restrict 100][BT], real x[restrict 6][BT],
+    real dw[restrict 100][16])
+{
+    transpose_tile(&xt[0][0][0], 16, &x[0][0], BT, 6, BT);
+    for (int o = 0; o < 84; o += 28)
+        weight_gradient_100x6_2_block(28, 1, o, 0, 0, first, live, y, xt[0], dw);
+    weight_gradient_100x6_2_block(16, 1, 84, 0, 0, first, live, y, xt[0], dw);
+}
+
+static inline __attribute__((always_inline)) void weight_gradient_100x100_2_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 100][BT], real xt[restrict BT][80],
+    real dw[restrict 100][112])
 {
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][i + v * VL]);
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) /* the next block's sums, from a cache far away */
-            __builtin_prefetch(&dw[o + rows + r][i + v * VL], 1);
+            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&dw[o + rows + (s & 7)][c + i + (s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -1768,25 +1784,69 @@ static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][i + v * VL], sum[r][v]);
+            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
     }
 }
 
-static void weight_gradient_6x100(int first, int live, real xt[restrict BT][112],
+static void weight_gradient_100x100_2(int first, int live, real xt[restrict 1][BT][80],
+    real y[restrict 100][BT], real x[restrict 100][BT],
+    real dw[restrict 100][112])
+{
+    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
+    for (int o = 0; o < 100; o += 5)
+        weight_gradient_100x100_2_block(5, 5, o, 0, 0, first, live, y, xt[0], dw);
+    transpose_tile(&xt[0][0][0], 80, &x[80][0], BT, 20, BT);
+    for (int o = 0; o < 100; o += 5)
+        weight_gradient_100x100_2_block(5, 2, o, 80, 0 * VL, first, live, y, xt[0], dw);
+}
+
+static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 6][BT], real xt[restrict BT][80],
+    real dw[restrict 6][112])
+{
+    vec sum[5][5];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+    }
+    ROLLED
+    for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&dw[o + rows + (s & 7)][c + i + (s >> 3) * 14], 1);
+        vec xs[5];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            xs[v] = vload(&xt[s][i + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec ys = vsplat(y[o + r][s]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+    }
+}
+
+static void weight_gradient_6x100(int first, int live, real xt[restrict 1][BT][80],
     real y[restrict 6][BT], real x[restrict 100][BT],
     real dw[restrict 6][112])
 {
-    transpose_tile(&xt[0][0], 112, &x[0][0], BT, 100, BT);
-    for (int i = 0 * VL; i < 5 * VL; i += 5 * VL) {
-        for (int o = 0; o < 5; o += 5)
-            weight_gradient_6x100_block(5, 5, o, i, first, live, y, xt, dw);
-        weight_gradient_6x100_block(1, 5, 5, i, first, live, y, xt, dw);
-    }
-    for (int i = 5 * VL; i < 7 * VL; i += 2 * VL) {
-        for (int o = 0; o < 5; o += 5)
-            weight_gradient_6x100_block(5, 2, o, i, first, live, y, xt, dw);
-        weight_gradient_6x100_block(1, 2, 5, i, first, live, y, xt, dw);
-    }
+    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
+    for (int o = 0; o < 5; o += 5)
+        weight_gradient_6x100_block(5, 5, o, 0, 0, first, live, y, xt[0], dw);
+    weight_gradient_6x100_block(1, 5, 5, 0, 0, first, live, y, xt[0], dw);
+    transpose_tile(&xt[0][0][0], 80, &x[80][0], BT, 20, BT);
+    for (int o = 0; o < 5; o += 5)
+        weight_gradient_6x100_block(5, 2, o, 80, 0 * VL, first, live, y, xt[0], dw);
+    weight_gradient_6x100_block(1, 2, 5, 80, 0 * VL, first, live, y, xt[0], dw);
 }
 
 /* Samples first_sample .. first_sample + BT - 1 of the batch, live_count of them real. */
@@ -1840,94 +1900,94 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     for (int lane = 0; lane < BT; lane++)
         live[lane] = lane < live_count;
     /* k0  input z_g[6] */
-    KERNEL(56);
+    KERNEL(48);
     fill_input(s->batch, 0, &g_step_inputs[0], &z_g[0][0], BT, first_sample,
         live_count);
     /* k1  fc0_w + bias, activation   z_g[6] -> made_fc0[100] */
-    KERNEL(57);
+    KERNEL(49);
     linear_100x6(s->state->g.fc0_w, z_g, s->state->g.fc0_b, made_fc0);
     /* k2  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(58);
+    KERNEL(50);
     linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
     /* k3  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(59);
+    KERNEL(51);
     linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
     /* k4  fc3_w + bias, activation   made_fc2[100] -> made_fc3[100] */
-    KERNEL(60);
+    KERNEL(52);
     linear_100x100(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3);
     /* k5  fc4_w + bias   made_fc3[100] -> made_fc4[6] */
-    KERNEL(61);
+    KERNEL(53);
     linear_6x100_2(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4);
     /* k6  fc0_w + bias, activation   made_fc4[6] -> fake_fc0[100] */
-    KERNEL(62);
+    KERNEL(54);
     linear_100x6(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
     /* k7  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
-    KERNEL(63);
+    KERNEL(55);
     linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
     /* k8  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
-    KERNEL(64);
+    KERNEL(56);
     linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
     /* k9  fc3_w + bias, activation, slope of the activation, sum over features   fake_fc2[100] ->
          sum, d_fake_fc3_sum[100] */
-    KERNEL(65);
+    KERNEL(57);
     linear_100x100_7(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
         d_fake_fc3_sum);
     /* k10  sum over the batch */
-    KERNEL(66);
+    KERNEL(58);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
     /* k11  back through fc3_w, slope of the activation   d_fake_fc3_sum[100] -> d_fake_fc2_sum[100]
          */
-    KERNEL(67);
+    KERNEL(59);
     back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
     /* k12  back through fc2_w, slope of the activation   d_fake_fc2_sum[100] -> d_fake_fc1_sum[100]
          */
-    KERNEL(68);
+    KERNEL(60);
     back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
     /* k13  back through fc1_w, slope of the activation   d_fake_fc1_sum[100] -> d_fake_fc0_sum[100]
          */
-    KERNEL(69);
+    KERNEL(61);
     back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
     /* k14  back through fc0_w, sum over the batch   d_fake_fc0_sum[100] -> d_made_fc4[6] */
-    KERNEL(70);
+    KERNEL(62);
     back_6x100_2(s->state->d.fc0_w, d_fake_fc0_sum, d_made_fc4, live, sums->d_fc4_b);
     /* k15  back through fc4_w, slope of the activation, sum over the batch   d_made_fc4[6] ->
          d_made_fc3_sum[100] */
-    KERNEL(71);
+    KERNEL(63);
     back_100x6(s->state->g.fc4_w, d_made_fc4, made_fc3, d_made_fc3_sum, live, sums->d_fc3_b);
     /* k16  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
          d_made_fc2_sum[100] */
-    KERNEL(72);
+    KERNEL(64);
     back_100x100_2(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
         sums->d_fc2_b);
     /* k17  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
          d_made_fc1_sum[100] */
-    KERNEL(73);
+    KERNEL(65);
     back_100x100_2(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
         sums->d_fc1_b);
     /* k18  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
          d_made_fc0_sum[100] */
-    KERNEL(74);
+    KERNEL(66);
     back_100x100_2(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
         sums->d_fc0_b);
     /* k19  gradient of fc0_w */
-    KERNEL(75);
-    weight_gradient_100x6(first, live_count, (real(*)[16])transposed, d_made_fc0_sum, z_g,
+    KERNEL(67);
+    weight_gradient_100x6_2(first, live_count, (real(*)[BT][16])transposed, d_made_fc0_sum, z_g,
         sums->d_fc0_w);
     /* k20  gradient of fc1_w */
-    KERNEL(76);
-    weight_gradient_100x100(first, live_count, (real(*)[112])transposed, d_made_fc1_sum, made_fc0,
-        sums->d_fc1_w);
+    KERNEL(68);
+    weight_gradient_100x100_2(first, live_count, (real(*)[BT][80])transposed, d_made_fc1_sum,
+        made_fc0, sums->d_fc1_w);
     /* k21  gradient of fc2_w */
-    KERNEL(77);
-    weight_gradient_100x100(first, live_count, (real(*)[112])transposed, d_made_fc2_sum, made_fc1,
-        sums->d_fc2_w);
+    KERNEL(69);
+    weight_gradient_100x100_2(first, live_count, (real(*)[BT][80])transposed, d_made_fc2_sum,
+        made_fc1, sums->d_fc2_w);
     /* k22  gradient of fc3_w */
-    KERNEL(78);
-    weight_gradient_100x100(first, live_count, (real(*)[112])transposed, d_made_fc3_sum, made_fc2,
-        sums->d_fc3_w);
+    KERNEL(70);
+    weight_gradient_100x100_2(first, live_count, (real(*)[BT][80])transposed, d_made_fc3_sum,
+        made_fc2, sums->d_fc3_w);
     /* k23  gradient of fc4_w */
-    KERNEL(79);
-    weight_gradient_6x100(first, live_count, (real(*)[112])transposed, d_made_fc4, made_fc3,
+    KERNEL(71);
+    weight_gradient_6x100(first, live_count, (real(*)[BT][80])transposed, d_made_fc4, made_fc3,
         sums->d_fc4_w);
     KERNEL(-1);
 }

@@ -55,8 +55,8 @@ enum { /* of the training steps */
     TILE = 48, /* samples of a tile */
     TILES = 21,
     SHARDS = 4, /* of consecutive tiles; each adds up its own sums */
-    SCRATCH = 97488, /* reals of a tile's values */
-    THREAD_SCRATCH = 102864, /* the same and a transposed operand */
+    SCRATCH = 107088, /* reals of a tile's values */
+    THREAD_SCRATCH = 118608, /* the same and transposed operands */
     KEPT = 16 /* reals of a tile kept from section to section */
 };
 

@@ -1,5 +1,6 @@
-// The driver of the tests has the binary interface of cuda.h: its functions are called through the
-// header's own prototypes, its values are compared with the header's. Skipped without the toolkit.
+/* test_abi.c -- the driver of the tests has the binary interface of cuda.h: its functions are
+ * called through the header's own prototypes, its values are compared with the header's. Skipped
+ * without the toolkit. */
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
 #include <setjmp.h>
@@ -21,7 +22,7 @@
 #ifdef HAVE_TOOLKIT
 static void *library;
 
-// A function by its name with the header's macros applied, of the header's type.
+/* A function by its name with the header's macros applied, of the header's type. */
 #define NAME_(x) #x
 #define NAME(x) NAME_(x)
 #define FUNCTION(name)                            \

@@ -1,4 +1,5 @@
-// What lanes and blocks do together: shuffles, votes, atomics, barriers, matrices, copies.
+/* test_collective.c -- what lanes and blocks do together: shuffles, votes, atomics, barriers,
+ * matrices, copies. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include "vm.h"
@@ -79,7 +80,7 @@ static void atomics(void **state)
     assert_int_equal(u[0], 144 * 48);
     assert_int_equal(u[1], 143);
     assert_int_equal(u[2], 0);
-    assert_int_equal(u[3], 0xffffu); // 5 times the low lanes, 4 times the high
+    assert_int_equal(u[3], 0xffffu); /* 5 times the low lanes, 4 times the high */
     assert_int_equal(u[4], 144 % 7);
     assert_int_equal(u[5], 8);
     assert_int_equal((int)u[7], -1);
@@ -95,7 +96,7 @@ static float bfloat(float x)
     return x;
 }
 
-// c = a b for a 16 x 16, b 16 x 8, through shared memory, ldmatrix and mma.
+/* c = a b for a 16 x 16, b 16 x 8, through shared memory, ldmatrix and mma. */
 static void matrices_bf16(void **state)
 {
     static const char *const text =
@@ -139,7 +140,7 @@ static void matrices_bf16(void **state)
     no_reports();
 }
 
-// tf32: the product of the two shapes, k8 and k4, on the same operands; and f16 with k8.
+/* tf32: the product of the two shapes, k8 and k4, on the same operands; and f16 with k8. */
 static void matrices_tf32_f16(void **state)
 {
     static const char *const text =
@@ -188,14 +189,103 @@ static void matrices_tf32_f16(void **state)
                 sum += term;
                 size += fabs(term);
             }
-            for (int kind = 0; kind < 3; kind++) // 10 stored bits, rounded to nearest, each factor
+            for (int kind = 0; kind < 3;
+                 kind++) /* 10 stored bits, rounded to nearest, each factor */
                 assert_true(fabs((double)c[kind * 128 + row * 8 + column] - sum) <=
                             size * 0x1p-10 + 1e-6);
         }
     no_reports();
 }
 
-static const char *const pipeline = // sums x in pieces of 64 with two buffers; n pieces
+/* Products in double precision, and in half precision with sums in half precision. */
+static void matrices_f64_f16(void **state)
+{
+    static const char *const text =
+        "extern \"C\" __global__ void k(const double *a, double *c, unsigned *h) {"
+        "  int l = threadIdx.x, g = l / 4, t = l % 4; double C[2] = {1, 2};"
+        "  asm(\"mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0,%1}, {%2}, {%3}, {%0,%1};\""
+        "    : \"+d\"(C[0]), \"+d\"(C[1]) : \"d\"(a[g * 4 + t]), \"d\"(a[32 + t * 8 + g]));"
+        "  c[g * 8 + 2 * t] = C[0]; c[g * 8 + 2 * t + 1] = C[1]; unsigned D[2] = {0, 0}, A[4], "
+        "B[2];"
+        "  for (int i = 0; i < 4; i++) A[i] = h[i * 32 + l]; B[0] = h[128 + l]; B[1] = h[160 + l];"
+        "  asm(\"mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%0,%1}, {%2,%3,%4,%5}, "
+        "{%6,%7},\""
+        "    \"{%0,%1};\" : \"+r\"(D[0]), \"+r\"(D[1]) : \"r\"(A[0]), \"r\"(A[1]), \"r\"(A[2]),"
+        "    \"r\"(A[3]), \"r\"(B[0]), \"r\"(B[1])); h[192 + l] = D[0]; h[224 + l] = D[1]; }";
+    double a[64], c[64];
+    uint32_t h[256] = {0};
+    (void)state;
+    if (vm_arch < 80)
+        skip();
+    for (int i = 0; i < 64; i++)
+        a[i] = (i * 29 % 61 - 30) * 0.37;
+    for (int l = 0; l < 32;
+         l++) { /* A is all ones; B has 1 where k = n, -2 (0xc000) where k = n + 8 */
+        for (int i = 0; i < 4; i++)
+            h[i * 32 + l] = 0x3c003c00;
+        int n = l / 4, t = l % 4;
+        if (n / 2 == t) {
+            h[128 + l] = 0x3c00u << (16 * (n % 2));
+            h[160 + l] = 0xc000u << (16 * (n % 2));
+        }
+    }
+    DevicePtr da = vm_put(a, sizeof a), dc = vm_put(NULL, sizeof c), dh = vm_put(h, sizeof h);
+    assert_int_equal(vm_run(vm_kernel(text, "k"), 1, 32, 0, (void *[]){&da, &dc, &dh}), 0);
+    vm_get(c, dc, sizeof c);
+    vm_get(h, dh, sizeof h);
+    for (int i = 0; i < 64; i++) {
+        double sum = 1 + i % 2;
+        for (int k = 0; k < 4; k++)
+            sum += a[i / 8 * 4 + k] * a[32 + k * 8 + i % 8];
+        assert_true(fabs(c[i] - sum) < 1e-12);
+    }
+    for (int i = 192; i < 256; i++)
+        assert_int_equal(h[i], 0xbc00bc00u); /* 1 - 2 */
+    no_reports();
+}
+
+/* What came with sm_90: stmatrix, elect; and match.all, redux, ldmatrix of one matrix. */
+static void newer_instructions(void **state)
+{
+    static const char *const text =
+        "extern \"C\" __global__ void k(unsigned *y, float *z) { int l = threadIdx.x;"
+        "  __shared__ __align__(16) unsigned short s[256]; unsigned r[2] = {0, 0};"
+        "  unsigned row = __cvta_generic_to_shared(s + (l & 15) * 8), a = l * 2 | (l * 2 + 1) << "
+        "16;"
+        "  asm volatile(\"stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1, %2};\""
+        "    :: \"r\"(row), \"r\"(a), \"r\"(a + 0x400040) : \"memory\"); __syncwarp();"
+        "  asm volatile(\"ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];\""
+        "    : \"=r\"(r[0]) : \"r\"(row) : \"memory\"); y[l] = r[0]; y[32 + l] = s[64 + l * 2];"
+        "  int equal; unsigned same = __match_all_sync(~0u, l / 32, &equal); y[64 + l] = same + "
+        "equal;"
+        "  unsigned leader; asm volatile(\"{.reg .pred p; elect.sync _|p, 0xffffffff;\""
+        "    \"selp.u32 %0, 1, 0, p;}\" : \"=r\"(leader)); y[96 + l] = leader;"
+        "  asm volatile(\"red.global.add.v4.f32 [%0], {%1, %2, %1, %2};\" :: \"l\"(z + l % 2 * 4),"
+        "    \"f\"(1.f * l), \"f\"(0.5f) : \"memory\");"
+        "  y[128 + l] = __reduce_max_sync(~0u, l ^ 21) + __reduce_xor_sync(~0u, 1u << l); }";
+    uint32_t y[160];
+    float sums[8] = {0};
+    (void)state;
+    if (vm_arch < 90)
+        skip();
+    DevicePtr dy = vm_put(NULL, sizeof y), dz = vm_put(sums, sizeof sums);
+    assert_int_equal(vm_run(vm_kernel(text, "k"), 1, 32, 0, (void *[]){&dy, &dz}), 0);
+    vm_get(y, dy, sizeof y);
+    vm_get(sums, dz, sizeof sums);
+    assert_true(sums[0] == 240 && sums[1] == 8 && sums[4] == 256 && sums[7] == 8);
+    for (uint32_t l = 0; l < 32; l++) {
+        uint32_t first = l % 4 * 16 + l / 4; /* element (l / 4, 2 (l % 4)) of the transpose */
+        assert_int_equal(y[l], first | (first + 8) << 16);
+        uint32_t r = l * 2 / 8, c = l * 2 % 8;
+        assert_int_equal(y[32 + l], 64 + c * 8 + r);
+        assert_int_equal(y[64 + l], 0);
+        assert_int_equal(y[96 + l], l == 0);
+        assert_int_equal(y[128 + l], 30u);
+    }
+    no_reports();
+}
+
+static const char *const pipeline = /* sums x in pieces of 64 with two buffers; n pieces */
     "extern \"C\" __global__ void k(const float *x, float *y, int n, int valid) {"
     "  __shared__ __align__(16) float s[2][64]; int t = threadIdx.x; float sum = 0;"
     "  auto fetch = [&](int i) { unsigned to = __cvta_generic_to_shared(&s[i & 1][4 * t]);"
@@ -247,7 +337,7 @@ static void asynchronous_copies(void **state)
     no_reports();
 }
 
-// The last block adds up what all have written: fences and an atomic order them.
+/* The last block adds up what all have written: fences and an atomic order them. */
 static void last_block(void **state)
 {
     static const char *const text =
@@ -295,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shuffles_and_votes),  cmocka_unit_test(atomics),
         cmocka_unit_test(matrices_bf16),       cmocka_unit_test(matrices_tf32_f16),
+        cmocka_unit_test(matrices_f64_f16),    cmocka_unit_test(newer_instructions),
         cmocka_unit_test(asynchronous_copies), cmocka_unit_test(last_block),
         cmocka_unit_test(cooperative_grid),
     };

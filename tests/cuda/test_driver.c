@@ -1,5 +1,5 @@
-// The driver of the tests behaves as the real one where programs depend on it: limits, errors,
-// modules, capture.
+/* test_driver.c -- the driver of the tests behaves as the real one where programs depend on it:
+ * limits, errors, modules, capture. */
 #define _POSIX_C_SOURCE 200809L
 #include "vm.h"
 
@@ -76,9 +76,9 @@ static void refused_modules(void **state)
     snprintf(text, sizeof text, "%sret;\n}\n", head);
     assert_int_equal(cu.cuModuleLoadData(&module, text), 0);
     size_t entry = (size_t)(strstr(head, ".visible") - head);
-    for (size_t len = 1; len + 1 < strlen(head); len++) { // cut off anywhere
+    for (size_t len = 1; len + 1 < strlen(head); len++) { /* cut off anywhere */
         if (len > 25 && len <= entry)
-            continue; // a module without kernels
+            continue; /* a module without kernels */
         memcpy(text, head, len);
         text[len] = 0;
         assert_int_not_equal(cu.cuModuleLoadData(&module, text), 0);
@@ -111,7 +111,7 @@ static void capture(void **state)
     assert_int_equal(cu.cuEventRecord(join_event, side), 0);
     assert_int_equal(cu.cuStreamWaitEvent(stream, join_event, 0), 0);
     assert_int_equal(cu.cuStreamEndCapture(stream, &graph), 0);
-    a = 1000; // parameters are copied when they are captured
+    a = 1000; /* parameters are copied when they are captured */
     assert_int_equal(cu.cuGraphInstantiateWithFlags(&exec, graph, 0), 0);
     assert_int_equal(cu.cuGraphDestroy(graph), 0);
     for (int i = 0; i < 3; i++)
@@ -123,11 +123,11 @@ static void capture(void **state)
     assert_int_equal(cu.cuGraphExecDestroy(exec), 0);
     assert_int_not_equal(cu.cuGraphLaunch(exec, stream), 0);
 
-    assert_int_equal(cu.cuStreamBeginCapture_v2(stream, 0), 0); // what is not allowed inside
+    assert_int_equal(cu.cuStreamBeginCapture_v2(stream, 0), 0); /* what is not allowed inside */
     assert_int_equal(cu.cuMemAlloc_v2(&other, 64), 900);
     assert_int_equal(cu.cuStreamSynchronize(stream), 900);
     assert_int_equal(cu.cuStreamEndCapture(stream, &graph), 901);
-    assert_int_equal(cu.cuStreamBeginCapture_v2(stream, 0), 0); // a branch that is not joined
+    assert_int_equal(cu.cuStreamBeginCapture_v2(stream, 0), 0); /* a branch that is not joined */
     assert_int_equal(cu.cuEventRecord(fork_event, stream), 0);
     assert_int_equal(cu.cuStreamWaitEvent(side, fork_event, 0), 0);
     assert_int_equal(cu.cuLaunchKernel(kernel, 2, 1, 1, 32, 1, 1, 0, side, params, NULL), 0);
@@ -198,7 +198,7 @@ static void planned_failures(void **state)
                      0);
     assert_non_null(function);
     assert_int_equal(cu.cuGetProcAddress_v2("cuNothing", &function, 13000, 0, NULL), 500);
-    // PTXVM_FAIL below: the third call fails with 2, later ones do not
+    /* PTXVM_FAIL below: the third call fails with 2, later ones do not */
     const char *name;
     assert_int_equal(cu.cuGetErrorName(2, &name), 0);
     assert_string_equal(name, "CUDA_ERROR_OUT_OF_MEMORY");

@@ -1,12 +1,12 @@
-// Faults planted in kernels: each must be reported as what it is, the same kernels without them
-// not.
+/* test_faults.c -- faults planted in kernels: each must be reported as what it is, the same kernels
+ * without them not. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include "vm.h"
 
-// A two-layer network over tiles of 16 samples, 64 threads, its loss summed over the blocks.
+/* A two-layer network over tiles of 16 samples, 64 threads, its loss summed over the blocks. */
 static const char *const network =
     "#define S (FAULT == 13 ? 7 : 9)\n"
     "extern \"C\" __global__ void k(const float *x, const float *v, const float *w, float *y,"
@@ -37,7 +37,7 @@ static const char *const network =
     "  if (t == 0) { if (FAULT == 10) *loss += part[0] + part[1];"
     "                else atomicAdd(loss, part[0] + part[1]); } }";
 
-// 16 x 8 = 16 x 8 by 8 x 8 in tf32, the operands staged in shared memory by two warps.
+/* 16 x 8 = 16 x 8 by 8 x 8 in tf32, the operands staged in shared memory by two warps. */
 static const char *const tensor =
     "extern \"C\" __global__ void k(const float *a, const float *b, float *c) {"
     "  __shared__ float sa[16 * 12], sb[64]; int t = threadIdx.x, l = t & 31, g = l / 4, q = l % 4;"
@@ -54,11 +54,11 @@ static const char *const tensor =
     "g])));"
     "  if (t < 32) for (int i = 0; i < 4; i++) c[(g + i / 2 * 8) * 8 + 2 * q + i % 2] = C[i]; }";
 
-// ---------------------------------------------------------------- what was reported
+/* ---------------------------------------------------------------- what was reported */
 
 static const char *const log_name = "reports.txt";
 
-// The reports since the last call.
+/* The reports since the last call. */
 static char *new_reports(void)
 {
     static long start;
@@ -86,7 +86,7 @@ static void expect_reports(const char *kind)
         fail_msg("no '%s' among the reports: '%s'", kind, text);
 }
 
-// A report of `kind`, the line of PTX and the place in the grid in it.
+/* A report of `kind`, the line of PTX and the place in the grid in it. */
 static void expect_lane_report(const char *kind)
 {
     char start[64];
@@ -148,7 +148,7 @@ static void run_network(int fault)
     assert_true(fabs((double)loss - want) < 1e-4 * want);
 }
 
-// Whether the product is right.
+/* Whether the product is right. */
 static bool run_tensor(int fault)
 {
     float a[128], b[64], c[128];
@@ -202,13 +202,14 @@ static void planted_faults_of_mma(void **state)
         skip();
     run_tensor(4);
     expect_lane_report("race");
-    assert_false(run_tensor(8)); // a wrong element is no fault of the program, only of the result
+    assert_false(
+        run_tensor(8)); /* a wrong element is no fault of the program, only of the result */
     expect_reports(NULL);
 }
 
-// ---------------------------------------------------------------- further faults
+/* ---------------------------------------------------------------- further faults */
 
-// Runs a kernel of one block with a buffer of 64 floats that hold 0 to 63.
+/* Runs a kernel of one block with a buffer of 64 floats that hold 0 to 63. */
 static void run_small(const char *text, unsigned threads)
 {
     float x[64];
@@ -238,11 +239,11 @@ static void memory_faults(void **state)
          "  for (int i = 0; i < n; i++) a[(int)x[i]] = i; x[0] = a[(int)x[6]]; }",
          "uninitialised"},
         {"extern \"C\" __global__ void k(float *x) { __shared__ float s[32]; int t = threadIdx.x;"
-         "  s[t] = x[t]; x[t] = s[t ^ 1]; }", // lanes of a warp are not ordered
+         "  s[t] = x[t]; x[t] = s[t ^ 1]; }", /* lanes of a warp are not ordered */
          "race"},
         {"extern \"C\" __global__ void k(float *x) { __shared__ float s[32]; int t = threadIdx.x;"
-         "  s[t] = x[t]; __syncwarp(); float a = s[t ^ 1]; s[t] = a; x[t] = a; }", // write after
-                                                                                   // read
+         "  s[t] = x[t]; __syncwarp(); float a = s[t ^ 1]; s[t] = a; x[t] = a; }", /* write after
+                                                                                      read */
          "race"},
         {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x; x[t] = 1; "
          "__syncthreads();"
@@ -252,7 +253,7 @@ static void memory_faults(void **state)
         {"extern \"C\" __global__ void k(float *x) { if (x[threadIdx.x] > 9.f) asm(\"trap;\"); }",
          "trap"},
         {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x; if (t < 16)"
-         "  x[t] = __shfl_down_sync(0xffffu, x[t], 4); }", // lane 12 reads lane 16
+         "  x[t] = __shfl_down_sync(0xffffu, x[t], 4); }", /* lane 12 reads lane 16 */
          "shuffle"},
         {"extern \"C\" __global__ void k(float *x) { if (threadIdx.x == 0) while (x[0] == 0)"
          "  asm volatile(\"\" ::: \"memory\"); }",
@@ -262,6 +263,46 @@ static void memory_faults(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         print_message("case %zu: %s\n", i, cases[i].kind);
         run_small(cases[i].text, 32);
+        expect_lane_report(cases[i].kind);
+    }
+}
+
+/* Faults between warps, each seen by one check only. */
+static void faults_between_warps(void **state)
+{
+    static const struct {
+        const char *text, *kind;
+        unsigned threads;
+    } cases[] = {
+        {"extern \"C\" __global__ void k(float *x) { __shared__ float s[32]; int t = threadIdx.x;"
+         "  if (t < 32) s[t] = 0; __syncthreads(); if (t < 32) s[t] = x[t]; else x[t] = s[t - 32]; "
+         "}",
+         "race", 64},
+        {"extern \"C\" __global__ void k(float *x) { __shared__ float s[64]; int t = threadIdx.x;"
+         "  s[t] = 0; __syncthreads();"
+         "  if (t >= 32) { s[t] = x[t]; asm volatile(\"bar.sync 1, 32;\" ::: \"memory\"); }"
+         "  else { asm volatile(\"bar.sync 2, 32;\" ::: \"memory\"); x[t] = s[t + 32]; } }",
+         "race", 64},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 32) { x[t] = 1; __syncthreads(); } else { x[t] = 2; __syncthreads(); } }",
+         "divergence", 64},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 16) { x[t] = 1; __syncthreads(); } else { x[t] = 2; __syncthreads(); } }",
+         "divergence", 32},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 16) __syncthreads(); x[t] = t * x[t] + expf(x[t]); }",
+         "divergence", 32},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 32) asm volatile(\"bar.sync 1, 96;\" ::: \"memory\"); x[t] = 1; }",
+         "divergence", 64},
+        {"extern \"C\" __global__ void k(float *x) { int t = threadIdx.x;"
+         "  if (t < 32) asm volatile(\"bar.sync 1, 64;\" ::: \"memory\"); x[t] = 1; }",
+         "deadlock", 64},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("case %zu: %s\n", i, cases[i].kind);
+        run_small(cases[i].text, cases[i].threads);
         expect_lane_report(cases[i].kind);
     }
 }
@@ -372,7 +413,7 @@ static void host_uses_device_address(void **state)
     DevicePtr dx = vm_put(NULL, 64);
     pid_t child = fork();
     if (!child) {
-        signal(SIGSEGV, SIG_DFL); // of the test framework
+        signal(SIGSEGV, SIG_DFL); /* of the test framework */
         vm_put(NULL, 64);
         volatile float *x = (volatile float *)(uintptr_t)dx;
         _exit(x[3] == 1 ? 0 : 2);
@@ -383,7 +424,7 @@ static void host_uses_device_address(void **state)
     expect_reports("host");
 }
 
-// A copy on one stream, a kernel that needs it on another: an event orders them.
+/* A copy on one stream, a kernel that needs it on another: an event orders them. */
 static void streams_without_event(void **state)
 {
     static const char *const text = "extern \"C\" __global__ void k(const float *x, float *y) { "
@@ -421,17 +462,13 @@ int main(void)
     unlink(log_name);
     vm_open();
     if (!cu.ptxvm_reports)
-        return 77; // a real device reports nothing
+        return 77; /* a real device reports nothing */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_kernels),
-        cmocka_unit_test(planted_faults),
-        cmocka_unit_test(planted_faults_of_mma),
-        cmocka_unit_test(memory_faults),
-        cmocka_unit_test(correct_orders),
-        cmocka_unit_test(missing_wait),
-        cmocka_unit_test(freed_memory),
-        cmocka_unit_test(host_and_pinned_memory),
-        cmocka_unit_test(host_uses_device_address),
+        cmocka_unit_test(clean_kernels),          cmocka_unit_test(planted_faults),
+        cmocka_unit_test(planted_faults_of_mma),  cmocka_unit_test(memory_faults),
+        cmocka_unit_test(faults_between_warps),   cmocka_unit_test(correct_orders),
+        cmocka_unit_test(missing_wait),           cmocka_unit_test(freed_memory),
+        cmocka_unit_test(host_and_pinned_memory), cmocka_unit_test(host_uses_device_address),
         cmocka_unit_test(streams_without_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-// For tests that run CUDA text: NVRTC makes PTX of it, and a driver runs that. The driver is
-// GAGAC_LIBCUDA, else the PTX virtual machine (PTXVM_LIBRARY). Without NVRTC the test is skipped.
+/* vm.h -- for tests that run CUDA text: NVRTC makes PTX of it, and a driver runs that. The driver
+ * is GAGAC_LIBCUDA, else the PTX virtual machine (PTXVM_LIBRARY). Without NVRTC the test is
+ * skipped. */
 #ifndef VM_H
 #define VM_H
 
@@ -17,7 +18,7 @@
 
 typedef unsigned long long DevicePtr;
 
-// The functions that these tests call, as pointers of the driver's types.
+/* The functions that these tests call, as pointers of the driver's types. */
 static struct {
     int (*cuInit)(unsigned);
     int (*cuDeviceGet)(int *, int);
@@ -68,7 +69,7 @@ static struct {
     int (*cuEventElapsedTime)(float *, void *, void *);
     int (*cuGetErrorName)(int, const char **);
     int (*cuGetProcAddress_v2)(const char *, void **, int, unsigned long long, int *);
-    int (*ptxvm_reports)(void); // NULL on a real device
+    int (*ptxvm_reports)(void); /* NULL on a real device */
 } cu;
 
 static struct {
@@ -82,7 +83,7 @@ static struct {
     int (*nvrtcDestroyProgram)(void **);
 } rtc;
 
-static int vm_arch; // 80 for sm_80
+static int vm_arch; /* 80 for sm_80 */
 
 static void vm_symbol(void *library, const char *name, void *pointer)
 {
@@ -108,7 +109,7 @@ static void *vm_open_nvrtc(void)
     return library;
 }
 
-// Opens the driver and makes its context current. PTXVM_... must be set before.
+/* Opens the driver and makes its context current. PTXVM_... must be set before. */
 static void vm_open_driver(void)
 {
     const char *path = getenv("GAGAC_LIBCUDA");
@@ -180,7 +181,7 @@ static void vm_open_driver(void)
     vm_arch = 10 * major + minor;
 }
 
-// Opens NVRTC and the driver. Ends the test as skipped where there is no NVRTC.
+/* Opens NVRTC and the driver. Ends the test as skipped where there is no NVRTC. */
 static void vm_open(void)
 {
     void *library = vm_open_nvrtc();
@@ -200,7 +201,7 @@ static void vm_open(void)
     vm_open_driver();
 }
 
-// PTX for CUDA text; to be freed. Ends the test if it does not compile. `option` may be NULL.
+/* PTX for CUDA text; to be freed. Ends the test if it does not compile. `option` may be NULL. */
 static char *vm_compile_for(const char *source, int arch, const char *option)
 {
     void *program;
@@ -226,7 +227,7 @@ static char *vm_compile_for(const char *source, int arch, const char *option)
     return ptx;
 }
 
-// A kernel of CUDA text, or of PTX text, which has ".version" in it.
+/* A kernel of CUDA text, or of PTX text, which has ".version" in it. */
 static void *vm_kernel(const char *text, const char *name)
 {
     void *module = NULL, *function = NULL;
@@ -256,7 +257,7 @@ static void vm_get(void *data, DevicePtr address, size_t bytes)
     assert_int_equal(cu.cuMemcpyDtoH_v2(data, address, bytes), 0);
 }
 
-// Launches blocks of threads and waits; the result of waiting.
+/* Launches blocks of threads and waits; the result of waiting. */
 static int vm_run(void *kernel, unsigned blocks, unsigned threads, unsigned dynamic, void **params)
 {
     int error = cu.cuLaunchKernel(kernel, blocks, 1, 1, threads, 1, 1, dynamic, NULL, params, NULL);

@@ -1,13 +1,13 @@
-// Device memory: a range of addresses that the host cannot touch, the bytes behind it somewhere
-// else, and a table of all allocations ever made. Addresses are not used twice, so an access to
-// freed memory is always seen.
+/* arena.c -- device memory: a range of addresses that the host cannot touch, the bytes behind it
+ * somewhere else, and a table of all allocations ever made. Addresses are not used twice, so an
+ * access to freed memory is always seen. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "ptx.h"
 
 #define ARENA_BYTES (64ull << 30)
-enum { GAP = 512 }; // between allocations, and their alignment
+enum { GAP = 512 }; /* between allocations, and their alignment */
 
 unsigned char *arena_data;
 uint64_t arena_base, arena_end;
@@ -23,7 +23,7 @@ static void *reserve(uint64_t bytes, int protection)
     return result == MAP_FAILED ? NULL : result;
 }
 
-/** Reserves addresses; nothing is used before it is written. False if the system refuses. */
+/* Reserves addresses; nothing is used before it is written. False if the system refuses. */
 bool arena_init(void)
 {
     if (arena_data)
@@ -88,7 +88,7 @@ bool arena_free(uint64_t address)
     used_bytes -= allocation->bytes;
     uint64_t start = (address - arena_base + 4095) & ~4095ull;
     uint64_t end = (address - arena_base + allocation->bytes) & ~4095ull;
-    if (start < end) { // give the pages back
+    if (start < end) { /* give the pages back */
         madvise(arena_data + start, end - start, MADV_DONTNEED);
         if (cells)
             madvise(&cells[start / 4], (end - start) / 4 * sizeof(Cell), MADV_DONTNEED);

@@ -1,4 +1,4 @@
-// Handlers of arithmetic, logic, comparison and moves between registers.
+/* arith.c -- handlers of arithmetic, logic, comparison and moves between registers. */
 #include <fenv.h>
 #include <math.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 s128;
 
-// ---------------------------------------------------------------- functions of one lane
+/* ---------------------------------------------------------------- functions of one lane */
 
 static uint32_t shift_left(uint32_t x, uint32_t n) { return n > 31 ? 0 : x << n; }
 static uint32_t shift_right(uint32_t x, uint32_t n) { return n > 31 ? 0 : x >> n; }
@@ -20,7 +20,7 @@ static uint64_t shift_left64(uint64_t x, uint32_t n) { return n > 63 ? 0 : x << 
 static uint64_t shift_right64(uint64_t x, uint32_t n) { return n > 63 ? 0 : x >> n; }
 static int64_t shift_signed64(int64_t x, uint32_t n) { return x >> (n > 63 ? 63 : n); }
 
-static uint32_t funnel_left(uint32_t low, uint32_t high, uint32_t n) // n <= 32
+static uint32_t funnel_left(uint32_t low, uint32_t high, uint32_t n) /* n <= 32 */
 {
     return n == 0 ? high : n == 32 ? low : high << n | low >> (32 - n);
 }
@@ -75,7 +75,7 @@ static uint32_t permute(uint32_t a, uint32_t b, uint32_t selector)
     return result;
 }
 
-// Ones from bit a on, b of them.
+/* Ones from bit a on, b of them. */
 static uint32_t bit_mask(uint32_t a, uint32_t b, bool clamp)
 {
     if (clamp ? a > 31 : (a &= 31, b &= 31, false))
@@ -83,7 +83,7 @@ static uint32_t bit_mask(uint32_t a, uint32_t b, bool clamp)
     return (uint32_t)(((b > 31 ? 0 : 1ull << b) - 1) << a);
 }
 
-// The low b bits, extended with zeros or the sign.
+/* The low b bits, extended with zeros or the sign. */
 static uint32_t extend_bits(uint32_t a, uint32_t b, bool clamp, bool is_signed)
 {
     if (!clamp)
@@ -142,7 +142,7 @@ static uint32_t dot4(uint32_t a, uint32_t b, uint32_t c, bool a_signed, bool b_s
     return c;
 }
 
-// The other operand for a NaN; -0 < +0.
+/* The other operand for a NaN; -0 < +0. */
 static float lesser(float x, float y)
 {
     if (x == 0 && y == 0)
@@ -162,22 +162,28 @@ static float any_nan(float x, float y, float otherwise)
     return x != x || y != y ? NAN : otherwise;
 }
 
-static double lesser64(double x, double y) { return x == 0 && y == 0 && signbit(x) ? x : fmin(x, y); }
-static double greater64(double x, double y) { return x == 0 && y == 0 && signbit(x) ? y : fmax(x, y); }
+static double lesser64(double x, double y)
+{
+    return x == 0 && y == 0 && signbit(x) ? x : fmin(x, y);
+}
+static double greater64(double x, double y)
+{
+    return x == 0 && y == 0 && signbit(x) ? y : fmax(x, y);
+}
 
-// Functions of 16-bit floats, in double and rounded once.
+/* Functions of 16-bit floats, in double and rounded once. */
 typedef uint16_t Narrow(uint16_t x, uint16_t y, uint16_t z);
-#define NARROW(name, get, put, ...)                                                                \
-    static uint16_t name(uint16_t bits_x, uint16_t bits_y, uint16_t bits_z)                        \
-    {                                                                                              \
-        double x = get(bits_x), y = get(bits_y), z = get(bits_z);                                  \
-        (void)x;                                                                                   \
-        (void)y;                                                                                   \
-        (void)z;                                                                                   \
-        return put(__VA_ARGS__);                                                                   \
+#define NARROW(name, get, put, ...)                                         \
+    static uint16_t name(uint16_t bits_x, uint16_t bits_y, uint16_t bits_z) \
+    {                                                                       \
+        double x = get(bits_x), y = get(bits_y), z = get(bits_z);           \
+        (void)x;                                                            \
+        (void)y;                                                            \
+        (void)z;                                                            \
+        return put(__VA_ARGS__);                                            \
     }
-#define NARROW_BOTH(name, ...)                                                                     \
-    NARROW(half_##name, half_to_double, double_to_half, __VA_ARGS__)                               \
+#define NARROW_BOTH(name, ...)                                       \
+    NARROW(half_##name, half_to_double, double_to_half, __VA_ARGS__) \
     NARROW(bfloat_##name, bfloat_to_double, double_to_bfloat, __VA_ARGS__)
 NARROW_BOTH(add, x + y)
 NARROW_BOTH(sub, x - y)
@@ -207,13 +213,10 @@ static uint32_t pairwise(Narrow *fn, uint32_t x, uint32_t y, uint32_t z)
     return high << 16 | low;
 }
 
-// Pairs of 16-bit integers.
+/* Pairs of 16-bit integers. */
 static uint32_t pair_of(uint32_t low, uint32_t high) { return (low & 0xffffu) | high << 16; }
 
-static uint32_t add_pairs(uint32_t x, uint32_t y)
-{
-    return pair_of(x + y, (x >> 16) + (y >> 16));
-}
+static uint32_t add_pairs(uint32_t x, uint32_t y) { return pair_of(x + y, (x >> 16) + (y >> 16)); }
 
 static uint32_t choose_pairs(uint32_t x, uint32_t y, bool is_signed, bool greatest)
 {
@@ -226,11 +229,11 @@ static uint32_t choose_pairs(uint32_t x, uint32_t y, bool is_signed, bool greate
     return pair_of(part[0], part[1]);
 }
 
-// ---------------------------------------------------------------- the table
-// ONE(name, key, result, operand, expression of x), TWO, THREE: of x, y, z.
-// What is the same for s, u and b has a row for b (see unsign_key() in decode.c).
+/* ---------------------------------------------------------------- the table */
+/* ONE(name, key, result, operand, expression of x), TWO, THREE: of x, y, z.
+ * What is the same for s, u and b has a row for b (see unsign_key() in decode.c). */
 
-// clang-format off
+/* clang-format off */
 #define INTEGER_ROWS(ONE, TWO, THREE) \
     ONE(mov32, "mov.b32", u32, u32, x) \
     ONE(mov_f32, "mov.f32", u32, u32, x) \
@@ -436,66 +439,66 @@ static uint32_t choose_pairs(uint32_t x, uint32_t y, bool is_signed, bool greate
     FLOAT_ROWS(ONE, TWO, THREE) \
     NARROW_ROWS_OF(ONE, TWO, THREE, half, f16) \
     NARROW_ROWS_OF(ONE, TWO, THREE, bfloat, bf16)
-// clang-format on
+/* clang-format on */
 
 static int32_t clamp(int64_t x)
 {
     return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : (int32_t)x;
 }
 
-#define DEFINE_ONE(name, key, D, A, ...)                                                           \
-    static void name(Warp *warp, const Inst *inst, uint32_t mask)                                  \
-    {                                                                                              \
-        lane_##D *d = LANES_OF(D, inst->d);                                                        \
-        const lane_##A *a = LANES_OF(A, inst->a);                                                  \
-        FOR_LANES(mask, v_##A x = (v_##A)a[l]; d[l] = (lane_##D)(v_##D)(__VA_ARGS__););            \
+#define DEFINE_ONE(name, key, D, A, ...)                                                \
+    static void name(Warp *warp, const Inst *inst, uint32_t mask)                       \
+    {                                                                                   \
+        lane_##D *d = LANES_OF(D, inst->d);                                             \
+        const lane_##A *a = LANES_OF(A, inst->a);                                       \
+        FOR_LANES(mask, v_##A x = (v_##A)a[l]; d[l] = (lane_##D)(v_##D)(__VA_ARGS__);); \
     }
-#define DEFINE_TWO(name, key, D, A, B, ...)                                                        \
-    static void name(Warp *warp, const Inst *inst, uint32_t mask)                                  \
-    {                                                                                              \
-        lane_##D *d = LANES_OF(D, inst->d);                                                        \
-        const lane_##A *a = LANES_OF(A, inst->a);                                                  \
-        const lane_##B *b = LANES_OF(B, inst->b);                                                  \
-        FOR_LANES(mask, v_##A x = (v_##A)a[l]; v_##B y = (v_##B)b[l];                              \
-                  d[l] = (lane_##D)(v_##D)(__VA_ARGS__););                                         \
+#define DEFINE_TWO(name, key, D, A, B, ...)                           \
+    static void name(Warp *warp, const Inst *inst, uint32_t mask)     \
+    {                                                                 \
+        lane_##D *d = LANES_OF(D, inst->d);                           \
+        const lane_##A *a = LANES_OF(A, inst->a);                     \
+        const lane_##B *b = LANES_OF(B, inst->b);                     \
+        FOR_LANES(mask, v_##A x = (v_##A)a[l]; v_##B y = (v_##B)b[l]; \
+                  d[l] = (lane_##D)(v_##D)(__VA_ARGS__););            \
     }
-#define DEFINE_THREE(name, key, D, A, B, C, ...)                                                   \
-    static void name(Warp *warp, const Inst *inst, uint32_t mask)                                  \
-    {                                                                                              \
-        lane_##D *d = LANES_OF(D, inst->d);                                                        \
-        const lane_##A *a = LANES_OF(A, inst->a);                                                  \
-        const lane_##B *b = LANES_OF(B, inst->b);                                                  \
-        const lane_##C *c = LANES_OF(C, inst->c);                                                  \
-        FOR_LANES(mask, v_##A x = (v_##A)a[l]; v_##B y = (v_##B)b[l]; v_##C z = (v_##C)c[l];       \
-                  d[l] = (lane_##D)(v_##D)(__VA_ARGS__););                                         \
+#define DEFINE_THREE(name, key, D, A, B, C, ...)                                             \
+    static void name(Warp *warp, const Inst *inst, uint32_t mask)                            \
+    {                                                                                        \
+        lane_##D *d = LANES_OF(D, inst->d);                                                  \
+        const lane_##A *a = LANES_OF(A, inst->a);                                            \
+        const lane_##B *b = LANES_OF(B, inst->b);                                            \
+        const lane_##C *c = LANES_OF(C, inst->c);                                            \
+        FOR_LANES(mask, v_##A x = (v_##A)a[l]; v_##B y = (v_##B)b[l]; v_##C z = (v_##C)c[l]; \
+                  d[l] = (lane_##D)(v_##D)(__VA_ARGS__););                                   \
     }
 ALL_ROWS(DEFINE_ONE, DEFINE_TWO, DEFINE_THREE)
 
-// ---------------------------------------------------------------- carries
+/* ---------------------------------------------------------------- carries */
 
-// 32-bit sums and products with the carry of the lane. mode is in the name of the handler:
-// what is added, whether the carry goes in, whether it comes out.
+/* 32-bit sums and products with the carry of the lane. mode is in the name of the handler:
+ * what is added, whether the carry goes in, whether it comes out. */
 static void carry_out(Warp *warp, int l, bool carry)
 {
     warp->carry = (warp->carry & ~LANE(l)) | (uint32_t)carry << l;
 }
 
-#define CARRY(name, in, out, minus, T, BITS, ...)                                                  \
-    static void name(Warp *warp, const Inst *inst, uint32_t mask)                                  \
-    {                                                                                              \
-        lane_##T *d = LANES_OF(T, inst->d);                                                        \
-        for (int l = 0; l < LANES; l++) {                                                          \
-            if (!(mask >> l & 1))                                                                  \
-                continue;                                                                          \
-            u128 a = LANES_OF(T, inst->a)[l], b = LANES_OF(T, inst->b)[l];                         \
-            u128 c = inst->c == NO_SLOT ? 0 : LANES_OF(T, inst->c)[l];                             \
-            (void)c;                                                                               \
-            u128 carry = (in) ? warp->carry >> l & 1 : 0;                                          \
-            u128 sum = __VA_ARGS__;                                                                \
-            d[l] = (lane_##T)sum;                                                                  \
-            if (out)                                                                               \
-                carry_out(warp, l, (sum >> (BITS)&1) != 0);                                        \
-        }                                                                                          \
+#define CARRY(name, in, out, minus, T, BITS, ...)                          \
+    static void name(Warp *warp, const Inst *inst, uint32_t mask)          \
+    {                                                                      \
+        lane_##T *d = LANES_OF(T, inst->d);                                \
+        for (int l = 0; l < LANES; l++) {                                  \
+            if (!(mask >> l & 1))                                          \
+                continue;                                                  \
+            u128 a = LANES_OF(T, inst->a)[l], b = LANES_OF(T, inst->b)[l]; \
+            u128 c = inst->c == NO_SLOT ? 0 : LANES_OF(T, inst->c)[l];     \
+            (void)c;                                                       \
+            u128 carry = (in) ? warp->carry >> l & 1 : 0;                  \
+            u128 sum = __VA_ARGS__;                                        \
+            d[l] = (lane_##T)sum;                                          \
+            if (out)                                                       \
+                carry_out(warp, l, (sum >> (BITS)&1) != 0);                \
+        }                                                                  \
     }
 CARRY(add_cc32, 0, 1, 0, u32, 32, a + b + carry)
 CARRY(addc32, 1, 0, 0, u32, 32, a + b + carry)
@@ -516,7 +519,7 @@ CARRY(mad_hi_cc32, 0, 1, 0, u32, 32, (a * b >> 32) + c + carry)
 CARRY(madc_hi32, 1, 0, 0, u32, 32, (a * b >> 32) + c + carry)
 CARRY(madc_hi_cc32, 1, 1, 0, u32, 32, (a * b >> 32) + c + carry)
 
-// ---------------------------------------------------------------- selection, bits
+/* ---------------------------------------------------------------- selection, bits */
 
 static void select32(Warp *warp, const Inst *inst, uint32_t mask)
 {
@@ -543,8 +546,8 @@ static void bit_insert32(Warp *warp, const Inst *inst, uint32_t mask)
 static void bit_insert64(Warp *warp, const Inst *inst, uint32_t mask)
 {
     const uint32_t *len = U32(inst->list[0]);
-    FOR_LANES(mask, U64(inst->d)[l] = insert(U64(inst->a)[l], U64(inst->b)[l], U32(inst->c)[l],
-                                             len[l], 64););
+    FOR_LANES(mask, U64(inst->d)[l] =
+                        insert(U64(inst->a)[l], U64(inst->b)[l], U32(inst->c)[l], len[l], 64););
 }
 
 void run_move_pred(Warp *warp, const Inst *inst, uint32_t mask)
@@ -572,7 +575,7 @@ void run_lop3(Warp *warp, const Inst *inst, uint32_t mask)
                      (on[6] & x & y & ~z) | (on[7] & x & y & z););
 }
 
-/** mov.b64 d, {a, b}: the first register is the low part. */
+/* mov.b64 d, {a, b}: the first register is the low part. */
 void run_pack(Warp *warp, const Inst *inst, uint32_t mask)
 {
     for (int l = 0; l < LANES; l++) {
@@ -623,37 +626,37 @@ void run_nothing(Warp *warp, const Inst *inst, uint32_t mask)
     (void)mask;
 }
 
-// ---------------------------------------------------------------- comparison
+/* ---------------------------------------------------------------- comparison */
 
-#define RELATION(name, T, ...)                                                                     \
-    static uint32_t name##_##T(const void *va, const void *vb)                                     \
-    {                                                                                              \
-        const lane_##T *a = va, *b = vb;                                                           \
-        uint32_t bits = 0;                                                                         \
-        for (int l = 0; l < LANES; l++) {                                                          \
-            v_##T x = (v_##T)a[l], y = (v_##T)b[l];                                                \
-            bits |= (uint32_t)(__VA_ARGS__) << l;                                                  \
-        }                                                                                          \
-        return bits;                                                                               \
+#define RELATION(name, T, ...)                                 \
+    static uint32_t name##_##T(const void *va, const void *vb) \
+    {                                                          \
+        const lane_##T *a = va, *b = vb;                       \
+        uint32_t bits = 0;                                     \
+        for (int l = 0; l < LANES; l++) {                      \
+            v_##T x = (v_##T)a[l], y = (v_##T)b[l];            \
+            bits |= (uint32_t)(__VA_ARGS__) << l;              \
+        }                                                      \
+        return bits;                                           \
     }
-#define ORDERED(T)                                                                                 \
-    RELATION(eq, T, x == y)                                                                        \
+#define ORDERED(T)          \
+    RELATION(eq, T, x == y) \
     RELATION(lt, T, x < y) RELATION(le, T, x <= y) RELATION(gt, T, x > y) RELATION(ge, T, x >= y)
-#define UNORDERED(T)                                                                               \
-    RELATION(equ, T, !(x < y || x > y))                                                            \
-    RELATION(neu, T, !(x == y))                                                                    \
-    RELATION(ltu, T, !(x >= y))                                                                    \
-    RELATION(leu, T, !(x > y))                                                                     \
-    RELATION(gtu, T, !(x <= y))                                                                    \
-    RELATION(geu, T, !(x < y))                                                                     \
-    RELATION(num, T, x == x && y == y)                                                             \
-    RELATION(nan, T, x != x || y != y)                                                             \
-    RELATION(one, T, x < y || x > y)                                                               \
-    RELATION(finite, T, isfinite(x) && y == y)                                                     \
-    RELATION(infinite, T, isinf(x) && y == y)                                                      \
-    RELATION(number, T, x == x && y == y)                                                          \
-    RELATION(notanumber, T, x != x || y != y)                                                      \
-    RELATION(normal, T, isnormal(x) && y == y)                                                     \
+#define UNORDERED(T)                           \
+    RELATION(equ, T, !(x < y || x > y))        \
+    RELATION(neu, T, !(x == y))                \
+    RELATION(ltu, T, !(x >= y))                \
+    RELATION(leu, T, !(x > y))                 \
+    RELATION(gtu, T, !(x <= y))                \
+    RELATION(geu, T, !(x < y))                 \
+    RELATION(num, T, x == x && y == y)         \
+    RELATION(nan, T, x != x || y != y)         \
+    RELATION(one, T, x<y || x> y)              \
+    RELATION(finite, T, isfinite(x) && y == y) \
+    RELATION(infinite, T, isinf(x) && y == y)  \
+    RELATION(number, T, x == x && y == y)      \
+    RELATION(notanumber, T, x != x || y != y)  \
+    RELATION(normal, T, isnormal(x) && y == y) \
     RELATION(subnormal, T, fpclassify(x) == FP_SUBNORMAL && y == y)
 ORDERED(u16)
 ORDERED(s16)
@@ -672,32 +675,32 @@ RELATION(ne, s64, x != y)
 UNORDERED(f32)
 UNORDERED(f64)
 
-// 16-bit floats by way of single precision.
-#define NARROW_RELATION(name, kind, get)                                                           \
-    static uint32_t name##_##kind(const void *va, const void *vb)                                  \
-    {                                                                                              \
-        const uint32_t *a = va, *b = vb;                                                           \
-        float x[LANES], y[LANES];                                                                  \
-        for (int l = 0; l < LANES; l++) {                                                          \
-            x[l] = (float)get((uint16_t)a[l]);                                                     \
-            y[l] = (float)get((uint16_t)b[l]);                                                     \
-        }                                                                                          \
-        return name##_f32(x, y);                                                                   \
+/* 16-bit floats by way of single precision. */
+#define NARROW_RELATION(name, kind, get)                          \
+    static uint32_t name##_##kind(const void *va, const void *vb) \
+    {                                                             \
+        const uint32_t *a = va, *b = vb;                          \
+        float x[LANES], y[LANES];                                 \
+        for (int l = 0; l < LANES; l++) {                         \
+            x[l] = (float)get((uint16_t)a[l]);                    \
+            y[l] = (float)get((uint16_t)b[l]);                    \
+        }                                                         \
+        return name##_f32(x, y);                                  \
     }
-#define NARROW_RELATIONS(kind, get)                                                                \
-    NARROW_RELATION(eq, kind, get)                                                                 \
-    NARROW_RELATION(lt, kind, get)                                                                 \
-    NARROW_RELATION(le, kind, get)                                                                 \
-    NARROW_RELATION(gt, kind, get)                                                                 \
-    NARROW_RELATION(ge, kind, get)                                                                 \
-    NARROW_RELATION(one, kind, get)                                                                \
-    NARROW_RELATION(equ, kind, get)                                                                \
-    NARROW_RELATION(neu, kind, get)                                                                \
-    NARROW_RELATION(ltu, kind, get)                                                                \
-    NARROW_RELATION(leu, kind, get)                                                                \
-    NARROW_RELATION(gtu, kind, get)                                                                \
-    NARROW_RELATION(geu, kind, get)                                                                \
-    NARROW_RELATION(num, kind, get)                                                                \
+#define NARROW_RELATIONS(kind, get) \
+    NARROW_RELATION(eq, kind, get)  \
+    NARROW_RELATION(lt, kind, get)  \
+    NARROW_RELATION(le, kind, get)  \
+    NARROW_RELATION(gt, kind, get)  \
+    NARROW_RELATION(ge, kind, get)  \
+    NARROW_RELATION(one, kind, get) \
+    NARROW_RELATION(equ, kind, get) \
+    NARROW_RELATION(neu, kind, get) \
+    NARROW_RELATION(ltu, kind, get) \
+    NARROW_RELATION(leu, kind, get) \
+    NARROW_RELATION(gtu, kind, get) \
+    NARROW_RELATION(geu, kind, get) \
+    NARROW_RELATION(num, kind, get) \
     NARROW_RELATION(nan, kind, get)
 NARROW_RELATIONS(f16, half_to_double)
 NARROW_RELATIONS(bf16, bfloat_to_double)
@@ -707,14 +710,13 @@ typedef struct {
     Compare *u16, *s16, *u32, *s32, *u64, *s64, *f32, *f64, *f16, *bf16;
 } Relation;
 
-#define SIX(name)                                                                                  \
-    name##_u16, name##_s16, name##_u32, name##_s32, name##_u64, name##_s64
+#define SIX(name) name##_u16, name##_s16, name##_u32, name##_s32, name##_u64, name##_s64
 #define NONE NULL, NULL, NULL, NULL, NULL, NULL
 #define UNSIGNED(name) name##_u16, NULL, name##_u32, NULL, name##_u64, NULL
 #define ALL_FLOATS(name) name##_f32, name##_f64, name##_f16, name##_bf16
 static const Relation relations[] = {
     {"eq", SIX(eq), ALL_FLOATS(eq)},
-    {"ne", SIX(ne), ALL_FLOATS(one)}, // ordered: false for a NaN
+    {"ne", SIX(ne), ALL_FLOATS(one)}, /* ordered: false for a NaN */
     {"lt", SIX(lt), ALL_FLOATS(lt)},
     {"le", SIX(le), ALL_FLOATS(le)},
     {"gt", SIX(gt), ALL_FLOATS(gt)},
@@ -739,7 +741,7 @@ static const Relation relations[] = {
     {"subnormal", NONE, subnormal_f32, subnormal_f64, NULL, NULL},
 };
 
-/** The function for a relation of setp, set or testp; NULL if there is none for the type. */
+/* The function for a relation of setp, set or testp; NULL if there is none for the type. */
 Compare *find_compare(const char *name, Type type)
 {
     for (size_t i = 0; i < sizeof relations / sizeof *relations; i++) {
@@ -748,19 +750,30 @@ Compare *find_compare(const char *name, Type type)
             continue;
         switch (type) {
         case TYPE_B16:
-        case TYPE_U16: return relation->u16;
-        case TYPE_S16: return relation->s16;
+        case TYPE_U16:
+            return relation->u16;
+        case TYPE_S16:
+            return relation->s16;
         case TYPE_B32:
-        case TYPE_U32: return relation->u32;
-        case TYPE_S32: return relation->s32;
+        case TYPE_U32:
+            return relation->u32;
+        case TYPE_S32:
+            return relation->s32;
         case TYPE_B64:
-        case TYPE_U64: return relation->u64;
-        case TYPE_S64: return relation->s64;
-        case TYPE_F32: return relation->f32;
-        case TYPE_F64: return relation->f64;
-        case TYPE_F16: return relation->f16;
-        case TYPE_BF16: return relation->bf16;
-        default: return NULL;
+        case TYPE_U64:
+            return relation->u64;
+        case TYPE_S64:
+            return relation->s64;
+        case TYPE_F32:
+            return relation->f32;
+        case TYPE_F64:
+            return relation->f64;
+        case TYPE_F16:
+            return relation->f16;
+        case TYPE_BF16:
+            return relation->bf16;
+        default:
+            return NULL;
         }
     }
     return NULL;
@@ -768,9 +781,7 @@ Compare *find_compare(const char *name, Type type)
 
 static uint32_t combine(const Inst *inst, uint32_t bits, uint32_t c)
 {
-    return inst->mode == COMBINE_AND  ? bits & c
-           : inst->mode == COMBINE_OR ? bits | c
-                                      : bits ^ c;
+    return inst->mode == COMBINE_AND ? bits & c : inst->mode == COMBINE_OR ? bits | c : bits ^ c;
 }
 
 static uint32_t compare_bits(Warp *warp, const Inst *inst)
@@ -802,7 +813,7 @@ void run_compare(Warp *warp, const Inst *inst, uint32_t mask)
     }
 }
 
-/** set.lt.u32.f32: all ones or 1.0 where the relation holds. */
+/* set.lt.u32.f32: all ones or 1.0 where the relation holds. */
 void run_set(Warp *warp, const Inst *inst, uint32_t mask)
 {
     uint32_t bits = compare_bits(warp, inst), *d = U32(inst->d);
@@ -812,18 +823,20 @@ void run_set(Warp *warp, const Inst *inst, uint32_t mask)
     FOR_LANES(mask, d[l] = bits >> l & 1 ? yes : 0;);
 }
 
-// ---------------------------------------------------------------- rounding, saturation, .ftz
+/* ---------------------------------------------------------------- rounding, saturation, .ftz */
 
-static const int round_modes[] = {[ROUND_NEAREST] = FE_TONEAREST, [ROUND_ZERO] = FE_TOWARDZERO,
-                                  [ROUND_DOWN] = FE_DOWNWARD, [ROUND_UP] = FE_UPWARD};
+static const int round_modes[] = {[ROUND_NEAREST] = FE_TONEAREST,
+                                  [ROUND_ZERO] = FE_TOWARDZERO,
+                                  [ROUND_DOWN] = FE_DOWNWARD,
+                                  [ROUND_UP] = FE_UPWARD};
 
-/** Runs inst->inner with another rounding, with subnormals as zeros, and clamps the result. */
+/* Runs inst->inner with another rounding, with subnormals as zeros, and clamps the result. */
 void run_wrapped(Warp *warp, const Inst *inst, uint32_t mask)
 {
 #if defined(__SSE__)
     unsigned control = _mm_getcsr();
     if (inst->flags & FLAG_FTZ)
-        _mm_setcsr(control | 0x8040u); // flush to zero, denormals are zero
+        _mm_setcsr(control | 0x8040u); /* flush to zero, denormals are zero */
 #endif
     if (inst->round)
         fesetround(round_modes[inst->round]);
@@ -843,34 +856,32 @@ void run_wrapped(Warp *warp, const Inst *inst, uint32_t mask)
 
 #define ROW_ONE(name, key, D, A, ...) {key, name, WIDTH_##D WIDTH_##A},
 #define ROW_TWO(name, key, D, A, B, ...) {key, name, WIDTH_##D WIDTH_##A WIDTH_##B},
-#define ROW_THREE(name, key, D, A, B, C, ...)                                                      \
-    {key, name, WIDTH_##D WIDTH_##A WIDTH_##B WIDTH_##C},
-const Row arith_rows[] = {
-    ALL_ROWS(ROW_ONE, ROW_TWO, ROW_THREE){"mov.pred", run_move_pred, "pp"},
-    {"selp.b32", select32, "444p"},
-    {"selp.f32", select32, "444p"},
-    {"selp.b16", select32, "444p"},
-    {"selp.f16", select32, "444p"},
-    {"selp.b64", select64, "888p"},
-    {"selp.f64", select64, "888p"},
-    {"bfi.b32", bit_insert32, "44444"},
-    {"bfi.b64", bit_insert64, "88844"},
-    {"add.cc.b32", add_cc32, "444"},
-    {"addc.b32", addc32, "444"},
-    {"addc.cc.b32", addc_cc32, "444"},
-    {"sub.cc.b32", sub_cc32, "444"},
-    {"subc.b32", subc32, "444"},
-    {"subc.cc.b32", subc_cc32, "444"},
-    {"add.cc.b64", add_cc64, "888"},
-    {"addc.b64", addc64, "888"},
-    {"addc.cc.b64", addc_cc64, "888"},
-    {"sub.cc.b64", sub_cc64, "888"},
-    {"subc.b64", subc64, "888"},
-    {"subc.cc.b64", subc_cc64, "888"},
-    {"mad.lo.cc.b32", mad_lo_cc32, "4444"},
-    {"madc.lo.b32", madc_lo32, "4444"},
-    {"madc.lo.cc.b32", madc_lo_cc32, "4444"},
-    {"mad.hi.cc.u32", mad_hi_cc32, "4444"},
-    {"madc.hi.u32", madc_hi32, "4444"},
-    {"madc.hi.cc.u32", madc_hi_cc32, "4444"},
-    {NULL, NULL, NULL}};
+#define ROW_THREE(name, key, D, A, B, C, ...) {key, name, WIDTH_##D WIDTH_##A WIDTH_##B WIDTH_##C},
+const Row arith_rows[] = {ALL_ROWS(ROW_ONE, ROW_TWO, ROW_THREE){"mov.pred", run_move_pred, "pp"},
+                          {"selp.b32", select32, "444p"},
+                          {"selp.f32", select32, "444p"},
+                          {"selp.b16", select32, "444p"},
+                          {"selp.f16", select32, "444p"},
+                          {"selp.b64", select64, "888p"},
+                          {"selp.f64", select64, "888p"},
+                          {"bfi.b32", bit_insert32, "44444"},
+                          {"bfi.b64", bit_insert64, "88844"},
+                          {"add.cc.b32", add_cc32, "444"},
+                          {"addc.b32", addc32, "444"},
+                          {"addc.cc.b32", addc_cc32, "444"},
+                          {"sub.cc.b32", sub_cc32, "444"},
+                          {"subc.b32", subc32, "444"},
+                          {"subc.cc.b32", subc_cc32, "444"},
+                          {"add.cc.b64", add_cc64, "888"},
+                          {"addc.b64", addc64, "888"},
+                          {"addc.cc.b64", addc_cc64, "888"},
+                          {"sub.cc.b64", sub_cc64, "888"},
+                          {"subc.b64", subc64, "888"},
+                          {"subc.cc.b64", subc_cc64, "888"},
+                          {"mad.lo.cc.b32", mad_lo_cc32, "4444"},
+                          {"madc.lo.b32", madc_lo32, "4444"},
+                          {"madc.lo.cc.b32", madc_lo_cc32, "4444"},
+                          {"mad.hi.cc.u32", mad_hi_cc32, "4444"},
+                          {"madc.hi.u32", madc_hi32, "4444"},
+                          {"madc.hi.cc.u32", madc_hi_cc32, "4444"},
+                          {NULL, NULL, NULL}};

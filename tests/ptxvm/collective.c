@@ -1,11 +1,11 @@
-// Handlers of instructions that several lanes execute together.
+/* collective.c -- handlers of instructions that several lanes execute together. */
 #include <string.h>
 #include "ptx.h"
 #include "lanes.h"
 
-// ---------------------------------------------------------------- shuffles and votes
+/* ---------------------------------------------------------------- shuffles and votes */
 
-/** shfl.sync: the lane that a lane reads is inside its segment, or it keeps its own value. */
+/* shfl.sync: the lane that a lane reads is inside its segment, or it keeps its own value. */
 void run_shuffle(Warp *warp, const Inst *inst, uint32_t mask)
 {
     uint32_t value[LANES], valid = 0;
@@ -92,12 +92,24 @@ void run_redux(Warp *warp, const Inst *inst, uint32_t mask)
         if (!(mask >> l & 1))
             continue;
         switch (inst->mode) {
-        case ATOM_ADD: result += x; break;
-        case ATOM_MIN: result = less ? x : result; break;
-        case ATOM_MAX: result = less ? result : x; break;
-        case ATOM_AND: result &= x; break;
-        case ATOM_OR: result |= x; break;
-        default: result ^= x; break;
+        case ATOM_ADD:
+            result += x;
+            break;
+        case ATOM_MIN:
+            result = less ? x : result;
+            break;
+        case ATOM_MAX:
+            result = less ? result : x;
+            break;
+        case ATOM_AND:
+            result &= x;
+            break;
+        case ATOM_OR:
+            result |= x;
+            break;
+        default:
+            result ^= x;
+            break;
         }
     }
     FOR_LANES(mask, U32(inst->d)[l] = result;);
@@ -127,9 +139,9 @@ uint32_t collective_mask(Warp *warp, const Inst *inst, uint32_t lanes)
     return U32(inst->c)[__builtin_ctz(lanes)];
 }
 
-// ---------------------------------------------------------------- matrices in shared memory
+/* ---------------------------------------------------------------- matrices in shared memory */
 
-// Lanes 8 i to 8 i + 7 hold the addresses of the rows of matrix i.
+/* Lanes 8 i to 8 i + 7 hold the addresses of the rows of matrix i. */
 static void matrix_rows(Warp *warp, const Inst *inst, int kind, unsigned char *row[LANES])
 {
     uint32_t count = inst->list_count;
@@ -137,7 +149,7 @@ static void matrix_rows(Warp *warp, const Inst *inst, int kind, unsigned char *r
     resolve(warp, inst, mask, 16, kind, row);
 }
 
-/** ldmatrix: lane l gets elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 (transposed: column). */
+/* ldmatrix: lane l gets elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 (transposed: column). */
 void run_load_matrix(Warp *warp, const Inst *inst, uint32_t mask)
 {
     unsigned char *row[LANES];
@@ -170,16 +182,16 @@ void run_store_matrix(Warp *warp, const Inst *inst, uint32_t mask)
             }
 }
 
-// ---------------------------------------------------------------- mma.sync
-// The layouts of fragments are those of the PTX manual, "Matrix Fragments for mma": g = lane / 4,
-// t = lane % 4. Products are added up in double precision and rounded once; the hardware rounds
-// within the sum, so the last bits differ.
+/* ---------------------------------------------------------------- mma.sync */
+/* The layouts of fragments are those of the PTX manual, "Matrix Fragments for mma": g = lane / 4,
+ * t = lane % 4. Products are added up in double precision and rounded once; the hardware rounds
+ * within the sum, so the last bits differ. */
 
 typedef struct {
     const char *name;
     Type type, accumulator;
     int rows, columns, depth;
-    int registers[4]; // of d, a, b, c
+    int registers[4]; /* of d, a, b, c */
 } Shape;
 
 static const Shape shapes[] = {
@@ -214,7 +226,7 @@ static double narrow_value(uint32_t bits, int part, Type type)
     return type == TYPE_F16 ? half_to_double(half) : bfloat_to_double(half);
 }
 
-// Tensor cores ignore the low 13 bits of tf32 operands.
+/* Tensor cores ignore the low 13 bits of tf32 operands. */
 static double tf32_value(uint32_t bits)
 {
     float value;
@@ -223,8 +235,8 @@ static double tf32_value(uint32_t bits)
     return (double)value;
 }
 
-// a[row][k] from registers of 16-bit pairs: register i holds rows g + 8 (i % 2), columns
-// 2 t + 8 (i / 2) and the next.
+/* a[row][k] from registers of 16-bit pairs: register i holds rows g + 8 (i % 2), columns
+ * 2 t + 8 (i / 2) and the next. */
 static void gather_a(Warp *warp, const Shape *shape, const uint32_t *list, double a[16][16])
 {
     for (int i = 0; i < shape->registers[1]; i++)
@@ -236,8 +248,7 @@ static void gather_a(Warp *warp, const Shape *shape, const uint32_t *list, doubl
                 a[row][t + 4 * (i / 2)] = tf32_value(U32(list[i])[l]);
             } else {
                 for (int k = 0; k < 2; k++)
-                    a[row][2 * t + k + 8 * (i / 2)] =
-                        narrow_value(U32(list[i])[l], k, shape->type);
+                    a[row][2 * t + k + 8 * (i / 2)] = narrow_value(U32(list[i])[l], k, shape->type);
             }
         }
 }
@@ -268,9 +279,12 @@ static double dot(const Shape *shape, const double *a, double b[16][8], int colu
 static double accumulator_value(Warp *warp, const Shape *shape, const uint32_t *c, int e, int l)
 {
     switch (shape->accumulator) {
-    case TYPE_F64: return F64(c[e])[l];
-    case TYPE_F32: return (double)F32(c[e])[l];
-    default: return narrow_value(U32(c[e / 2])[l], e % 2, TYPE_F16);
+    case TYPE_F64:
+        return F64(c[e])[l];
+    case TYPE_F32:
+        return (double)F32(c[e])[l];
+    default:
+        return narrow_value(U32(c[e / 2])[l], e % 2, TYPE_F16);
     }
 }
 
@@ -287,8 +301,8 @@ static void set_accumulator(Warp *warp, const Shape *shape, const uint32_t *d, i
     }
 }
 
-// Element e of a lane's accumulator: row g + 8 (e / 2), column 2 t + e % 2. d may be c in another
-// order, so all of a lane is read before it is written.
+/* Element e of a lane's accumulator: row g + 8 (e / 2), column 2 t + e % 2. d may be c in another
+ * order, so all of a lane is read before it is written. */
 static void accumulate(Warp *warp, const Shape *shape, const uint32_t *d, const uint32_t *c,
                        double a[16][16], double b[16][8])
 {

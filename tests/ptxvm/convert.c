@@ -1,19 +1,19 @@
-// Handlers of cvt, and the 16-bit floating-point formats.
+/* convert.c -- handlers of cvt, and the 16-bit floating-point formats. */
 #include <fenv.h>
 #include <math.h>
 #include <string.h>
 #include "ptx.h"
 #include "lanes.h"
 
-// ---------------------------------------------------------------- formats
+/* ---------------------------------------------------------------- formats */
 
-/** Rounds to `mantissa` stored bits, subnormal below 2^least_exponent, in the current mode. */
+/* Rounds to `mantissa` stored bits, subnormal below 2^least_exponent, in the current mode. */
 double round_to_bits(double value, int mantissa, int least_exponent)
 {
     int exponent;
     if (!isfinite(value) || value == 0)
         return value;
-    frexp(value, &exponent); // |value| in [2^(exponent-1), 2^exponent)
+    frexp(value, &exponent); /* |value| in [2^(exponent-1), 2^exponent) */
     exponent--;
     if (exponent < least_exponent)
         exponent = least_exponent;
@@ -67,7 +67,7 @@ double bfloat_to_double(uint16_t bits)
     return (double)value;
 }
 
-// To nearest with ties to even: the frequent case.
+/* To nearest with ties to even: the frequent case. */
 static uint32_t float_to_bfloat(uint32_t bits)
 {
     if ((bits & 0x7fffffffu) > 0x7f800000u)
@@ -75,7 +75,7 @@ static uint32_t float_to_bfloat(uint32_t bits)
     return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
 }
 
-// To nearest with ties away from zero: cvt.rna.tf32.f32.
+/* To nearest with ties away from zero: cvt.rna.tf32.f32. */
 static uint32_t float_to_tf32(uint32_t bits)
 {
     if ((bits & 0x7f800000u) == 0x7f800000u)
@@ -83,7 +83,7 @@ static uint32_t float_to_tf32(uint32_t bits)
     return (bits + 0x1000u) & 0xffffe000u;
 }
 
-// ---------------------------------------------------------------- any conversion
+/* ---------------------------------------------------------------- any conversion */
 
 static bool is_float_type(Type type)
 {
@@ -110,10 +110,16 @@ static double float_value(uint64_t bits, Type type)
     double real;
     uint32_t low = (uint32_t)bits;
     switch (type) {
-    case TYPE_F16: return half_to_double((uint16_t)bits);
-    case TYPE_BF16: return bfloat_to_double((uint16_t)bits);
-    case TYPE_F64: memcpy(&real, &bits, sizeof real); return real;
-    default: memcpy(&single, &low, sizeof single); return (double)single;
+    case TYPE_F16:
+        return half_to_double((uint16_t)bits);
+    case TYPE_BF16:
+        return bfloat_to_double((uint16_t)bits);
+    case TYPE_F64:
+        memcpy(&real, &bits, sizeof real);
+        return real;
+    default:
+        memcpy(&single, &low, sizeof single);
+        return (double)single;
     }
 }
 
@@ -122,11 +128,18 @@ static uint64_t float_bits(double value, Type type)
     uint64_t bits = 0;
     float single;
     switch (type) {
-    case TYPE_F16: return double_to_half(value);
-    case TYPE_BF16: return double_to_bfloat(value);
-    case TYPE_F64: memcpy(&bits, &value, sizeof value); return bits;
-    case TYPE_TF32: value = round_to_bits(value, 10, -126); break;
-    default: break;
+    case TYPE_F16:
+        return double_to_half(value);
+    case TYPE_BF16:
+        return double_to_bfloat(value);
+    case TYPE_F64:
+        memcpy(&bits, &value, sizeof value);
+        return bits;
+    case TYPE_TF32:
+        value = round_to_bits(value, 10, -126);
+        break;
+    default:
+        break;
     }
     uint32_t low;
     single = (float)value;
@@ -134,7 +147,7 @@ static uint64_t float_bits(double value, Type type)
     return low;
 }
 
-// The value of the narrower type, extended to 64 bits.
+/* The value of the narrower type, extended to 64 bits. */
 static uint64_t extend(uint64_t bits, Type type)
 {
     unsigned unused = 64 - 8 * type_bytes(type);
@@ -167,16 +180,15 @@ static uint64_t float_to_integer(double value, Type from, Type to)
         double most = ldexp(1, width - 1);
         if (value >= most)
             return (1ull << (width - 1)) - 1;
-        return value <= -most ? (uint64_t)-(int64_t)((1ull << (width - 1)) - 1) - 1
+        return value <= -most ? (uint64_t) - (int64_t)((1ull << (width - 1)) - 1) - 1
                               : (uint64_t)(int64_t)value;
     }
     if (value <= 0)
         return 0;
-    return value >= ldexp(1, width) ? (width == 64 ? ~0ull : (1ull << width) - 1)
-                                    : (uint64_t)value;
+    return value >= ldexp(1, width) ? (width == 64 ? ~0ull : (1ull << width) - 1) : (uint64_t)value;
 }
 
-// 64-bit integers do not pass through a double on the way to a float: one rounding only.
+/* 64-bit integers do not pass through a double on the way to a float: one rounding only. */
 static uint64_t integer_to_float(uint64_t bits, Type from, Type to)
 {
     bool is_signed = type_is_signed(from);
@@ -240,7 +252,7 @@ void run_convert(Warp *warp, const Inst *inst, uint32_t mask)
     fesetround(FE_TONEAREST);
 }
 
-/** cvt.rn.bf16x2.f32 d, a, b: a goes into the upper half. */
+/* cvt.rn.bf16x2.f32 d, a, b: a goes into the upper half. */
 void run_convert_pair(Warp *warp, const Inst *inst, uint32_t mask)
 {
     Inst one = *inst;
@@ -255,14 +267,14 @@ void run_convert_pair(Warp *warp, const Inst *inst, uint32_t mask)
     fesetround(FE_TONEAREST);
 }
 
-// ---------------------------------------------------------------- frequent conversions
+/* ---------------------------------------------------------------- frequent conversions */
 
-#define QUICK(name, D, A, ...)                                                                     \
-    static void name(Warp *warp, const Inst *inst, uint32_t mask)                                  \
-    {                                                                                              \
-        lane_##D *d = LANES_OF(D, inst->d);                                                        \
-        const lane_##A *a = LANES_OF(A, inst->a);                                                  \
-        FOR_LANES(mask, v_##A x = (v_##A)a[l]; d[l] = (lane_##D)(__VA_ARGS__););                   \
+#define QUICK(name, D, A, ...)                                                   \
+    static void name(Warp *warp, const Inst *inst, uint32_t mask)                \
+    {                                                                            \
+        lane_##D *d = LANES_OF(D, inst->d);                                      \
+        const lane_##A *a = LANES_OF(A, inst->a);                                \
+        FOR_LANES(mask, v_##A x = (v_##A)a[l]; d[l] = (lane_##D)(__VA_ARGS__);); \
     }
 QUICK(s64_of_s32, s64, s32, x)
 QUICK(u64_of_u32, u64, u32, x)
@@ -306,4 +318,3 @@ Handler *find_quick_convert(const Inst *inst)
             return quick[i].run;
     return NULL;
 }
-

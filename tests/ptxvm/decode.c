@@ -1,11 +1,11 @@
-// Statements to instructions. Most opcodes are rows of a table (arith.c, convert.c); those with
-// operands of their own kind have a function here.
+/* decode.c -- statements to instructions. Most opcodes are rows of a table (arith.c, convert.c);
+ * those with operands of their own kind have a function here. */
 #include <string.h>
 #include "ptx.h"
 
 typedef void Decode(Parser *parser, Statement *statement);
 
-// ---------------------------------------------------------------- helpers
+/* ---------------------------------------------------------------- helpers */
 
 static Inst *add_inst(Parser *parser, const Statement *statement, Handler *run, Kind kind)
 {
@@ -69,7 +69,7 @@ static uint32_t target_slot(Parser *parser, const Operand *operand, unsigned byt
     return operand_slot(parser, operand, bytes);
 }
 
-// A predicate, complemented by an instruction of its own if it is written !p.
+/* A predicate, complemented by an instruction of its own if it is written !p. */
 static uint32_t pred_slot(Parser *parser, const Statement *statement, const Operand *operand)
 {
     uint32_t slot = operand_slot(parser, operand, 1);
@@ -90,7 +90,7 @@ static uint32_t *new_list(Parser *parser, size_t count)
     return module_alloc(parser_module(parser), (count ? count : 1) * sizeof(uint32_t));
 }
 
-// ---------------------------------------------------------------- rows
+/* ---------------------------------------------------------------- rows */
 
 static const Row *find_row(const char *key)
 {
@@ -100,12 +100,12 @@ static const Row *find_row(const char *key)
     return NULL;
 }
 
-// The parts of the opcode without what goes into flags.
+/* The parts of the opcode without what goes into flags. */
 static void make_key(const Statement *statement, char *key, size_t len, Inst *flags)
 {
     static const char *const dropped[] = {"rn", "approx", "full", "uni", "noftz", "aligned"};
-    static const char *const rounds[] = {[ROUND_ZERO] = "rz", [ROUND_DOWN] = "rm",
-                                         [ROUND_UP] = "rp"};
+    static const char *const rounds[] = {
+        [ROUND_ZERO] = "rz", [ROUND_DOWN] = "rm", [ROUND_UP] = "rp"};
     size_t used = 0;
 
     key[0] = 0;
@@ -132,7 +132,7 @@ static void make_key(const Statement *statement, char *key, size_t len, Inst *fl
     }
 }
 
-// "add.s32" to "add.b32".
+/* "add.s32" to "add.b32". */
 static void unsign_key(char *key)
 {
     for (char *c = key; *c; c++)
@@ -180,18 +180,18 @@ static void decode_row(Parser *parser, Statement *statement)
     inst->type = (uint8_t)last_type(parser, statement);
     inst->flags = flags.flags;
     if (inst->type != TYPE_F32 && inst->type != TYPE_F64)
-        inst->flags = 0; // subnormal f16 are rare, integer saturation has rows of its own
+        inst->flags = 0; /* subnormal f16 are rare, integer saturation has rows of its own */
     if ((flags.flags & FLAG_SAT) && !inst->flags)
         parse_error(parser, "unknown instruction: saturation of this type");
     if (inst->type == TYPE_F64)
-        inst->flags &= FLAG_SAT; // rcp.approx.ftz.f64
+        inst->flags &= FLAG_SAT; /* rcp.approx.ftz.f64 */
     if (inst->flags || inst->round) {
         inst->inner = inst->run;
         inst->run = run_wrapped;
     }
 }
 
-// ---------------------------------------------------------------- moves, comparisons
+/* ---------------------------------------------------------------- moves, comparisons */
 
 static void decode_pack(Parser *parser, Statement *statement, bool pack)
 {
@@ -238,15 +238,15 @@ static void decode_mov(Parser *parser, Statement *statement)
 
 static int combine_mode(const char *word)
 {
-    static const char *const names[] = {[COMBINE_AND] = "and", [COMBINE_OR] = "or",
-                                        [COMBINE_XOR] = "xor"};
+    static const char *const names[] = {
+        [COMBINE_AND] = "and", [COMBINE_OR] = "or", [COMBINE_XOR] = "xor"};
     for (int i = COMBINE_AND; i <= COMBINE_XOR; i++)
         if (!strcmp(word, names[i]))
             return i;
     return COMBINE_NONE;
 }
 
-// and.pred, or.pred, xor.pred, not.pred
+/* and.pred, or.pred, xor.pred, not.pred */
 static bool decode_logic_pred(Parser *parser, Statement *statement)
 {
     if (strcmp(last_part(statement), "pred"))
@@ -270,7 +270,7 @@ static void decode_logic(Parser *parser, Statement *statement)
         decode_row(parser, statement);
 }
 
-// setp.lt.and.f32 p|q, a, b, c; set.lt.u32.f32 d, a, b; testp.finite.f32 p, a
+/* setp.lt.and.f32 p|q, a, b, c; set.lt.u32.f32 d, a, b; testp.finite.f32 p, a */
 static void decode_compare(Parser *parser, Statement *statement)
 {
     bool set = !strcmp(statement->parts[0], "set"), test = !strcmp(statement->parts[0], "testp");
@@ -318,15 +318,15 @@ static void decode_lop3(Parser *parser, Statement *statement)
     inst->immediate = (int64_t)(want_immediate(parser, &statement->operands[4]) & 255);
 }
 
-// cvt.rn.f32.s32 d, a; cvt.rn.bf16x2.f32 d, a, b
+/* cvt.rn.f32.s32 d, a; cvt.rn.bf16x2.f32 d, a, b */
 static void decode_convert(Parser *parser, Statement *statement)
 {
     static const struct {
         const char *name;
         uint8_t round, to_integer;
-    } rounds[] = {{"rn", ROUND_NEAREST, 0},  {"rz", ROUND_ZERO, 0},  {"rm", ROUND_DOWN, 0},
-                  {"rp", ROUND_UP, 0},       {"rna", ROUND_AWAY, 0}, {"rni", ROUND_NEAREST, 1},
-                  {"rzi", ROUND_ZERO, 1},    {"rmi", ROUND_DOWN, 1}, {"rpi", ROUND_UP, 1}};
+    } rounds[] = {{"rn", ROUND_NEAREST, 0}, {"rz", ROUND_ZERO, 0},  {"rm", ROUND_DOWN, 0},
+                  {"rp", ROUND_UP, 0},      {"rna", ROUND_AWAY, 0}, {"rni", ROUND_NEAREST, 1},
+                  {"rzi", ROUND_ZERO, 1},   {"rmi", ROUND_DOWN, 1}, {"rpi", ROUND_UP, 1}};
     Type from = last_type(parser, statement);
     Type to = statement->part_count > 2 ? type_named(statement->parts[statement->part_count - 2])
                                         : TYPE_NONE;
@@ -357,10 +357,10 @@ static void decode_convert(Parser *parser, Statement *statement)
     }
     want_operands(parser, statement, pair ? 3 : 2, pair ? 3 : 2);
     const Operand *target = &statement->operands[0], *source = &statement->operands[1];
-    // Registers may be wider than the types.
+    /* Registers may be wider than the types. */
     unsigned to_bytes = target->kind == OPERAND_REGISTER ? lane_bytes(target->type) : 4;
-    unsigned from_bytes = source->kind == OPERAND_REGISTER ? lane_bytes(source->type)
-                                                           : lane_bytes(from);
+    unsigned from_bytes =
+        source->kind == OPERAND_REGISTER ? lane_bytes(source->type) : lane_bytes(from);
     if (to_bytes < lane_bytes(to) || from_bytes < lane_bytes(from))
         parse_error(parser, "a register is narrower than its type");
     Inst *inst = add_inst(parser, statement, pair ? run_convert_pair : run_convert, KIND_PLAIN);
@@ -379,7 +379,7 @@ static void decode_convert(Parser *parser, Statement *statement)
         inst->run = quick;
 }
 
-// ---------------------------------------------------------------- memory
+/* ---------------------------------------------------------------- memory */
 
 static Space named_space(const Statement *statement, Space otherwise)
 {
@@ -391,14 +391,13 @@ static Space named_space(const Statement *statement, Space otherwise)
             return SPACE_SHARED;
         if (!strcmp(part, "local"))
             return SPACE_LOCAL;
-        if (!strcmp(part, "param") || !strcmp(part, "param::entry") ||
-            !strcmp(part, "param::func"))
+        if (!strcmp(part, "param") || !strcmp(part, "param::entry") || !strcmp(part, "param::func"))
             return SPACE_PARAM;
     }
     return otherwise;
 }
 
-// Sets space, base register (a), its width and the offset.
+/* Sets space, base register (a), its width and the offset. */
 static void set_address(Parser *parser, Inst *inst, const Operand *address, Space space)
 {
     if (address->kind != OPERAND_ADDRESS)
@@ -425,7 +424,7 @@ static void set_address(Parser *parser, Inst *inst, const Operand *address, Spac
     inst->space = (uint8_t)space;
 }
 
-// The registers that are loaded or stored; 4 or 8 bytes a lane, all the same.
+/* The registers that are loaded or stored; 4 or 8 bytes a lane, all the same. */
 static void set_data(Parser *parser, Inst *inst, const Operand *data, unsigned least, bool store)
 {
     bool vector = data->kind == OPERAND_VECTOR;
@@ -438,8 +437,8 @@ static void set_data(Parser *parser, Inst *inst, const Operand *data, unsigned l
             bytes = lane_bytes(items[i].type);
     uint32_t *list = new_list(parser, count);
     for (uint32_t i = 0; i < count; i++)
-        list[i] = store ? operand_slot(parser, &items[i], bytes)
-                        : target_slot(parser, &items[i], bytes);
+        list[i] =
+            store ? operand_slot(parser, &items[i], bytes) : target_slot(parser, &items[i], bytes);
     inst->list = list;
     inst->list_count = (uint8_t)count;
     if (bytes == 8)
@@ -456,10 +455,12 @@ static unsigned vector_count(const Statement *statement)
 
 static void check_cache_hints(Parser *parser, const Statement *statement)
 {
-    static const char *const known[] = {
-        "weak", "volatile", "relaxed", "acquire", "release", "mmio", "sys", "gpu", "cta",
-        "cluster", "global", "const", "shared", "local", "param", "ca", "cg", "cs", "lu", "cv",
-        "wb", "wt", "nc", "v2", "v4", "v8", "acq_rel", "async", "noftz"};
+    static const char *const known[] = {"weak",   "volatile", "relaxed", "acquire", "release",
+                                        "mmio",   "sys",      "gpu",     "cta",     "cluster",
+                                        "global", "const",    "shared",  "local",   "param",
+                                        "ca",     "cg",       "cs",      "lu",      "cv",
+                                        "wb",     "wt",       "nc",      "v2",      "v4",
+                                        "v8",     "acq_rel",  "async",   "noftz"};
     for (int i = 1; i < statement->part_count - 1; i++) {
         const char *part = statement->parts[i];
         bool good = strstr(part, "::") != NULL && strcmp(part, "L2::cache_hint") &&
@@ -510,12 +511,24 @@ static void decode_load_store(Parser *parser, Statement *statement)
     }
 }
 
-// atom.global.add.f32 d, [a], b; red.global.add.f32 [a], b; atom.cas d, [a], b, c
+/* Element i of a vector of that many; of one, the operand itself. */
+static const Operand *vector_item(Parser *parser, const Operand *operand, unsigned i,
+                                  unsigned count)
+{
+    if (count == 1)
+        return operand;
+    if (operand->kind != OPERAND_VECTOR || operand->count != count)
+        parse_error(parser, "the vector has another length than its type");
+    return &operand->items[i];
+}
+
+/* atom.global.add.f32 d, [a], b; red.global.add.f32 [a], b; atom.cas d, [a], b, c. The list has the
+ * registers of b, then those of d. */
 static void decode_atomic(Parser *parser, Statement *statement)
 {
     static const char *const names[] = {
-        [ATOM_ADD] = "add", [ATOM_MIN] = "min",   [ATOM_MAX] = "max", [ATOM_AND] = "and",
-        [ATOM_OR] = "or",   [ATOM_XOR] = "xor",   [ATOM_EXCH] = "exch", [ATOM_CAS] = "cas",
+        [ATOM_ADD] = "add", [ATOM_MIN] = "min", [ATOM_MAX] = "max",   [ATOM_AND] = "and",
+        [ATOM_OR] = "or",   [ATOM_XOR] = "xor", [ATOM_EXCH] = "exch", [ATOM_CAS] = "cas",
         [ATOM_INC] = "inc", [ATOM_DEC] = "dec"};
     bool red = !strcmp(statement->parts[0], "red");
     Type type = last_type(parser, statement);
@@ -526,28 +539,36 @@ static void decode_atomic(Parser *parser, Statement *statement)
             if (!strcmp(statement->parts[i], names[k]))
                 mode = k;
     bool pairs = type == TYPE_F16X2 || type == TYPE_BF16X2;
-    if (mode < 0 || vector_count(statement) > 1 || type_bytes(type) > 8 ||
-        type_bytes(type) < 2 || (pairs && mode != ATOM_ADD))
+    unsigned elements = vector_count(statement);
+    if (mode < 0 || type_bytes(type) > 8 || type_bytes(type) < 2 ||
+        ((pairs || elements > 1) && mode != ATOM_ADD))
         parse_error(parser, "unknown atomic instruction");
     int count = (red ? 2 : 3) + (mode == ATOM_CAS);
     want_operands(parser, statement, count, count);
     const Operand *operands = statement->operands + (red ? -1 : 0);
     unsigned bytes = lane_bytes(type);
+    uint32_t *list = new_list(parser, 2 * elements);
+    for (unsigned i = 0; i < elements; i++) {
+        list[i] = operand_slot(parser, vector_item(parser, &operands[2], i, elements), bytes);
+        list[elements + i] = NO_SLOT;
+        if (!red)
+            list[elements + i] =
+                target_slot(parser, vector_item(parser, &operands[0], i, elements), bytes);
+    }
     Inst *inst = add_inst(parser, statement, run_atomic, KIND_PLAIN);
     inst->mode = (uint8_t)mode;
     inst->type = (uint8_t)type;
     inst->bytes = (uint8_t)type_bytes(type);
-    inst->count = 1;
-    inst->d = red ? NO_SLOT : target_slot(parser, &operands[0], bytes);
-    inst->b = operand_slot(parser, &operands[2], bytes);
+    inst->count = (uint8_t)elements;
+    inst->list = list;
+    inst->list_count = (uint8_t)(2 * elements);
     if (mode == ATOM_CAS)
         inst->c = operand_slot(parser, &operands[3], bytes);
     inst->flags = FLAG_STRONG;
     if (has_part(statement, "release") || has_part(statement, "acq_rel"))
         inst->flags |= FLAG_RELEASE;
     set_address(parser, inst, &operands[1], named_space(statement, SPACE_GENERIC));
-    if (inst->space != SPACE_GLOBAL && inst->space != SPACE_SHARED &&
-        inst->space != SPACE_GENERIC)
+    if (inst->space != SPACE_GLOBAL && inst->space != SPACE_SHARED && inst->space != SPACE_GENERIC)
         parse_error(parser, "an atomic instruction on this space");
 }
 
@@ -559,7 +580,9 @@ static void decode_cvta(Parser *parser, Statement *statement)
     if (bytes != 8)
         parse_error(parser, "addresses must have 64 bits");
     Inst *inst = add_inst(parser, statement,
-                          test ? run_is_space : to ? run_from_generic : run_to_generic,
+                          test ? run_is_space
+                          : to ? run_from_generic
+                               : run_to_generic,
                           KIND_PLAIN);
     inst->space = (uint8_t)named_space(statement, SPACE_GENERIC);
     if (inst->space == SPACE_GENERIC)
@@ -568,7 +591,7 @@ static void decode_cvta(Parser *parser, Statement *statement)
     inst->a = operand_slot(parser, &statement->operands[1], 8);
 }
 
-// The target is in c, its offset in target; the source as in a load.
+/* The target is in c, its offset in target; the source as in a load. */
 static void decode_async_copy(Parser *parser, Statement *statement)
 {
     want_operands(parser, statement, 3, 5);
@@ -591,7 +614,7 @@ static void decode_async_copy(Parser *parser, Statement *statement)
     set_address(parser, &source, &statement->operands[1], SPACE_GLOBAL);
     Inst *inst = add_inst(parser, statement, run_async_copy, KIND_PLAIN);
     set_address(parser, inst, &statement->operands[0], SPACE_SHARED);
-    inst->c = inst->a; // target's base
+    inst->c = inst->a; /* target's base */
     inst->mode2 = inst->wide & 2 ? 1 : 0;
     inst->target = (uint32_t)inst->immediate;
     inst->a = source.a;
@@ -617,14 +640,13 @@ static void decode_cp(Parser *parser, Statement *statement)
         want_operands(parser, statement, all ? 0 : 1, all ? 0 : 1);
         Inst *inst = add_inst(parser, statement, run_async_wait, KIND_PLAIN);
         inst->mode = all;
-        inst->immediate =
-            all ? 0 : (int64_t)want_immediate(parser, &statement->operands[0]);
+        inst->immediate = all ? 0 : (int64_t)want_immediate(parser, &statement->operands[0]);
     } else {
         decode_async_copy(parser, statement);
     }
 }
 
-// ---------------------------------------------------------------- control
+/* ---------------------------------------------------------------- control */
 
 static void decode_branch(Parser *parser, Statement *statement)
 {
@@ -670,7 +692,7 @@ static void copy_arguments(Parser *parser, const Statement *statement, const Ope
     }
 }
 
-// call (r), f, (a, b); call f, (a); call f
+/* call (r), f, (a, b); call f, (a); call f */
 static void decode_call(Parser *parser, Statement *statement)
 {
     int at = 0;
@@ -720,7 +742,7 @@ static void decode_fence(Parser *parser, Statement *statement)
     inst->mode = has_part(statement, "cta");
 }
 
-// ---------------------------------------------------------------- barriers and collectives
+/* ---------------------------------------------------------------- barriers and collectives */
 
 static void decode_warp_barrier(Parser *parser, Statement *statement)
 {
@@ -729,7 +751,7 @@ static void decode_warp_barrier(Parser *parser, Statement *statement)
     inst->c = operand_slot(parser, &statement->operands[0], 4);
 }
 
-// bar.sync a{, b}; bar.arrive a, b; bar.red.popc.u32 d, a{, b}, {!}p
+/* bar.sync a{, b}; bar.arrive a, b; bar.red.popc.u32 d, a{, b}, {!}p */
 static void decode_barrier(Parser *parser, Statement *statement)
 {
     static const char *const names[] = {"sync", "arrive", "popc", "and", "or"};
@@ -747,15 +769,14 @@ static void decode_barrier(Parser *parser, Statement *statement)
     if (mode < 0)
         parse_error(parser, "unknown barrier");
     bool reduces = mode >= BARRIER_POPC;
-    want_operands(parser, statement, reduces ? 3 : mode == BARRIER_ARRIVE ? 2 : 1,
-                  reduces ? 4 : 2);
+    want_operands(parser, statement, reduces ? 3 : mode == BARRIER_ARRIVE ? 2 : 1, reduces ? 4 : 2);
     uint32_t vote = NO_SLOT;
     int last = statement->operand_count - 1;
     if (reduces)
         vote = pred_slot(parser, statement, &statement->operands[last--]);
     Inst *inst = add_inst(parser, statement, NULL, KIND_BARRIER);
     inst->mode = (uint8_t)mode;
-    // barrier.sync without .aligned lets the lanes of a warp come one by one
+    /* barrier.sync without .aligned lets the lanes of a warp come one by one */
     inst->mode2 = !strcmp(statement->parts[0], "bar") || has_part(statement, "aligned");
     if (reduces)
         inst->d = target_slot(parser, &statement->operands[at++], mode == BARRIER_POPC ? 4 : 1);
@@ -765,7 +786,7 @@ static void decode_barrier(Parser *parser, Statement *statement)
     inst->c = vote;
 }
 
-// d|p, a, b, c, mask
+/* d|p, a, b, c, mask */
 static void decode_shuffle(Parser *parser, Statement *statement)
 {
     static const char *const names[] = {"up", "down", "bfly", "idx"};
@@ -809,7 +830,7 @@ static void decode_vote(Parser *parser, Statement *statement)
     inst->c = operand_slot(parser, &statement->operands[2], 4);
 }
 
-// match.any.sync.b32 d, a, mask; match.all.sync.b32 d|p, a, mask
+/* match.any.sync.b32 d, a, mask; match.all.sync.b32 d|p, a, mask */
 static void decode_match(Parser *parser, Statement *statement)
 {
     want_operands(parser, statement, 3, 3);
@@ -828,9 +849,8 @@ static void decode_match(Parser *parser, Statement *statement)
 
 static void decode_redux(Parser *parser, Statement *statement)
 {
-    static const char *const names[] = {[ATOM_ADD] = "add", [ATOM_MIN] = "min",
-                                        [ATOM_MAX] = "max", [ATOM_AND] = "and",
-                                        [ATOM_OR] = "or",   [ATOM_XOR] = "xor"};
+    static const char *const names[] = {[ATOM_ADD] = "add", [ATOM_MIN] = "min", [ATOM_MAX] = "max",
+                                        [ATOM_AND] = "and", [ATOM_OR] = "or",   [ATOM_XOR] = "xor"};
     Type type = last_type(parser, statement);
     int mode = -1;
     want_operands(parser, statement, 3, 3);
@@ -865,7 +885,7 @@ static void decode_active_mask(Parser *parser, Statement *statement)
     inst->d = target_slot(parser, &statement->operands[0], 4);
 }
 
-// ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {r, r, r, r}, [a]; stmatrix [a], {...}
+/* ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {r, r, r, r}, [a]; stmatrix [a], {...} */
 static void decode_matrix_move(Parser *parser, Statement *statement)
 {
     bool store = statement->parts[0][0] == 's';
@@ -875,18 +895,18 @@ static void decode_matrix_move(Parser *parser, Statement *statement)
     if (!has_part(statement, "m8n8") || strcmp(last_part(statement), "b16") ||
         data->kind != OPERAND_VECTOR || data->count != count)
         parse_error(parser, "unknown form of %s", statement->parts[0]);
-    Inst *inst = add_inst(parser, statement, store ? run_store_matrix : run_load_matrix,
-                          KIND_COLLECTIVE);
+    Inst *inst =
+        add_inst(parser, statement, store ? run_store_matrix : run_load_matrix, KIND_COLLECTIVE);
     set_address(parser, inst, &statement->operands[store ? 0 : 1],
                 named_space(statement, SPACE_GENERIC));
     set_data(parser, inst, data, 4, store);
     inst->mode = has_part(statement, "trans");
-    inst->bytes = 16; // of a row
+    inst->bytes = 16; /* of a row */
     inst->count = 1;
     inst->c = constant_slot(parser, 4, ALL_LANES, NULL);
 }
 
-// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 d, a, b, c; all fragments in one list
+/* mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 d, a, b, c; all fragments in one list */
 static void decode_mma(Parser *parser, Statement *statement)
 {
     int count[4];
@@ -923,7 +943,7 @@ static void decode_mma(Parser *parser, Statement *statement)
     inst->c = constant_slot(parser, 4, ALL_LANES, NULL);
 }
 
-// ---------------------------------------------------------------- all opcodes
+/* ---------------------------------------------------------------- all opcodes */
 
 static const struct {
     const char *name;

@@ -1,4 +1,4 @@
-// The CUDA Driver API: initialisation, device, contexts, memory, modules.
+/* driver.c -- the CUDA Driver API: initialisation, device, contexts, memory, modules. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static bool initialised;
 static _Thread_local CUcontext stack[16];
 static _Thread_local int stack_count;
 
-// ---------------------------------------------------------------- settings
+/* ---------------------------------------------------------------- settings */
 
 static uint64_t number_setting(const char *name, uint64_t otherwise)
 {
@@ -26,7 +26,7 @@ static uint64_t number_setting(const char *name, uint64_t otherwise)
 
 __attribute__((constructor)) static void read_settings(void)
 {
-    const char *arch = getenv("PTXVM_ARCH"); // 8.0, 80 or sm_80
+    const char *arch = getenv("PTXVM_ARCH"); /* 8.0, 80 or sm_80 */
     pthread_mutexattr_t attributes;
 
     pthread_mutexattr_init(&attributes);
@@ -54,10 +54,10 @@ __attribute__((constructor)) static void read_settings(void)
 __attribute__((destructor)) static void at_exit(void) { stat_write(); }
 
 static const Arch archs[] = {
-    {75, 40, 1024, 16, 65536, 65536, 0},         {80, 108, 2048, 32, 166912, 167936, 1024},
-    {86, 82, 1536, 16, 101376, 102400, 1024},    {87, 16, 1536, 16, 166912, 167936, 1024},
-    {89, 128, 1536, 24, 101376, 102400, 1024},   {90, 132, 2048, 32, 232448, 233472, 1024},
-    {100, 148, 2048, 32, 232448, 233472, 1024},  {103, 148, 2048, 32, 232448, 233472, 1024},
+    {75, 40, 1024, 16, 65536, 65536, 0},        {80, 108, 2048, 32, 166912, 167936, 1024},
+    {86, 82, 1536, 16, 101376, 102400, 1024},   {87, 16, 1536, 16, 166912, 167936, 1024},
+    {89, 128, 1536, 24, 101376, 102400, 1024},  {90, 132, 2048, 32, 232448, 233472, 1024},
+    {100, 148, 2048, 32, 232448, 233472, 1024}, {103, 148, 2048, 32, 232448, 233472, 1024},
     {120, 170, 1536, 24, 101376, 102400, 1024},
 };
 
@@ -69,11 +69,11 @@ const Arch *current_arch(void)
     return NULL;
 }
 
-// ---------------------------------------------------------------- each call
+/* ---------------------------------------------------------------- each call */
 
 typedef struct {
     char name[64];
-    long left; // calls until it fails; 0: never again
+    long left; /* calls until it fails; 0: never again */
     bool each;
     int error;
 } Failure;
@@ -81,7 +81,7 @@ typedef struct {
 static Failure failures[16];
 static int failure_count = -1;
 
-// PTXVM_FAIL=NAME:N[:ERROR],...: the N-th call of NAME fails, each if N is 0.
+/* PTXVM_FAIL=NAME:N[:ERROR],...: the N-th call of NAME fails, each if N is 0. */
 static void read_failures(void)
 {
     const char *text = getenv("PTXVM_FAIL");
@@ -139,7 +139,7 @@ CUresult driver_enter(const char *name, Need need, int *locked)
     return CUDA_SUCCESS;
 }
 
-// ---------------------------------------------------------------- handles
+/* ---------------------------------------------------------------- handles */
 
 typedef struct {
     const void *handle;
@@ -190,7 +190,7 @@ bool function_is(const Kernel *kernel)
     return false;
 }
 
-// ---------------------------------------------------------------- initialisation, device
+/* ---------------------------------------------------------------- initialisation, device */
 
 API CUresult cuInit(unsigned flags)
 {
@@ -283,42 +283,42 @@ API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
     const struct {
         int attribute, value;
     } known[] = {
-        {1, 1024},                    // threads of a block
-        {2, 1024},                    // block dimensions
+        {1, 1024}, /* threads of a block */
+        {2, 1024}, /* block dimensions */
         {3, 1024},
         {4, 64},
-        {5, 2147483647},              // grid dimensions
+        {5, 2147483647}, /* grid dimensions */
         {6, 65535},
         {7, 65535},
-        {8, 49152},                   // shared memory of a block
-        {9, 65536},                   // constant memory
-        {10, LANES},                  // a warp
-        {11, 2147483647},             // pitch
-        {12, 65536},                  // registers of a block
-        {13, 1000000},                // clock, kHz
-        {15, 1},                      // copies overlap with kernels
+        {8, 49152},       /* shared memory of a block */
+        {9, 65536},       /* constant memory */
+        {10, LANES},      /* a warp */
+        {11, 2147483647}, /* pitch */
+        {12, 65536},      /* registers of a block */
+        {13, 1000000},    /* clock, kHz */
+        {15, 1},          /* copies overlap with kernels */
         {16, arch->multiprocessors},
-        {17, 0},                      // no limit of time
-        {18, 0},                      // not integrated
-        {19, 0},                      // host memory is not mapped
-        {20, 0},                      // compute mode: default
-        {31, 1},                      // concurrent kernels
-        {36, 1000000},                // memory clock, kHz
-        {37, 1024},                   // bits of the bus
-        {38, 4 << 20},                // level 2 cache
+        {17, 0},       /* no limit of time */
+        {18, 0},       /* not integrated */
+        {19, 0},       /* host memory is not mapped */
+        {20, 0},       /* compute mode: default */
+        {31, 1},       /* concurrent kernels */
+        {36, 1000000}, /* memory clock, kHz */
+        {37, 1024},    /* bits of the bus */
+        {38, 4 << 20}, /* level 2 cache */
         {39, arch->threads_per_multiprocessor},
-        {40, 1},                      // copy engines
-        {41, 1},                      // unified addresses
-        {75, settings.arch / 10},     // compute capability
+        {40, 1},                  /* copy engines */
+        {41, 1},                  /* unified addresses */
+        {75, settings.arch / 10}, /* compute capability */
         {76, settings.arch % 10},
         {81, arch->shared_per_multiprocessor},
-        {82, 65536},                  // registers of a multiprocessor
-        {83, 0},                      // no managed memory
-        {95, 1},                      // cooperative launches
+        {82, 65536}, /* registers of a multiprocessor */
+        {83, 0},     /* no managed memory */
+        {95, 1},     /* cooperative launches */
         {97, arch->shared_optin},
         {106, arch->blocks_per_multiprocessor},
         {111, arch->reserved_shared},
-        {115, 0},                     // no memory pools
+        {115, 0}, /* no memory pools */
     };
     if (device)
         return CUDA_ERROR_INVALID_DEVICE;
@@ -331,7 +331,7 @@ API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
     return CUDA_SUCCESS;
 }
 
-// ---------------------------------------------------------------- contexts
+/* ---------------------------------------------------------------- contexts */
 
 API CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
@@ -451,7 +451,7 @@ API CUresult cuCtxSynchronize(void)
     return drain_all();
 }
 
-// ---------------------------------------------------------------- memory
+/* ---------------------------------------------------------------- memory */
 
 API CUresult cuMemGetInfo_v2(size_t *available, size_t *total)
 {
@@ -519,7 +519,7 @@ API CUresult cuMemAllocHost_v2(void **start, size_t bytes)
 
 API CUresult cuMemHostAlloc(void **start, size_t bytes, unsigned flags)
 {
-    if (flags & 2) // mapped into the device's addresses
+    if (flags & 2) /* mapped into the device's addresses */
         return CUDA_ERROR_NOT_SUPPORTED;
     return cuMemAllocHost_v2(start, bytes);
 }
@@ -552,7 +552,7 @@ API CUresult cuMemHostUnregister(void *start)
     return pinned_free(start) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-// ---------------------------------------------------------------- copies
+/* ---------------------------------------------------------------- copies */
 
 bool check_device_range(CUdeviceptr address, size_t bytes, const char *what)
 {
@@ -617,9 +617,9 @@ bool fill_device(CUdeviceptr target, uint32_t value, unsigned element, size_t co
     return true;
 }
 
-// ---------------------------------------------------------------- modules
+/* ---------------------------------------------------------------- modules */
 
-// The highest version of PTX that a driver knows.
+/* The highest version of PTX that a driver knows. */
 static int newest_ptx(void)
 {
     int major = settings.driver / 1000, minor = settings.driver % 1000 / 10;
@@ -635,7 +635,7 @@ static void write_log(const char *message, unsigned count, const int *options, v
     char *buffer = NULL;
     size_t len = 0;
     for (unsigned i = 0; options && i < count; i++) {
-        if (options[i] == 5) // CU_JIT_ERROR_LOG_BUFFER
+        if (options[i] == 5) /* CU_JIT_ERROR_LOG_BUFFER */
             buffer = values[i];
         if (options[i] == 6)
             len = (size_t)(uintptr_t)values[i];
@@ -682,7 +682,7 @@ API CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned co
     if (!module || !image)
         return CUDA_ERROR_INVALID_VALUE;
     if (!memcmp(image, "\177ELF", 4) || !memcmp(image, fatbin, 4))
-        return CUDA_ERROR_NO_BINARY_FOR_GPU; // only PTX runs here
+        return CUDA_ERROR_NO_BINARY_FOR_GPU; /* only PTX runs here */
     CUresult result = load_text(module, image, message, sizeof message);
     if (result) {
         tell("module not loaded: %s", message);
@@ -737,9 +737,9 @@ API CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule 
     return CUDA_SUCCESS;
 }
 
-// ---------------------------------------------------------------- functions
+/* ---------------------------------------------------------------- functions */
 
-enum { ASSUMED_REGISTERS = 64 }; // PTX does not say how many ptxas would use
+enum { ASSUMED_REGISTERS = 64 }; /* PTX does not say how many ptxas would use */
 
 API CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction function)
 {
@@ -747,7 +747,9 @@ API CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction function)
     if (!function_is(function))
         return CUDA_ERROR_INVALID_HANDLE;
     uint32_t most = function->function->max_threads, exact = function->function->required_threads;
-    const int values[] = {(int)(exact ? exact : most ? most : 1024),
+    const int values[] = {(int)(exact  ? exact
+                                : most ? most
+                                       : 1024),
                           (int)function->static_shared,
                           0,
                           (int)function->local_bytes,
@@ -768,7 +770,7 @@ API CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value)
     ENTER(NEED_CONTEXT);
     if (!function_is(function))
         return CUDA_ERROR_INVALID_HANDLE;
-    if (attribute == 9) // preferred share of shared memory
+    if (attribute == 9) /* preferred share of shared memory */
         return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     if (attribute != 8 || value < 0 ||
         value + (int)function->static_shared > current_arch()->shared_optin)
@@ -811,7 +813,7 @@ API CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction
     return CUDA_SUCCESS;
 }
 
-// ---------------------------------------------------------------- errors
+/* ---------------------------------------------------------------- errors */
 
 static const struct {
     CUresult error;
@@ -876,7 +878,7 @@ API CUresult cuGetErrorString(CUresult error, const char **text)
     return CUDA_ERROR_INVALID_VALUE;
 }
 
-/** NVRTC asks for tables when it finds a driver; one that only holds its own size ends that. */
+/* NVRTC asks for tables when it finds a driver; one that only holds its own size ends that. */
 API CUresult cuGetExportTable(const void **table, const void *id)
 {
     static const size_t empty[1] = {sizeof empty};

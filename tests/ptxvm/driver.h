@@ -1,5 +1,5 @@
-// The part of the CUDA Driver API that the machine has: types and values as in cuda.h, declared
-// here so that no toolkit is needed (tests/cuda/test_abi.c compares them with cuda.h).
+/* driver.h -- the part of the CUDA Driver API that the machine has: types and values as in cuda.h,
+ * declared here so that no toolkit is needed (tests/cuda/test_abi.c compares them with cuda.h). */
 #ifndef DRIVER_H
 #define DRIVER_H
 
@@ -45,7 +45,7 @@ enum {
 
 #define API __attribute__((visibility("default")))
 
-// What kind of thing a handle is; a handle that was destroyed is none.
+/* What kind of thing a handle is; a handle that was destroyed is none. */
 typedef enum {
     OBJECT_NONE,
     OBJECT_CONTEXT,
@@ -58,19 +58,19 @@ typedef enum {
 void object_add(const void *handle, ObjectKind kind);
 void object_remove(const void *handle);
 bool object_is(const void *handle, ObjectKind kind);
-bool function_is(const Kernel *kernel); // of a module that is loaded
+bool function_is(const Kernel *kernel); /* of a module that is loaded */
 
-// Begins a call: takes the lock, counts the call for PTXVM_FAIL, and checks that cuInit() was
-// called (NEED_INIT), that there is a context (NEED_CONTEXT) and that no report broke it.
+/* Begins a call: takes the lock, counts the call for PTXVM_FAIL, and checks that cuInit() was
+ * called (NEED_INIT), that there is a context (NEED_CONTEXT) and that no report broke it. */
 typedef enum { NEED_NOTHING, NEED_INIT, NEED_CONTEXT } Need;
 CUresult driver_enter(const char *name, Need need, int *locked);
 void driver_leave(int *locked);
-#define ENTER(need)                                                                                \
-    __attribute__((cleanup(driver_leave))) int locked = 0;                                         \
-    {                                                                                              \
-        CUresult early = driver_enter(__func__, need, &locked);                                    \
-        if (early)                                                                                 \
-            return early;                                                                          \
+#define ENTER(need)                                             \
+    __attribute__((cleanup(driver_leave))) int locked = 0;      \
+    {                                                           \
+        CUresult early = driver_enter(__func__, need, &locked); \
+        if (early)                                              \
+            return early;                                       \
     }
 
 typedef struct {
@@ -80,33 +80,33 @@ typedef struct {
 const Arch *current_arch(void);
 int active_blocks(const Kernel *kernel, int threads, size_t dynamic);
 
-// ---------------------------------------------------------------- stream.c
+/* ---------------------------------------------------------------- stream.c */
 
-// Everything that was put into streams so far happens now.
+/* Everything that was put into streams so far happens now. */
 CUresult drain_all(void);
-// What a call without a stream waits for: all but the streams made with NON_BLOCKING.
+/* What a call without a stream waits for: all but the streams made with NON_BLOCKING. */
 CUresult drain_blocking(void);
 bool anything_captures(void);
 void stream_module_gone(const Module *module);
 
-// ---------------------------------------------------------------- host_memory.c
+/* ---------------------------------------------------------------- host_memory.c */
 
 void *pinned_alloc(size_t bytes);
 bool pinned_free(void *start);
 bool pinned_contains(const void *start, size_t bytes);
-// Until the copy happens nobody may look at these bytes of pinned memory.
+/* Until the copy happens nobody may look at these bytes of pinned memory. */
 void pinned_pend(void *start, size_t bytes);
 void pinned_arrive(void *start, size_t bytes);
 void pinned_register(void *start, size_t bytes);
 void watch_host_accesses(void);
 
-// ---------------------------------------------------------------- copies
+/* ---------------------------------------------------------------- copies */
 
 bool copy_to_device(CUdeviceptr target, const void *source, size_t bytes);
 bool copy_to_host(void *target, CUdeviceptr source, size_t bytes);
 bool copy_on_device(CUdeviceptr target, CUdeviceptr source, size_t bytes);
 bool fill_device(CUdeviceptr target, uint32_t value, unsigned element, size_t count);
-// Does the range lie in a living allocation? A report and false if not.
+/* Does the range lie in a living allocation? A report and false if not. */
 bool check_device_range(CUdeviceptr address, size_t bytes, const char *what);
 
 #endif

@@ -1,15 +1,15 @@
-// Runs a launch: blocks one after the other (or all by turns, if they may wait for each other), in a
-// block the warps by turns, in a warp the lanes in step. Lanes that took different ways are brought
-// together again by always running those at the lowest instruction.
+/* execute.c -- runs a launch: blocks one after the other (or all by turns, if they may wait for
+ * each other), in a block the warps by turns, in a warp the lanes in step. Lanes that took
+ * different ways are brought together again by always running those at the lowest instruction. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ptx.h"
 
-enum { TURN = 20000 }; // instructions a warp runs before another gets a turn
+enum { TURN = 20000 }; /* instructions a warp runs before another gets a turn */
 
-/** Small random numbers: splitmix64. */
+/* Small random numbers: splitmix64. */
 uint32_t next_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15ull;
@@ -18,11 +18,11 @@ uint32_t next_random(uint64_t *state)
     return (uint32_t)(z >> 32);
 }
 
-// A clock of the machine's own: the number of instructions, which is the same each time.
+/* A clock of the machine's own: the number of instructions, which is the same each time. */
 static _Thread_local uint64_t clock_steps;
 uint64_t read_clock(void) { return clock_steps; }
 
-// ---------------------------------------------------------------- barriers
+/* ---------------------------------------------------------------- barriers */
 
 static uint32_t alive_lanes(const Warp *warp) { return warp->exists & ~warp->exited; }
 
@@ -62,7 +62,7 @@ static void leave_barrier(Block *block, Barrier *barrier)
     *barrier = (Barrier){0};
 }
 
-// Opens a barrier without a count of threads once every warp that still runs has come to it.
+/* Opens a barrier without a count of threads once every warp that still runs has come to it. */
 static void check_barrier(Block *block, Barrier *barrier)
 {
     if (!barrier->in_use)
@@ -78,7 +78,7 @@ static void check_barrier(Block *block, Barrier *barrier)
     leave_barrier(block, barrier);
 }
 
-// All lanes of the warp that still run are at the barrier.
+/* All lanes of the warp that still run are at the barrier. */
 static void arrive_at_barrier(Warp *warp)
 {
     Block *block = warp->block;
@@ -124,7 +124,7 @@ static void arrive_at_barrier(Warp *warp)
     check_barrier(block, barrier);
 }
 
-// Some lanes of the warp have come to a barrier; pc is set.
+/* Some lanes of the warp have come to a barrier; pc is set. */
 static void reach_barrier(Warp *warp, uint32_t pc, uint32_t lanes)
 {
     const Kernel *kernel = warp->block->launch->kernel;
@@ -151,8 +151,8 @@ static void exit_lanes(Warp *warp, uint32_t lanes)
     finish_copies(warp, lanes, 0, true);
     warp->exited |= lanes;
     if (warp->barred && warp->barred == alive_lanes(warp)) {
-        // The others went past a barrier that these wait at. An early return is well known and
-        // works; work behind the barrier is not.
+        /* The others went past a barrier that these wait at. An early return is well known and
+         * works; work behind the barrier is not. */
         int first = __builtin_ctz(warp->barred);
         warp->now_pc = warp->pc[first];
         if (warp->steps - warp->steps_at_wait > 3)
@@ -165,7 +165,7 @@ static void exit_lanes(Warp *warp, uint32_t lanes)
             check_barrier(block, &block->barriers[i]);
 }
 
-// ---------------------------------------------------------------- one warp
+/* ---------------------------------------------------------------- one warp */
 
 static void set_pc(Warp *warp, uint32_t lanes, uint32_t pc)
 {
@@ -174,7 +174,7 @@ static void set_pc(Warp *warp, uint32_t lanes, uint32_t pc)
             warp->pc[l] = pc;
 }
 
-// The lanes to run next: those at the lowest pc. limit: where the next of the others are.
+/* The lanes to run next: those at the lowest pc. limit: where the next of the others are. */
 static bool pick_lanes(const Warp *warp, uint32_t *pc, uint32_t *lanes, uint32_t *limit)
 {
     uint32_t runnable = alive_lanes(warp) & ~(warp->waiting | warp->barred);
@@ -195,8 +195,8 @@ static bool pick_lanes(const Warp *warp, uint32_t *pc, uint32_t *lanes, uint32_t
     return runnable != 0;
 }
 
-// An instruction that the lanes of a mask execute together: runs it if all are there, else makes
-// these wait. Sets the pcs of all lanes concerned.
+/* An instruction that the lanes of a mask execute together: runs it if all are there, else makes
+ * these wait. Sets the pcs of all lanes concerned. */
 static void run_collective(Warp *warp, const Inst *inst, uint32_t pc, uint32_t lanes)
 {
     uint32_t need = collective_mask(warp, inst, lanes);
@@ -229,7 +229,7 @@ static void report_trap(Warp *warp, uint32_t lanes)
     warp->block->launch->failed = true;
 }
 
-// A switch or a return: lanes may go to different places.
+/* A switch or a return: lanes may go to different places. */
 static void scatter(Warp *warp, const Inst *inst, uint32_t pc, uint32_t lanes)
 {
     for (int l = 0; l < LANES; l++) {
@@ -248,14 +248,16 @@ static void scatter(Warp *warp, const Inst *inst, uint32_t pc, uint32_t lanes)
     }
 }
 
-// An instruction that is more than a handler. All lanes' pcs are set afterwards.
+/* An instruction that is more than a handler. All lanes' pcs are set afterwards. */
 static void run_control(Warp *warp, const Inst *inst, uint32_t pc, uint32_t lanes, uint32_t others)
 {
     set_pc(warp, others, pc + 1);
     if (!lanes)
         return;
     switch (inst->kind) {
-    case KIND_BRANCH: set_pc(warp, lanes, inst->target); break;
+    case KIND_BRANCH:
+        set_pc(warp, lanes, inst->target);
+        break;
     case KIND_CALL:
         for (int l = 0; l < LANES; l++)
             if (lanes >> l & 1)
@@ -263,14 +265,22 @@ static void run_control(Warp *warp, const Inst *inst, uint32_t pc, uint32_t lane
         set_pc(warp, lanes, inst->target);
         break;
     case KIND_SWITCH:
-    case KIND_RETURN: scatter(warp, inst, pc, lanes); break;
+    case KIND_RETURN:
+        scatter(warp, inst, pc, lanes);
+        break;
     case KIND_EXIT:
         set_pc(warp, lanes, pc);
         exit_lanes(warp, lanes);
         break;
-    case KIND_BARRIER: reach_barrier(warp, pc, lanes); break;
-    case KIND_COLLECTIVE: run_collective(warp, inst, pc, lanes); break;
-    default: report_trap(warp, lanes); break;
+    case KIND_BARRIER:
+        reach_barrier(warp, pc, lanes);
+        break;
+    case KIND_COLLECTIVE:
+        run_collective(warp, inst, pc, lanes);
+        break;
+    default:
+        report_trap(warp, lanes);
+        break;
     }
 }
 
@@ -280,7 +290,7 @@ static void count_step(KernelStat *stat, uint32_t pc, uint32_t lanes)
     stat->lanes[pc] += (uint64_t)__builtin_popcount(lanes);
 }
 
-// Runs the lanes from pc on until they part, wait, or meet others at limit. Sets their pcs.
+/* Runs the lanes from pc on until they part, wait, or meet others at limit. Sets their pcs. */
 static void run_lanes(Warp *warp, uint32_t pc, uint32_t lanes, uint32_t limit, uint64_t last_step)
 {
     const Launch *launch = warp->block->launch;
@@ -318,7 +328,7 @@ static void run_lanes(Warp *warp, uint32_t pc, uint32_t lanes, uint32_t limit, u
     set_pc(warp, lanes, pc);
 }
 
-// A turn of a warp. False if none of its lanes could run.
+/* A turn of a warp. False if none of its lanes could run. */
 static bool run_warp(Warp *warp, uint64_t turn)
 {
     Launch *launch = warp->block->launch;
@@ -339,9 +349,9 @@ static bool run_warp(Warp *warp, uint64_t turn)
     return ran;
 }
 
-// ---------------------------------------------------------------- one block
+/* ---------------------------------------------------------------- one block */
 
-// What the stuck lanes of a warp wait for.
+/* What the stuck lanes of a warp wait for. */
 static void report_stuck_warp(Warp *warp)
 {
     const Kernel *kernel = warp->block->launch->kernel;
@@ -371,7 +381,7 @@ static void report_stuck(Block *block)
     block->launch->failed = true;
 }
 
-// One turn for each warp. False once the block can do no more.
+/* One turn for each warp. False once the block can do no more. */
 static bool step_block(Block *block)
 {
     Launch *launch = block->launch;
@@ -412,36 +422,58 @@ static uint32_t special_value(const Warp *warp, int which, uint32_t l)
     uint32_t thread = warp->index * LANES + l, bit = LANE(l);
 
     switch (which) {
-    case SPECIAL_TID_X: return thread % size[0];
-    case SPECIAL_TID_Y: return thread / size[0] % size[1];
-    case SPECIAL_TID_Z: return thread / size[0] / size[1];
+    case SPECIAL_TID_X:
+        return thread % size[0];
+    case SPECIAL_TID_Y:
+        return thread / size[0] % size[1];
+    case SPECIAL_TID_Z:
+        return thread / size[0] / size[1];
     case SPECIAL_NTID_X:
     case SPECIAL_NTID_Y:
-    case SPECIAL_NTID_Z: return size[which - SPECIAL_NTID_X];
-    case SPECIAL_CTAID_X: return block->x;
-    case SPECIAL_CTAID_Y: return block->y;
-    case SPECIAL_CTAID_Z: return block->z;
+    case SPECIAL_NTID_Z:
+        return size[which - SPECIAL_NTID_X];
+    case SPECIAL_CTAID_X:
+        return block->x;
+    case SPECIAL_CTAID_Y:
+        return block->y;
+    case SPECIAL_CTAID_Z:
+        return block->z;
     case SPECIAL_NCTAID_X:
     case SPECIAL_NCTAID_Y:
-    case SPECIAL_NCTAID_Z: return grid[which - SPECIAL_NCTAID_X];
-    case SPECIAL_LANEID: return l;
-    case SPECIAL_WARPID: return warp->index;
-    case SPECIAL_NWARPID: return block->warp_count;
-    case SPECIAL_NSMID: return 1;
-    case SPECIAL_LANEMASK_EQ: return bit;
-    case SPECIAL_LANEMASK_LT: return bit - 1;
-    case SPECIAL_LANEMASK_LE: return bit | (bit - 1);
-    case SPECIAL_LANEMASK_GT: return ~(bit | (bit - 1));
-    case SPECIAL_LANEMASK_GE: return ~(bit - 1);
-    case SPECIAL_DYNAMIC_SMEM: return launch->dynamic_shared;
-    case SPECIAL_TOTAL_SMEM: return launch->kernel->static_shared + launch->dynamic_shared;
-    case SPECIAL_ENVREG1: return (uint32_t)(launch->workspace >> 32);
-    case SPECIAL_ENVREG2: return (uint32_t)launch->workspace;
-    default: return 0;
+    case SPECIAL_NCTAID_Z:
+        return grid[which - SPECIAL_NCTAID_X];
+    case SPECIAL_LANEID:
+        return l;
+    case SPECIAL_WARPID:
+        return warp->index;
+    case SPECIAL_NWARPID:
+        return block->warp_count;
+    case SPECIAL_NSMID:
+        return 1;
+    case SPECIAL_LANEMASK_EQ:
+        return bit;
+    case SPECIAL_LANEMASK_LT:
+        return bit - 1;
+    case SPECIAL_LANEMASK_LE:
+        return bit | (bit - 1);
+    case SPECIAL_LANEMASK_GT:
+        return ~(bit | (bit - 1));
+    case SPECIAL_LANEMASK_GE:
+        return ~(bit - 1);
+    case SPECIAL_DYNAMIC_SMEM:
+        return launch->dynamic_shared;
+    case SPECIAL_TOTAL_SMEM:
+        return launch->kernel->static_shared + launch->dynamic_shared;
+    case SPECIAL_ENVREG1:
+        return (uint32_t)(launch->workspace >> 32);
+    case SPECIAL_ENVREG2:
+        return (uint32_t)launch->workspace;
+    default:
+        return 0;
     }
 }
 
-// Once for a launch: registers that never change.
+/* Once for a launch: registers that never change. */
 static void fill_constants(Warp *warp, const Kernel *kernel)
 {
     for (size_t i = 0; i < kernel->constant_count; i++) {
@@ -461,7 +493,7 @@ static void start_warp(Warp *warp, const Kernel *kernel)
     warp->exists = threads >= LANES ? ALL_LANES : LANE(threads) - 1;
     warp->exited = warp->waiting = warp->barred = 0;
     warp->steps = warp->steps_at_wait = 0;
-    warp->synchronised = warp->seen_by_all = warp->carry = 0;
+    warp->synchronised = warp->seen_by_all = warp->ordered = warp->carry = 0;
     warp->has_fenced = false;
     warp->copy_count = 0;
     memset(warp->pc, 0, sizeof warp->pc);
@@ -561,14 +593,15 @@ static void drop_block(Block *block)
     free(block->acquired);
 }
 
-// ---------------------------------------------------------------- a launch
+/* ---------------------------------------------------------------- a launch */
 
 static uint64_t block_count(const Launch *launch)
 {
     return (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
 }
 
-// Zeros that the blocks of a cooperative launch share: the grid barrier of the toolkit's headers.
+/* Zeros that the blocks of a cooperative launch share: the grid barrier of the toolkit's headers.
+ */
 static uint64_t grid_workspace(void)
 {
     enum { BYTES = 4096 };
@@ -583,7 +616,7 @@ static uint64_t grid_workspace(void)
     return workspace;
 }
 
-// All blocks live at once and get turns: they may wait for each other.
+/* All blocks live at once and get turns: they may wait for each other. */
 static void run_together(Launch *launch)
 {
     uint64_t count = block_count(launch), running = count;
@@ -636,7 +669,7 @@ typedef struct {
 static void *work(void *argument)
 {
     const Worker *worker = argument;
-    Launch launch = *worker->launch; // `failed` is the worker's own
+    Launch launch = *worker->launch; /* `failed` is the worker's own */
     uint64_t count = block_count(&launch), i;
     Block block;
     make_block(&block, &launch);
@@ -649,7 +682,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-// Without checks only: the shadow memory knows one thread.
+/* Without checks only: the shadow memory knows one thread. */
 static void run_parallel(Launch *launch)
 {
     pthread_t threads[64];
@@ -672,8 +705,7 @@ bool run_launch(Launch *launch)
     if (settings.stat)
         stat_start(kernel);
     if (!kernel->ranges)
-        kernel->ranges =
-            module_alloc(kernel->module, kernel->code_count * sizeof *kernel->ranges);
+        kernel->ranges = module_alloc(kernel->module, kernel->code_count * sizeof *kernel->ranges);
     memset(kernel->ranges, 0, kernel->code_count * sizeof *kernel->ranges);
     shadow_start_launch(launch);
     if (launch->cooperative)

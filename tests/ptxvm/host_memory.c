@@ -1,5 +1,6 @@
-// Pinned host memory, and who touches what he should not: pages that an asynchronous copy will still
-// write to are not accessible until it has, nor are device addresses at any time.
+/* host_memory.c -- pinned host memory, and who touches what he should not: pages that an
+ * asynchronous copy will still write to are not accessible until it has, nor are device addresses
+ * at any time. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@ enum { MAX_PINNED = 1024, MAX_PENDING = 1024, PAGE = 4096 };
 
 typedef struct {
     unsigned char *start;
-    size_t bytes, mapped; // mapped 0: registered memory of the program's own
+    size_t bytes, mapped; /* mapped 0: registered memory of the program's own */
 } Pinned;
 
 typedef struct {
@@ -38,8 +39,7 @@ void *pinned_alloc(size_t bytes)
     size_t mapped = (bytes + PAGE - 1) / PAGE * PAGE;
     if (!bytes || pinned_count == MAX_PINNED)
         return NULL;
-    void *start =
-        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         return NULL;
     memset(start, 0xff, bytes);
@@ -105,7 +105,7 @@ void pinned_arrive(void *start, size_t bytes)
         }
 }
 
-// ---------------------------------------------------------------- forbidden accesses
+/* ---------------------------------------------------------------- forbidden accesses */
 
 static const Pending *find_pending(const unsigned char *at)
 {
@@ -115,7 +115,7 @@ static const Pending *find_pending(const unsigned char *at)
     return NULL;
 }
 
-// The access that failed is repeated when this returns.
+/* The access that failed is repeated when this returns. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     unsigned char *at = info->si_addr;
@@ -140,10 +140,10 @@ static void on_fault(int number, siginfo_t *info, void *context)
         previous.sa_handler(number);
         return;
     }
-    signal(SIGSEGV, SIG_DFL); // the repeated access ends the process
+    signal(SIGSEGV, SIG_DFL); /* the repeated access ends the process */
 }
 
-/** Reports accesses of the host to device memory and to pinned memory that a copy has not filled.
+/* Reports accesses of the host to device memory and to pinned memory that a copy has not filled.
  * Called often: the program may have set a handler of its own, which then is asked second. */
 void watch_host_accesses(void)
 {

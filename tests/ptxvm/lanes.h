@@ -1,31 +1,31 @@
-// Loops over the lanes of a warp, for the handlers of instructions.
+/* lanes.h -- loops over the lanes of a warp, for the handlers of instructions. */
 #ifndef LANES_H
 #define LANES_H
 
-// A lane only reads and writes its own element, so nothing stands against vectors.
+/* A lane only reads and writes its own element, so nothing stands against vectors. */
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-// The statement for each lane l of mask.
-#define FOR_LANES(mask, ...)                                                                       \
-    do {                                                                                           \
-        if ((mask) == ALL_LANES) {                                                                 \
-            INDEPENDENT                                                                            \
-            for (int l = 0; l < LANES; l++) {                                                      \
-                __VA_ARGS__                                                                        \
-            }                                                                                      \
-        } else {                                                                                   \
-            for (int l = 0; l < LANES; l++)                                                        \
-                if ((mask) >> l & 1) {                                                             \
-                    __VA_ARGS__                                                                    \
-                }                                                                                  \
-        }                                                                                          \
+/* The statement for each lane l of mask. */
+#define FOR_LANES(mask, ...)                  \
+    do {                                      \
+        if ((mask) == ALL_LANES) {            \
+            INDEPENDENT                       \
+            for (int l = 0; l < LANES; l++) { \
+                __VA_ARGS__                   \
+            }                                 \
+        } else {                              \
+            for (int l = 0; l < LANES; l++)   \
+                if ((mask) >> l & 1) {        \
+                    __VA_ARGS__               \
+                }                             \
+        }                                     \
     } while (0)
 
-// Types of values and of the lanes that hold them.
+/* Types of values and of the lanes that hold them. */
 typedef uint16_t v_u16;
 typedef int16_t v_s16;
 typedef uint32_t v_u32;

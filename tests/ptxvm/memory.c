@@ -1,4 +1,5 @@
-// Handlers of loads, stores, atomics, asynchronous copies and conversions of addresses.
+/* memory.c -- handlers of loads, stores, atomics, asynchronous copies and conversions of addresses.
+ */
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,9 +21,9 @@ void unlock_atomics(void)
         pthread_mutex_unlock(&atomics);
 }
 
-// ---------------------------------------------------------------- addresses
+/* ---------------------------------------------------------------- addresses */
 
-// The variable in shared memory that the address lies in: into *range. False if in none.
+/* The variable in shared memory that the address lies in: into *range. False if in none. */
 static bool find_shared(const Block *block, uint64_t address, Range *range)
 {
     const Kernel *kernel = block->launch->kernel;
@@ -53,7 +54,8 @@ static void explain_shared(Warp *warp, int l, uint64_t address, uint32_t bytes)
                 bytes, (unsigned long long)address, block->shared_bytes);
 }
 
-static unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
+static inline unsigned char *resolve_shared(Warp *warp, int l, uint64_t address, uint32_t bytes,
+                                            int kind)
 {
     const Block *block = warp->block;
     address &= 0xffffffffu;
@@ -92,7 +94,8 @@ static void explain_bounds(Warp *warp, int l, uint64_t address, uint32_t bytes)
                     (unsigned long long)near->bytes);
 }
 
-static unsigned char *resolve_global(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
+static inline unsigned char *resolve_global(Warp *warp, int l, uint64_t address, uint32_t bytes,
+                                            int kind)
 {
     if (!settings.check) {
         if (address - arena_base < arena_end - arena_base - bytes)
@@ -135,7 +138,7 @@ static unsigned char *resolve_local(Warp *warp, int l, uint64_t address, uint32_
     return warp->local + at;
 }
 
-// Parameters are read only; the cast drops a const that run_store() never misuses.
+/* Parameters are read only; the cast drops a const that run_store() never misuses. */
 static unsigned char *resolve_param(Warp *warp, int l, uint64_t address, uint32_t bytes, int kind)
 {
     const Launch *launch = warp->block->launch;
@@ -165,10 +168,14 @@ static unsigned char *resolve_one(Warp *warp, int l, Space space, uint64_t addre
             address &= ~WINDOW_MASK;
     }
     switch (space) {
-    case SPACE_SHARED: return resolve_shared(warp, l, address, bytes, kind);
-    case SPACE_LOCAL: return resolve_local(warp, l, address, bytes, kind);
-    case SPACE_PARAM: return resolve_param(warp, l, address, bytes, kind);
-    default: return resolve_global(warp, l, address, bytes, kind);
+    case SPACE_SHARED:
+        return resolve_shared(warp, l, address, bytes, kind);
+    case SPACE_LOCAL:
+        return resolve_local(warp, l, address, bytes, kind);
+    case SPACE_PARAM:
+        return resolve_param(warp, l, address, bytes, kind);
+    default:
+        return resolve_global(warp, l, address, bytes, kind);
     }
 }
 
@@ -209,7 +216,7 @@ void resolve(Warp *warp, const Inst *inst, uint32_t mask, uint32_t bytes, int ki
     read_addresses(warp, inst->a, inst->wide & 2, inst->immediate, address);
     if (warp->block->launch->kernel->stat)
         count_request(warp, space, mask, address, bytes);
-    if (!settings.check && space == SPACE_SHARED) { // the frequent case
+    if (!settings.check && space == SPACE_SHARED) { /* the frequent case */
         const Block *block = warp->block;
         for (int l = 0; l < LANES; l++) {
             uint64_t offset = address[l] & 0xffffffffu;
@@ -219,11 +226,20 @@ void resolve(Warp *warp, const Inst *inst, uint32_t mask, uint32_t bytes, int ki
         }
         return;
     }
-    for (int l = 0; l < LANES; l++)
-        where[l] = mask >> l & 1 ? resolve_one(warp, l, space, address[l], bytes, kind) : NULL;
+    for (int l = 0; l < LANES; l++) {
+        bool aligned = !(address[l] & (bytes - 1) & 31);
+        if (!(mask >> l & 1))
+            where[l] = NULL;
+        else if (space == SPACE_SHARED && aligned)
+            where[l] = resolve_shared(warp, l, address[l], bytes, kind);
+        else if (space == SPACE_GLOBAL && aligned)
+            where[l] = resolve_global(warp, l, address[l], bytes, kind);
+        else
+            where[l] = resolve_one(warp, l, space, address[l], bytes, kind);
+    }
 }
 
-// ---------------------------------------------------------------- loads and stores
+/* ---------------------------------------------------------------- loads and stores */
 
 static uint64_t read_bytes(const unsigned char *at, unsigned bytes, bool is_signed)
 {
@@ -246,9 +262,7 @@ static void load_words(Warp *warp, uint32_t slot, unsigned element, uint32_t mas
                        unsigned char *const where[LANES])
 {
     uint32_t *d = U32(slot);
-    for (int l = 0; l < LANES; l++)
-        if (mask >> l & 1)
-            memcpy(&d[l], where[l] + 4 * element, 4);
+    FOR_LANES(mask, memcpy(&d[l], where[l] + 4 * element, 4););
 }
 
 void run_load(Warp *warp, const Inst *inst, uint32_t mask)
@@ -268,8 +282,8 @@ void run_load(Warp *warp, const Inst *inst, uint32_t mask)
             for (int l = 0; l < LANES; l++) {
                 if (!(good >> l & 1))
                     continue;
-                uint64_t bits = read_bytes(where[l] + i * inst->bytes, inst->bytes,
-                                           inst->flags & FLAG_SIGNED);
+                uint64_t bits =
+                    read_bytes(where[l] + i * inst->bytes, inst->bytes, inst->flags & FLAG_SIGNED);
                 if (inst->wide & 1)
                     U64(slot)[l] = bits;
                 else
@@ -302,7 +316,7 @@ void run_store(Warp *warp, const Inst *inst, uint32_t mask)
     }
 }
 
-/** ld.param in a kernel: the same for all lanes unless the address is a register. */
+/* ld.param in a kernel: the same for all lanes unless the address is a register. */
 void run_load_param(Warp *warp, const Inst *inst, uint32_t mask)
 {
     if (inst->a != NO_SLOT) {
@@ -313,8 +327,7 @@ void run_load_param(Warp *warp, const Inst *inst, uint32_t mask)
     const unsigned char *where = resolve_one(warp, __builtin_ctz(mask), SPACE_PARAM, address,
                                              (uint32_t)inst->bytes * inst->count, ACCESS_READ);
     for (unsigned i = 0; where && i < inst->count; i++) {
-        uint64_t bits =
-            read_bytes(where + i * inst->bytes, inst->bytes, inst->flags & FLAG_SIGNED);
+        uint64_t bits = read_bytes(where + i * inst->bytes, inst->bytes, inst->flags & FLAG_SIGNED);
         if (inst->wide & 1)
             FOR_LANES(mask, U64(inst->list[i])[l] = bits;);
         else
@@ -322,7 +335,7 @@ void run_load_param(Warp *warp, const Inst *inst, uint32_t mask)
     }
 }
 
-/** Parameters of a call: from one place of the lane's frame to another. */
+/* Parameters of a call: from one place of the lane's frame to another. */
 void run_copy_local(Warp *warp, const Inst *inst, uint32_t mask)
 {
     uint32_t room = warp->block->launch->kernel->local_bytes;
@@ -336,7 +349,7 @@ void run_copy_local(Warp *warp, const Inst *inst, uint32_t mask)
     }
 }
 
-// ---------------------------------------------------------------- atomics
+/* ---------------------------------------------------------------- atomics */
 
 static uint64_t integer_atomic(int mode, uint64_t old, uint64_t value, bool is_signed,
                                unsigned bytes)
@@ -345,15 +358,24 @@ static uint64_t integer_atomic(int mode, uint64_t old, uint64_t value, bool is_s
     bool less = is_signed ? (int64_t)(old << unused) < (int64_t)(value << unused)
                           : old << unused < value << unused;
     switch (mode) {
-    case ATOM_ADD: return old + value;
-    case ATOM_MIN: return less ? old : value;
-    case ATOM_MAX: return less ? value : old;
-    case ATOM_AND: return old & value;
-    case ATOM_OR: return old | value;
-    case ATOM_XOR: return old ^ value;
-    case ATOM_INC: return old >= value ? 0 : old + 1;
-    case ATOM_DEC: return old == 0 || old > value ? value : old - 1;
-    default: return value; // exchange
+    case ATOM_ADD:
+        return old + value;
+    case ATOM_MIN:
+        return less ? old : value;
+    case ATOM_MAX:
+        return less ? value : old;
+    case ATOM_AND:
+        return old & value;
+    case ATOM_OR:
+        return old | value;
+    case ATOM_XOR:
+        return old ^ value;
+    case ATOM_INC:
+        return old >= value ? 0 : old + 1;
+    case ATOM_DEC:
+        return old == 0 || old > value ? value : old - 1;
+    default:
+        return value; /* exchange */
     }
 }
 
@@ -388,39 +410,48 @@ static uint64_t float_atomic(Type type, uint64_t old, uint64_t value)
 
 static bool is_float_add(const Inst *inst)
 {
-    return inst->mode == ATOM_ADD && (inst->type == TYPE_F32 || inst->type == TYPE_F64 ||
-                                      inst->type == TYPE_F16 || inst->type == TYPE_BF16 ||
-                                      inst->type == TYPE_F16X2 || inst->type == TYPE_BF16X2);
+    return inst->mode == ATOM_ADD &&
+           (inst->type == TYPE_F32 || inst->type == TYPE_F64 || inst->type == TYPE_F16 ||
+            inst->type == TYPE_BF16 || inst->type == TYPE_F16X2 || inst->type == TYPE_BF16X2);
+}
+
+static uint64_t atomic_result(Warp *warp, const Inst *inst, int l, uint64_t old, uint64_t value)
+{
+    if (inst->mode == ATOM_CAS)
+        return old != value ? old : inst->bytes == 8 ? U64(inst->c)[l] : U32(inst->c)[l];
+    if (is_float_add(inst))
+        return float_atomic((Type)inst->type, old, value);
+    return integer_atomic(inst->mode, old, value, type_is_signed((Type)inst->type), inst->bytes);
+}
+
+/* Element i of the vector of lane l. */
+static void run_atomic_lane(Warp *warp, const Inst *inst, int l, unsigned i, unsigned char *where)
+{
+    bool wide = inst->bytes == 8;
+    uint64_t old = read_bytes(where, inst->bytes, false);
+    uint64_t value = wide ? U64(inst->list[i])[l] : U32(inst->list[i])[l];
+    uint32_t target = inst->list[inst->count + i];
+    if (inst->bytes == 2)
+        value &= 0xffff;
+    uint64_t result = atomic_result(warp, inst, l, old, value);
+    memcpy(where, &result, inst->bytes);
+    if (target == NO_SLOT)
+        return;
+    if (wide)
+        U64(target)[l] = old;
+    else
+        U32(target)[l] = (uint32_t)old;
 }
 
 void run_atomic(Warp *warp, const Inst *inst, uint32_t mask)
 {
     unsigned char *where[LANES];
-    bool wide = inst->bytes == 8;
-    resolve(warp, inst, mask, inst->bytes, ACCESS_ATOMIC | ACCESS_WRITE, where);
+    resolve(warp, inst, mask, (uint32_t)inst->bytes * inst->count, ACCESS_ATOMIC | ACCESS_WRITE,
+            where);
     lock_atomics();
-    for (int l = 0; l < LANES; l++) {
-        if (!(mask >> l & 1) || !where[l])
-            continue;
-        uint64_t old = read_bytes(where[l], inst->bytes, false), result;
-        uint64_t value = wide ? U64(inst->b)[l] : U32(inst->b)[l];
-        if (inst->bytes == 2)
-            value &= 0xffff;
-        if (inst->mode == ATOM_CAS)
-            result = old == value ? (wide ? U64(inst->c)[l] : U32(inst->c)[l]) : old;
-        else if (is_float_add(inst))
-            result = float_atomic((Type)inst->type, old, value);
-        else
-            result = integer_atomic(inst->mode, old, value, type_is_signed((Type)inst->type),
-                                    inst->bytes);
-        memcpy(where[l], &result, inst->bytes);
-        if (inst->d == NO_SLOT)
-            continue;
-        if (wide)
-            U64(inst->d)[l] = old;
-        else
-            U32(inst->d)[l] = (uint32_t)old;
-    }
+    for (int l = 0; l < LANES; l++)
+        for (unsigned i = 0; (mask >> l & 1) && where[l] && i < inst->count; i++)
+            run_atomic_lane(warp, inst, l, i, where[l] + i * inst->bytes);
     unlock_atomics();
 }
 
@@ -430,7 +461,7 @@ void run_fence(Warp *warp, const Inst *inst, uint32_t mask)
         shadow_fence(warp, mask);
 }
 
-// ---------------------------------------------------------------- asynchronous copies
+/* ---------------------------------------------------------------- asynchronous copies */
 
 static void add_copy(Warp *warp, AsyncCopy copy)
 {
@@ -451,8 +482,8 @@ static void issue_copy(Warp *warp, const Inst *inst, int l, uint64_t source, uin
     if (inst->d != NO_SLOT && (*U32(inst->d) >> l & 1))
         filled = 0;
     if (filled > inst->bytes) {
-        report_lane(warp, l, REPORT_BOUNDS, "cp.async of %u bytes with a source of %u",
-                    inst->bytes, filled);
+        report_lane(warp, l, REPORT_BOUNDS, "cp.async of %u bytes with a source of %u", inst->bytes,
+                    filled);
         return;
     }
     target &= 0xffffffffu;
@@ -521,7 +552,7 @@ void run_async_wait(Warp *warp, const Inst *inst, uint32_t mask)
     finish_copies(warp, mask, (uint32_t)inst->immediate, inst->mode);
 }
 
-// ---------------------------------------------------------------- generic addresses
+/* ---------------------------------------------------------------- generic addresses */
 
 static uint64_t window_of(const Inst *inst)
 {

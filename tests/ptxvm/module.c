@@ -1,4 +1,5 @@
-// A loaded module: its memory, its names, and the linking of each kernel with what it calls.
+/* module.c -- a loaded module: its memory, its names, and the linking of each kernel with what it
+ * calls. */
 #include <stdlib.h>
 #include <string.h>
 #include "ptx.h"
@@ -10,7 +11,7 @@ typedef struct Chunk {
 
 enum { CHUNK_ROOM = 1 << 18 };
 
-/** Zeroed memory that lives as long as the module, aligned to 64 bytes. */
+/* Zeroed memory that lives as long as the module, aligned to 64 bytes. */
 void *module_alloc(Module *module, size_t len)
 {
     Chunk *chunk = (Chunk *)module->chunks;
@@ -34,7 +35,7 @@ void *module_alloc(Module *module, size_t len)
     return result;
 }
 
-/** Room for one more item. The old items stay where they are until the module goes. */
+/* Room for one more item. The old items stay where they are until the module goes. */
 void *module_grow(Module *module, void *items, size_t count, size_t *room, size_t item_len)
 {
     if (count < *room)
@@ -77,15 +78,15 @@ const Symbol *module_variable(Module *module, const char *name)
     return NULL;
 }
 
-// ---------------------------------------------------------------- linking
+/* ---------------------------------------------------------------- linking */
 
 typedef struct {
     Module *module;
-    Function *functions[256]; // the entry first
+    Function *functions[256]; /* the entry first */
     uint32_t register_base[256], pc_base[256];
     uint64_t local_base[256];
     size_t count;
-    uint64_t *shared_offset; // by index of the variable
+    uint64_t *shared_offset; /* by index of the variable */
 } Link;
 
 static size_t link_index(const Link *link, const Function *function)
@@ -96,7 +97,8 @@ static size_t link_index(const Link *link, const Function *function)
     return i;
 }
 
-// Adds the function and what it calls. False with a message if something is missing or recursive.
+/* Adds the function and what it calls. False with a message if something is missing or recursive.
+ */
 static bool collect(Link *link, Function *function, Function **path, size_t depth, char *message,
                     size_t len)
 {
@@ -132,9 +134,9 @@ static bool shared_is_used(const Link *link, size_t v)
     return false;
 }
 
-// Static shared memory of all functions of the kernel, each variable once; dynamic comes after it.
-// With checks there are gaps, so that the end of a variable is seen; whole turns of the banks, so
-// that conflicts stay what they are.
+/* Static shared memory of all functions of the kernel, each variable once; dynamic comes after it.
+ * With checks there are gaps, so that the end of a variable is seen; whole turns of the banks, so
+ * that conflicts stay what they are. */
 static void place_shared(Link *link, Kernel *kernel)
 {
     enum { GAP = 128 };
@@ -214,7 +216,7 @@ static void copy_code(Link *link, size_t which, Kernel *kernel)
             inst.target = link->pc_base[callee];
             inst.d = link->functions[callee]->return_slot + link->register_base[callee];
         }
-        if (inst.run == run_copy_local) { // between frames
+        if (inst.run == run_copy_local) { /* between frames */
             const Symbol *const *pair = (const Symbol *const *)(uintptr_t)inst.immediate;
             uint32_t *where = module_alloc(link->module, 2 * sizeof *where);
             where[0] = (uint32_t)symbol_address(link, pair[0]);
@@ -256,7 +258,7 @@ static void place_params(Kernel *kernel, const Function *function)
     kernel->param_bytes = (uint32_t)function->param_bytes;
 }
 
-/** Makes a kernel of an entry and all that it calls. */
+/* Makes a kernel of an entry and all that it calls. */
 bool link_kernel(Module *module, Function *entry, char *message, size_t len)
 {
     static _Thread_local Function *path[256];

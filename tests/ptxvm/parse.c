@@ -1,4 +1,5 @@
-// PTX text to functions: a reader of characters, names and their scopes, directives, operands.
+/* parse.c -- pTX text to functions: a reader of characters, names and their scopes, directives,
+ * operands. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,42 +15,42 @@ typedef struct {
     size_t name_len;
     uint32_t pc;
     int scope;
-    uint32_t *targets; // of .branchtargets: label references, see below
+    uint32_t *targets; /* of .branchtargets: label references, see below */
     size_t target_count;
 } Label;
 
 typedef struct {
     const char *name;
     size_t name_len;
-    uint32_t pc;      // of the branch
-    uint32_t *fill;   // entry of a switch table, else the branch's target
+    uint32_t pc;    /* of the branch */
+    uint32_t *fill; /* entry of a switch table, else the branch's target */
     int scope;
     uint32_t line;
 } Reference;
 
 struct Parser {
     Module *module;
-    Function *function; // being parsed, else NULL
+    Function *function; /* being parsed, else NULL */
     const char *text, *at;
     uint32_t line;
     jmp_buf fail;
     char *message;
     size_t message_len;
     Symbol *symbols[SYMBOL_BUCKETS];
-    int depth;              // of braces
-    int scopes[MAX_DEPTH];  // numbers of the open scopes
-    int *parents;           // by number of a scope
+    int depth;             /* of braces */
+    int scopes[MAX_DEPTH]; /* numbers of the open scopes */
+    int *parents;          /* by number of a scope */
     int scope_count, scope_room;
     ARRAY(Label) labels;
     ARRAY(Reference) references;
-    const char *statement; // where it starts
+    const char *statement; /* where it starts */
     uint32_t statement_line;
 };
 
 Module *parser_module(Parser *parser) { return parser->module; }
 Function *parser_function(Parser *parser) { return parser->function; }
 
-/** Ends the parsing with a message that names the line and quotes the statement. */
+/* Ends the parsing with a message that names the line and quotes the statement. */
 void parse_error(Parser *parser, const char *format, ...)
 {
     char what[512];
@@ -65,7 +66,7 @@ void parse_error(Parser *parser, const char *format, ...)
     longjmp(parser->fail, 1);
 }
 
-// ---------------------------------------------------------------- characters
+/* ---------------------------------------------------------------- characters */
 
 static void skip_space(Parser *parser)
 {
@@ -112,7 +113,7 @@ static bool is_name_start(char c)
 
 static bool is_name(char c) { return isalnum((unsigned char)c) || c == '_' || c == '$'; }
 
-// A name, without dots but for the first character; 0 if there is none.
+/* A name, without dots but for the first character; 0 if there is none. */
 static size_t read_name(Parser *parser, const char **name)
 {
     skip_space(parser);
@@ -137,7 +138,7 @@ static bool is(const char *name, size_t len, const char *word)
     return strlen(word) == len && !memcmp(name, word, len);
 }
 
-// An integer, or the bits of 0f... and 0d...
+/* An integer, or the bits of 0f... and 0d... */
 static uint64_t read_number(Parser *parser, bool *is_float, bool *is_double)
 {
     skip_space(parser);
@@ -160,7 +161,7 @@ static uint64_t read_number(Parser *parser, bool *is_float, bool *is_double)
         value = strtoull(s + 2, &end, 2);
     } else {
         value = strtoull(s, &end, 0);
-        if (*end == '.' || *end == 'e') { // a decimal floating-point number
+        if (*end == '.' || *end == 'e') { /* a decimal floating-point number */
             double real = strtod(s, &end);
             memcpy(&value, &real, sizeof value);
             *is_double = true;
@@ -185,22 +186,22 @@ static uint64_t read_integer(Parser *parser)
     return value;
 }
 
-// ---------------------------------------------------------------- types
+/* ---------------------------------------------------------------- types */
 
 static const struct {
     const char *name;
     Type type;
     unsigned bytes;
-} types[] = {{"pred", TYPE_PRED, 1},     {"b8", TYPE_B8, 1},       {"u8", TYPE_U8, 1},
-             {"s8", TYPE_S8, 1},         {"b16", TYPE_B16, 2},     {"u16", TYPE_U16, 2},
-             {"s16", TYPE_S16, 2},       {"f16", TYPE_F16, 2},     {"bf16", TYPE_BF16, 2},
-             {"b32", TYPE_B32, 4},       {"u32", TYPE_U32, 4},     {"s32", TYPE_S32, 4},
-             {"f32", TYPE_F32, 4},       {"f16x2", TYPE_F16X2, 4}, {"bf16x2", TYPE_BF16X2, 4},
-             {"u16x2", TYPE_B32, 4},     {"s16x2", TYPE_B32, 4},
-             {"tf32", TYPE_TF32, 4},     {"b64", TYPE_B64, 8},     {"u64", TYPE_U64, 8},
-             {"s64", TYPE_S64, 8},       {"f64", TYPE_F64, 8},     {"b128", TYPE_B128, 16}};
+} types[] = {{"pred", TYPE_PRED, 1}, {"b8", TYPE_B8, 1},       {"u8", TYPE_U8, 1},
+             {"s8", TYPE_S8, 1},     {"b16", TYPE_B16, 2},     {"u16", TYPE_U16, 2},
+             {"s16", TYPE_S16, 2},   {"f16", TYPE_F16, 2},     {"bf16", TYPE_BF16, 2},
+             {"b32", TYPE_B32, 4},   {"u32", TYPE_U32, 4},     {"s32", TYPE_S32, 4},
+             {"f32", TYPE_F32, 4},   {"f16x2", TYPE_F16X2, 4}, {"bf16x2", TYPE_BF16X2, 4},
+             {"u16x2", TYPE_B32, 4}, {"s16x2", TYPE_B32, 4},   {"tf32", TYPE_TF32, 4},
+             {"b64", TYPE_B64, 8},   {"u64", TYPE_U64, 8},     {"s64", TYPE_S64, 8},
+             {"f64", TYPE_F64, 8},   {"b128", TYPE_B128, 16}};
 
-/** The type of that name, without the dot; TYPE_NONE if there is none. */
+/* The type of that name, without the dot; TYPE_NONE if there is none. */
 Type type_named(const char *name)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -241,7 +242,7 @@ static Type read_type(Parser *parser)
     return type;
 }
 
-// ---------------------------------------------------------------- names
+/* ---------------------------------------------------------------- names */
 
 static unsigned hash_name(const char *name, size_t len)
 {
@@ -298,7 +299,7 @@ static void open_scope(Parser *parser)
 
 static void close_scope(Parser *parser) { drop_symbols(parser, --parser->depth); }
 
-/** A new register of the function; `bytes` a lane, 1: a predicate. */
+/* A new register of the function; `bytes` a lane, 1: a predicate. */
 uint32_t new_slot(Function *function, unsigned bytes)
 {
     uint32_t len = bytes == 1 ? 4 : bytes * LANES;
@@ -309,7 +310,7 @@ uint32_t new_slot(Function *function, unsigned bytes)
     return start;
 }
 
-// The register of that name; count is the number behind a name declared as NAME<count>.
+/* The register of that name; count is the number behind a name declared as NAME<count>. */
 static bool find_register(Parser *parser, const char *name, size_t len, uint32_t *slot, Type *type)
 {
     const Symbol *symbol = find_symbol(parser, name, len);
@@ -375,7 +376,7 @@ static int find_special(const char *name, size_t len)
     return -1;
 }
 
-/** The register that holds a special register's value while a block runs. */
+/* The register that holds a special register's value while a block runs. */
 uint32_t special_slot(Parser *parser, int which)
 {
     Function *function = parser->function;
@@ -405,7 +406,7 @@ uint32_t constant_slot(Parser *parser, unsigned bytes, uint64_t value, const Sym
     return constant->slot;
 }
 
-/** The operand as a register with lanes of `bytes` bytes. */
+/* The operand as a register with lanes of `bytes` bytes. */
 uint32_t operand_slot(Parser *parser, const Operand *operand, unsigned bytes)
 {
     switch (operand->kind) {
@@ -432,7 +433,8 @@ uint32_t operand_slot(Parser *parser, const Operand *operand, unsigned bytes)
         if (bytes != (operand->special == SPECIAL_GRIDID ? 8 : 4))
             parse_error(parser, "a special register has another width");
         return special_slot(parser, operand->special);
-    default: parse_error(parser, "a register or a constant expected");
+    default:
+        parse_error(parser, "a register or a constant expected");
     }
 }
 
@@ -442,7 +444,7 @@ Function *find_function(Parser *parser, const char *name, size_t name_len)
     return symbol && symbol->kind == SYMBOL_FUNCTION ? symbol->function : NULL;
 }
 
-// ---------------------------------------------------------------- operands
+/* ---------------------------------------------------------------- operands */
 
 static void read_operand(Parser *parser, Operand *operand);
 
@@ -464,7 +466,7 @@ static void read_items(Parser *parser, Operand *operand, OperandKind kind, char 
     memcpy(operand->items, items, count * sizeof *items);
 }
 
-// A name: a register, a special register, a variable, a function or a label.
+/* A name: a register, a special register, a variable, a function or a label. */
 static void read_named(Parser *parser, Operand *operand)
 {
     const char *name;
@@ -508,7 +510,7 @@ static void read_named(Parser *parser, Operand *operand)
     }
 }
 
-// [base], [base+offset], [symbol+offset], [number]; behind the first bracket.
+/* [base], [base+offset], [symbol+offset], [number]; behind the first bracket. */
 static void read_address(Parser *parser, Operand *operand)
 {
     skip_space(parser);
@@ -579,7 +581,7 @@ static void read_operand(Parser *parser, Operand *operand)
     }
 }
 
-// ---------------------------------------------------------------- labels
+/* ---------------------------------------------------------------- labels */
 
 static void add_label(Parser *parser, const char *name, size_t len)
 {
@@ -590,8 +592,7 @@ static void add_label(Parser *parser, const char *name, size_t len)
                      .scope = parser->scopes[parser->depth]};
 }
 
-static void add_reference(Parser *parser, const char *name, size_t len, uint32_t pc,
-                          uint32_t *fill)
+static void add_reference(Parser *parser, const char *name, size_t len, uint32_t pc, uint32_t *fill)
 {
     Reference *reference = PUSH(parser->module, parser->references);
     *reference = (Reference){name, len, pc, fill, parser->scopes[parser->depth], parser->line};
@@ -616,7 +617,7 @@ static const Label *find_label(const Parser *parser, const char *name, size_t le
     return NULL;
 }
 
-// NAME: .branchtargets A, B, C;
+/* NAME: .branchtargets A, B, C; */
 static void read_branch_targets(Parser *parser)
 {
     Label *table = &parser->labels.items[parser->labels.count - 1];
@@ -661,9 +662,9 @@ static void resolve_labels(Parser *parser)
     parser->labels.count = parser->references.count = 0;
 }
 
-// ---------------------------------------------------------------- directives
+/* ---------------------------------------------------------------- directives */
 
-static void skip_directive(Parser *parser) // to the end of the line
+static void skip_directive(Parser *parser) /* to the end of the line */
 {
     parser->at += strcspn(parser->at, "\n");
 }
@@ -677,7 +678,7 @@ static void skip_statement(Parser *parser)
     expect(parser, ';');
 }
 
-// .reg .b32 %r<10>, name;
+/* .reg .b32 %r<10>, name; */
 static void read_registers(Parser *parser)
 {
     Type type = read_type(parser);
@@ -730,7 +731,7 @@ static uint64_t read_initial(Parser *parser)
     return symbol->address + (accept(parser, '+') ? read_integer(parser) : 0);
 }
 
-// The values of an initialiser, braces of dimensions left away.
+/* The values of an initialiser, braces of dimensions left away. */
 static void read_initialiser(Parser *parser, unsigned char *data, uint64_t bytes, unsigned element)
 {
     uint64_t at = 0;
@@ -808,7 +809,7 @@ static void place_shared_variable(Parser *parser, Symbol *symbol)
         parse_error(parser, "too many shared variables");
 }
 
-// Behind .global, .const, .shared, .local or .param: [.align n] [.v2] .type NAME[n] [= ...]
+/* Behind .global, .const, .shared, .local or .param: [.align n] [.v2] .type NAME[n] [= ...] */
 static Symbol *read_variable(Parser *parser, Space space, bool is_extern)
 {
     const char *name;
@@ -834,14 +835,13 @@ static Symbol *read_variable(Parser *parser, Space space, bool is_extern)
         }
     }
     Type type = read_type(parser);
-    for (;;) { // attributes of a pointer parameter
+    for (;;) { /* attributes of a pointer parameter */
         const char *mark = parser->at;
         len = read_name(parser, &name);
         if (is(name, len, ".align")) {
             (void)read_integer(parser);
-        } else if (!(is(name, len, ".ptr") || is(name, len, ".global") ||
-                     is(name, len, ".const") || is(name, len, ".shared") ||
-                     is(name, len, ".local"))) {
+        } else if (!(is(name, len, ".ptr") || is(name, len, ".global") || is(name, len, ".const") ||
+                     is(name, len, ".shared") || is(name, len, ".local"))) {
             parser->at = mark;
             break;
         }
@@ -880,9 +880,9 @@ static void read_variables(Parser *parser, Space space, bool is_extern)
     expect(parser, ';');
 }
 
-// ---------------------------------------------------------------- functions
+/* ---------------------------------------------------------------- functions */
 
-// (.param .u64 a, .param .u32 b)
+/* (.param .u64 a, .param .u32 b) */
 static void read_formals(Parser *parser, bool results)
 {
     Function *function = parser->function;
@@ -998,14 +998,14 @@ static Function *add_function(Parser *parser, const char *name, size_t len, bool
     return function;
 }
 
-// Behind .entry or .func
+/* Behind .entry or .func */
 static void read_function(Parser *parser, bool entry)
 {
     const char *name;
     Function holder = {.module = parser->module};
 
     open_scope(parser);
-    parser->function = &holder; // the results come before the name
+    parser->function = &holder; /* the results come before the name */
     bool has_results = !entry && (skip_space(parser), *parser->at == '(');
     if (has_results)
         read_formals(parser, true);
@@ -1032,7 +1032,7 @@ static void read_function(Parser *parser, bool entry)
     parser->function = NULL;
 }
 
-// ---------------------------------------------------------------- statements
+/* ---------------------------------------------------------------- statements */
 
 static bool read_space_directive(Parser *parser, const char *name, size_t len, bool is_extern)
 {
@@ -1043,7 +1043,7 @@ static bool read_space_directive(Parser *parser, const char *name, size_t len, b
                   {".const", SPACE_GLOBAL},
                   {".shared", SPACE_SHARED},
                   {".local", SPACE_LOCAL},
-                  {".param", SPACE_LOCAL}}; // arguments of a call
+                  {".param", SPACE_LOCAL}}; /* arguments of a call */
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
         if (is(name, len, spaces[i].name)) {
             read_variables(parser, spaces[i].space, is_extern);
@@ -1146,7 +1146,7 @@ static void read_target(Parser *parser)
     skip_directive(parser);
 }
 
-static void skip_section(Parser *parser) // .section NAME { ... }
+static void skip_section(Parser *parser) /* .section NAME { ... } */
 {
     parser->at += strcspn(parser->at, "{");
     while (*parser->at && *parser->at != '}') {
@@ -1208,7 +1208,7 @@ static bool parse_module(Parser *parser)
     return true;
 }
 
-/** Parses, decodes and links PTX. NULL and a message if it cannot be run. */
+/* Parses, decodes and links PTX. NULL and a message if it cannot be run. */
 Module *module_load(const char *text, char *message, size_t message_len)
 {
     Module *module = calloc(1, sizeof *module);
@@ -1235,7 +1235,7 @@ Module *module_load(const char *text, char *message, size_t message_len)
     return NULL;
 }
 
-/** Where the statement being decoded stands. */
+/* Where the statement being decoded stands. */
 Site parser_site(const Parser *parser)
 {
     const char *start = parser->statement;

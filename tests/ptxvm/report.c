@@ -1,4 +1,4 @@
-// What was wrong: one line each, to stderr or to the file PTXVM_LOG.
+/* report.c -- what was wrong: one line each, to stderr or to the file PTXVM_LOG. */
 #include <stdarg.h>
 #include <string.h>
 #include "ptx.h"
@@ -97,5 +97,5 @@ void report_host(ReportKind kind, const char *format, ...)
 bool report_failed(void) { return failed; }
 void report_forget_failure(void) { failed = false; }
 
-/** How many faults have been reported. */
+/* How many faults have been reported. */
 __attribute__((visibility("default"))) int ptxvm_reports(void) { return reports; }

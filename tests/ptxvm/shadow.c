@@ -1,17 +1,17 @@
-// Who used a word of memory last, and what is ordered before what.
-//
-// A block has a clock that ticks at each synchronisation. A warp knows up to which time the
-// accesses of each other warp happened before its own (seen[]); a barrier joins what its warps know.
-// Lanes of one warp are ordered by bar.warp.sync and barriers only, not by running in step. Blocks
-// are unordered but for fences and atomics: a strong write behind a fence releases what the warp
-// had seen at the fence, a strong read of the same address acquires it.
+/* shadow.c -- who used a word of memory last, and what is ordered before what.
+ *
+ * A block has a clock that ticks at each synchronisation. A warp knows up to which time the
+ * accesses of each other warp happened before its own (seen[]); a barrier joins what its warps
+ * know. Lanes of one warp are ordered by bar.warp.sync and barriers only, not by running in step.
+ * Blocks are unordered but for fences and atomics: a strong write behind a fence releases what the
+ * warp had seen at the fence, a strong read of the same address acquires it. */
 #include <stdlib.h>
 #include <string.h>
 #include "ptx.h"
 
 enum { WRITE_ATOMIC = 1, READ_ATOMIC = 2, READ_MANY = 4, PLACES = 64 };
 
-// What has been released at an address: times by block and warp.
+/* What has been released at an address: times by block and warp. */
 typedef struct {
     uint64_t address;
     uint32_t *times;
@@ -21,7 +21,7 @@ static Place places[PLACES];
 static uint32_t next_serial = 1;
 static uint64_t launch_blocks;
 
-/** Serial numbers of that many blocks: the first of them. */
+/* Serial numbers of that many blocks: the first of them. */
 uint32_t shadow_serials(uint64_t blocks)
 {
     uint32_t first = next_serial;
@@ -43,11 +43,17 @@ void shadow_end_launch(void)
     }
 }
 
+/* After a change of what the warp knows. */
+static void update_ordered(Warp *warp)
+{
+    warp->ordered = warp->seen_by_all < warp->synchronised ? warp->seen_by_all : warp->synchronised;
+}
+
 static uint32_t later(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
-// ---------------------------------------------------------------- order
+/* ---------------------------------------------------------------- order */
 
-// Does the access of another lane of this warp happen before what `lane` does now?
+/* Does the access of another lane of this warp happen before what `lane` does now? */
 static bool lane_ordered(const Warp *warp, int lane, int other, uint32_t time)
 {
     return other == lane || time <= warp->synchronised ||
@@ -72,7 +78,7 @@ static bool write_ordered(const Warp *warp, int lane, const Cell *cell)
     return cell->write_time <= warp->seen[other];
 }
 
-// All reads that the cell remembers; *who is a thread whose read is not ordered.
+/* All reads that the cell remembers; *who is a thread whose read is not ordered. */
 static bool reads_ordered(const Warp *warp, int lane, const Cell *cell, uint32_t *who)
 {
     const Block *block = warp->block;
@@ -106,7 +112,7 @@ static bool reads_ordered(const Warp *warp, int lane, const Cell *cell, uint32_t
     return true;
 }
 
-// ---------------------------------------------------------------- accesses
+/* ---------------------------------------------------------------- accesses */
 
 static const char *where_is(const Warp *warp, const Cell *cell)
 {
@@ -174,8 +180,8 @@ static void check_write(Warp *warp, int lane, Cell *cell, uint8_t bytes, bool at
     uint32_t first = warp->block->launch->first_serial, who = 0;
     if ((cell->write_bytes & bytes) && cell->write_block >= first &&
         !(atomic && (cell->flags & WRITE_ATOMIC)) && !write_ordered(warp, lane, cell))
-        report_race(warp, lane, cell, atomic ? "atomic on" : "write to", "write",
-                    cell->write_block, cell->write_thread);
+        report_race(warp, lane, cell, atomic ? "atomic on" : "write to", "write", cell->write_block,
+                    cell->write_thread);
     if ((cell->read_bytes & bytes) && cell->read_block >= first &&
         !(atomic && (cell->flags & READ_ATOMIC)) && !reads_ordered(warp, lane, cell, &who))
         report_race(warp, lane, cell, atomic ? "atomic on" : "write to", "read", cell->read_block,
@@ -201,6 +207,17 @@ static void check_read(Warp *warp, int lane, Cell *cell, uint8_t bytes, int kind
     note_read(warp, lane, cell, bytes, atomic);
 }
 
+/* Most reads: by one of the lanes that read the word just now, of what was written long ago. */
+static inline bool is_plain_read(const Warp *warp, const Cell *cell, uint8_t bytes)
+{
+    const Block *block = warp->block;
+    return !(bytes & ~cell->written) && !cell->in_flight && cell->read_block == block->serial &&
+           cell->read_time == block->clock && cell->read_warp == warp->index &&
+           cell->read_bytes == bytes && !(cell->flags & READ_ATOMIC) &&
+           (cell->write_block < block->launch->first_serial ||
+            (cell->write_block == block->serial && cell->write_time <= warp->ordered));
+}
+
 void shadow_access(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32_t bytes, int kind)
 {
     Cell *cell = cells + offset / 4;
@@ -208,6 +225,13 @@ void shadow_access(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32_t 
     while (bytes) {
         uint32_t part = 4 - start < bytes ? 4 - start : bytes;
         uint8_t mask = (uint8_t)(((1u << part) - 1) << start);
+        if (kind == ACCESS_READ && is_plain_read(warp, cell, mask)) {
+            cell->read_lanes |= LANE(lane);
+            bytes -= part;
+            start = 0;
+            cell++;
+            continue;
+        }
         if (cell->in_flight)
             report_lane(warp, lane, REPORT_ASYNC,
                         "uses shared memory that cp.async is still writing to");
@@ -226,7 +250,7 @@ void shadow_access(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32_t 
     }
 }
 
-/** change: 1 when a copy to these bytes is issued, -1 when it arrives. */
+/* change: 1 when a copy to these bytes is issued, -1 when it arrives. */
 void shadow_in_flight(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32_t bytes,
                       int change)
 {
@@ -236,7 +260,7 @@ void shadow_in_flight(Warp *warp, int lane, Cell *cells, uint64_t offset, uint32
         cells[i].in_flight = (uint8_t)(cells[i].in_flight + change);
 }
 
-/** The first cell holds byte `offset` (0 to 3) first. */
+/* The first cell holds byte `offset` (0 to 3) first. */
 void shadow_mark_written(Cell *cells, uint64_t offset, uint64_t bytes)
 {
     while (bytes) {
@@ -261,7 +285,7 @@ void shadow_copy_written(Cell *target, uint64_t target_offset, const Cell *sourc
     }
 }
 
-// ---------------------------------------------------------------- synchronisation
+/* ---------------------------------------------------------------- synchronisation */
 
 void shadow_barrier_arrive(Warp *warp, Barrier *barrier)
 {
@@ -273,7 +297,7 @@ void shadow_barrier_arrive(Warp *warp, Barrier *barrier)
     barrier->has_fenced |= warp->has_fenced;
 }
 
-/** The waiting warps go on: each knows what all that arrived knew. */
+/* The waiting warps go on: each knows what all that arrived knew. */
 void shadow_barrier_leave(Block *block, Barrier *barrier)
 {
     for (uint32_t w = 0; w < block->warp_count; w++) {
@@ -288,7 +312,8 @@ void shadow_barrier_leave(Block *block, Barrier *barrier)
         }
         warp->seen_by_all = all;
         warp->synchronised = later(warp->synchronised, warp->seen[w]);
-        // A fence of one thread and, behind a barrier, an atomic of another release as well.
+        update_ordered(warp);
+        /* A fence of one thread and, behind a barrier, an atomic of another release as well. */
         for (int v = 0; barrier->has_fenced && v < MAX_WARPS; v++)
             warp->fenced[v] = later(warp->fenced[v], barrier->fenced[v]);
         warp->has_fenced |= barrier->has_fenced;
@@ -297,13 +322,14 @@ void shadow_barrier_leave(Block *block, Barrier *barrier)
     block->clock++;
 }
 
-/** bar.warp.sync of these lanes. */
+/* bar.warp.sync of these lanes. */
 void shadow_warp_barrier(Warp *warp, uint32_t lanes)
 {
     Block *block = warp->block;
     uint32_t alive = warp->exists & ~warp->exited;
     if (lanes == alive) {
         warp->synchronised = block->clock++;
+        update_ordered(warp);
         return;
     }
     if (!warp->lane_seen) {
@@ -333,7 +359,7 @@ void shadow_fence(Warp *warp, uint32_t lanes)
 static Place *find_place(uint64_t address, bool create)
 {
     size_t i = (size_t)(address / 4 * 0x9e3779b97f4a7c15ull >> 58);
-    if (!places[i].times && create) // addresses with the same number share a place
+    if (!places[i].times && create) /* addresses with the same number share a place */
         places[i].times = calloc(launch_blocks * MAX_WARPS, sizeof *places[i].times);
     if (!places[i].times && create)
         abort();

@@ -1,18 +1,18 @@
-// Counts for each kernel and instruction, written as JSON: PTXVM_STAT.
+/* stat.c -- counts for each kernel and instruction, written as JSON: PTXVM_STAT. */
 #include <stdlib.h>
 #include <string.h>
 #include "ptx.h"
 
 enum { SECTOR = 32, BANKS = 32 };
 
-// Kernels of modules that are gone keep their counts under their name.
+/* Kernels of modules that are gone keep their counts under their name. */
 typedef struct Record {
     char *name;
     KernelStat stat;
     uint32_t code_count;
-    char **texts; // of the instructions
+    char **texts; /* of the instructions */
     uint32_t *line_numbers;
-    uint8_t *spaces; // 1: global, 2: shared
+    uint8_t *spaces; /* 1: global, 2: shared */
     struct Record *next;
 } Record;
 
@@ -40,8 +40,8 @@ static Record *new_record(const Kernel *kernel)
     record->stat.sectors = zeros(count, sizeof(uint64_t));
     record->stat.wavefronts = zeros(count, sizeof(uint64_t));
     for (uint32_t i = 0; i < count; i++) {
-        record->texts[i] = strndup(kernel->module->text + kernel->sites[i].at,
-                                   kernel->sites[i].len);
+        record->texts[i] =
+            strndup(kernel->module->text + kernel->sites[i].at, kernel->sites[i].len);
         record->line_numbers[i] = kernel->sites[i].line;
     }
     Record **last = &records;
@@ -74,12 +74,12 @@ void stat_global(Warp *warp, uint32_t mask, const uint64_t address[LANES], uint3
         if (i == count)
             sectors[count++] = sector;
     }
-    (void)bytes; // an access never leaves its sector: it is aligned and 32 bytes at most
+    (void)bytes; /* an access never leaves its sector: it is aligned and 32 bytes at most */
     stat->requests[warp->now_pc]++;
     stat->sectors[warp->now_pc] += count;
 }
 
-// The most different words that one bank has to give to these lanes.
+/* The most different words that one bank has to give to these lanes. */
 static unsigned group_wavefronts(uint32_t mask, const uint64_t address[LANES], uint32_t bytes,
                                  int first, int lanes)
 {
@@ -99,7 +99,7 @@ static unsigned group_wavefronts(uint32_t mask, const uint64_t address[LANES], u
     return most;
 }
 
-/** 8 bytes a lane are served in two halves of a warp, 16 bytes in four quarters. */
+/* 8 bytes a lane are served in two halves of a warp, 16 bytes in four quarters. */
 void stat_shared(Warp *warp, uint32_t mask, const uint64_t address[LANES], uint32_t bytes)
 {
     KernelStat *stat = warp->block->launch->kernel->stat;
@@ -109,7 +109,7 @@ void stat_shared(Warp *warp, uint32_t mask, const uint64_t address[LANES], uint3
         stat->wavefronts[warp->now_pc] += group_wavefronts(mask, address, bytes, first, lanes);
 }
 
-// ---------------------------------------------------------------- output
+/* ---------------------------------------------------------------- output */
 
 static const char *skip_guard(const char *text)
 {
@@ -120,25 +120,27 @@ static const char *skip_guard(const char *text)
     return text;
 }
 
-static bool starts(const char *text, const char *word) { return !strncmp(text, word, strlen(word)); }
+static bool starts(const char *text, const char *word)
+{
+    return !strncmp(text, word, strlen(word));
+}
 
 static const char *class_of(const char *text)
 {
     static const struct {
         const char *start, *name;
-    } classes[] = {
-        {"mma", "matrix"},       {"ldmatrix", "shared"}, {"stmatrix", "shared"},
-        {"cp.async", "async"},   {"atom", "atomic"},     {"red.", "atomic"},
-        {"bar", "barrier"},      {"shfl", "shuffle"},    {"vote", "shuffle"},
-        {"redux", "shuffle"},    {"match", "shuffle"},   {"bra", "control"},
-        {"brx", "control"},      {"ret", "control"},     {"exit", "control"},
-        {"call", "control"},     {"cvta", "move"},       {"cvt", "convert"},
-        {"mov", "move"},         {"setp", "compare"},    {"selp", "compare"},
-        {"set.", "compare"},     {"slct", "compare"},    {"membar", "fence"},
-        {"fence", "fence"},      {"ex2", "special"},     {"lg2", "special"},
-        {"sin", "special"},      {"cos", "special"},     {"rcp", "special"},
-        {"rsqrt", "special"},    {"sqrt", "special"},    {"tanh", "special"},
-        {"div.rn.f", "special"}, {"div.full", "special"}, {"div.approx", "special"}};
+    } classes[] = {{"mma", "matrix"},       {"ldmatrix", "shared"},  {"stmatrix", "shared"},
+                   {"cp.async", "async"},   {"atom", "atomic"},      {"red.", "atomic"},
+                   {"bar", "barrier"},      {"shfl", "shuffle"},     {"vote", "shuffle"},
+                   {"redux", "shuffle"},    {"match", "shuffle"},    {"bra", "control"},
+                   {"brx", "control"},      {"ret", "control"},      {"exit", "control"},
+                   {"call", "control"},     {"cvta", "move"},        {"cvt", "convert"},
+                   {"mov", "move"},         {"setp", "compare"},     {"selp", "compare"},
+                   {"set.", "compare"},     {"slct", "compare"},     {"membar", "fence"},
+                   {"fence", "fence"},      {"ex2", "special"},      {"lg2", "special"},
+                   {"sin", "special"},      {"cos", "special"},      {"rcp", "special"},
+                   {"rsqrt", "special"},    {"sqrt", "special"},     {"tanh", "special"},
+                   {"div.rn.f", "special"}, {"div.full", "special"}, {"div.approx", "special"}};
     size_t opcode = strcspn(text, " \t;");
     if (starts(text, "ld") || starts(text, "st.")) {
         static const char *const spaces[] = {"shared", "global", "local", "param", "const"};
@@ -251,7 +253,7 @@ static void write_record(FILE *file, const Record *record)
     fprintf(file, "]}");
 }
 
-/** Writes the file anew; called when a context or the process ends. */
+/* Writes the file anew; called when a context or the process ends. */
 void stat_write(void)
 {
     if (!settings.stat)

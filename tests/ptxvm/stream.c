@@ -1,34 +1,43 @@
-// The CUDA Driver API: streams, events, graphs, launches, copies. What is put into a stream happens
-// as late as is allowed: when something waits for it. So what forgets to wait is seen.
+/* stream.c -- the CUDA Driver API: streams, events, graphs, launches, copies. What is put into a
+ * stream happens as late as is allowed: when something waits for it. So what forgets to wait is
+ * seen. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "driver.h"
 
-typedef enum { OP_LAUNCH, OP_TO_DEVICE, OP_TO_HOST, OP_ON_DEVICE, OP_FILL, OP_RECORD, OP_WAIT,
-               OP_CALL } OpKind;
+typedef enum {
+    OP_LAUNCH,
+    OP_TO_DEVICE,
+    OP_TO_HOST,
+    OP_ON_DEVICE,
+    OP_FILL,
+    OP_RECORD,
+    OP_WAIT,
+    OP_CALL
+} OpKind;
 
-// Something that a stream or a graph does; a launch's parameters lie behind it.
+/* Something that a stream or a graph does; a launch's parameters lie behind it. */
 typedef struct Op {
     struct Op *next;
     OpKind kind;
-    size_t bytes; // of this op with what lies behind it
+    size_t bytes; /* of this op with what lies behind it */
     uint64_t serial;
-    // launch
+    /* launch */
     Launch launch;
-    // copies and fills
+    /* copies and fills */
     CUdeviceptr target, source;
     void *host;
     size_t len;
     uint32_t value;
     unsigned element;
-    bool staged;       // the host's bytes lie behind the op
-    uint64_t checksum; // of pinned memory at the time of the call
-    // events
+    bool staged;       /* the host's bytes lie behind the op */
+    uint64_t checksum; /* of pinned memory at the time of the call */
+    /* events */
     struct Event *event;
     struct Stream *stream;
     uint64_t upto;
-    // calls
+    /* calls */
     void (*call)(void *);
     void *argument;
 } Op;
@@ -36,15 +45,15 @@ typedef struct Op {
 typedef struct Stream {
     Op *first, *last;
     bool non_blocking;
-    struct Graph *capture; // that this stream's calls go into
-    bool origin;           // the capture began here
-    bool unjoined;         // captured work that the origin does not wait for yet
-    uint64_t captured;     // number of ops captured here
+    struct Graph *capture; /* that this stream's calls go into */
+    bool origin;           /* the capture began here */
+    bool unjoined;         /* captured work that the origin does not wait for yet */
+    uint64_t captured;     /* number of ops captured here */
 } Stream;
 
 typedef struct Event {
     Stream *stream;
-    uint64_t recorded, done; // serials of ops
+    uint64_t recorded, done; /* serials of ops */
     double time;
     bool timed;
     struct Graph *capture;
@@ -83,7 +92,7 @@ bool anything_captures(void)
     return false;
 }
 
-// ---------------------------------------------------------------- what happens
+/* ---------------------------------------------------------------- what happens */
 
 static uint64_t checksum(const void *data, size_t bytes)
 {
@@ -106,7 +115,10 @@ static double now(void)
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
 }
 
-static const void *host_source(const Op *op) { return op->staged ? (const void *)(op + 1) : op->host; }
+static const void *host_source(const Op *op)
+{
+    return op->staged ? (const void *)(op + 1) : op->host;
+}
 
 static CUresult drain(Stream *stream, uint64_t upto);
 
@@ -131,8 +143,12 @@ static CUresult run_op(Op *op)
         pinned_arrive(op->host, op->len);
         copy_to_host(op->host, op->source, op->len);
         break;
-    case OP_ON_DEVICE: copy_on_device(op->target, op->source, op->len); break;
-    case OP_FILL: fill_device(op->target, op->value, op->element, op->len); break;
+    case OP_ON_DEVICE:
+        copy_on_device(op->target, op->source, op->len);
+        break;
+    case OP_FILL:
+        fill_device(op->target, op->value, op->element, op->len);
+        break;
     case OP_RECORD:
         if (object_is(op->event, OBJECT_EVENT)) {
             op->event->done = op->serial;
@@ -144,12 +160,14 @@ static CUresult run_op(Op *op)
             object_is(op->stream, OBJECT_STREAM))
             return drain(op->stream, op->upto);
         break;
-    case OP_CALL: op->call(op->argument); break;
+    case OP_CALL:
+        op->call(op->argument);
+        break;
     }
     return report_failed() ? CUDA_ERROR_LAUNCH_FAILED : CUDA_SUCCESS;
 }
 
-// Does what is in the stream up to that serial number.
+/* Does what is in the stream up to that serial number. */
 static CUresult drain(Stream *stream, uint64_t upto)
 {
     while (stream->first && stream->first->serial <= upto) {
@@ -165,7 +183,7 @@ static CUresult drain(Stream *stream, uint64_t upto)
     return report_failed() ? CUDA_ERROR_LAUNCH_FAILED : CUDA_SUCCESS;
 }
 
-// The streams in another order each time, if an order is asked for.
+/* The streams in another order each time, if an order is asked for. */
 static CUresult drain_some(bool non_blocking)
 {
     static uint64_t random;
@@ -184,7 +202,7 @@ static CUresult drain_some(bool non_blocking)
 CUresult drain_all(void) { return drain_some(true); }
 CUresult drain_blocking(void) { return drain_some(false); }
 
-// ---------------------------------------------------------------- putting into streams
+/* ---------------------------------------------------------------- putting into streams */
 
 static Op *new_op(OpKind kind, size_t behind)
 {
@@ -241,7 +259,7 @@ static void stream_add(Stream *stream, Op *op)
         op->checksum = checksum(op->host, op->len);
 }
 
-// The stream without a handle waits for the blocking ones and they for it.
+/* The stream without a handle waits for the blocking ones and they for it. */
 static CUresult order_with_legacy(Stream *stream)
 {
     if (stream == &legacy) {
@@ -259,7 +277,7 @@ static CUresult order_with_legacy(Stream *stream)
     return stream->non_blocking ? CUDA_SUCCESS : drain(&legacy, UINT64_MAX);
 }
 
-// Into the stream, or into the graph that it captures. Takes the op.
+/* Into the stream, or into the graph that it captures. Takes the op. */
 static CUresult issue(Stream *stream, Op *op)
 {
     if (stream->capture) {
@@ -277,7 +295,7 @@ static CUresult issue(Stream *stream, Op *op)
     return CUDA_SUCCESS;
 }
 
-// A call that waits for the stream must not come while it captures.
+/* A call that waits for the stream must not come while it captures. */
 static CUresult end_capture_by_error(Stream *stream)
 {
     if (!stream->capture)
@@ -286,7 +304,7 @@ static CUresult end_capture_by_error(Stream *stream)
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
-// ---------------------------------------------------------------- streams
+/* ---------------------------------------------------------------- streams */
 
 API CUresult cuStreamCreateWithPriority(CUstream *result, unsigned flags, int priority)
 {
@@ -337,7 +355,7 @@ API CUresult cuStreamSynchronize(CUstream handle)
     return stream == &legacy ? drain_blocking() : drain(stream, UINT64_MAX);
 }
 
-/** Not ready as long as anything is left; each question lets one thing happen. */
+/* Not ready as long as anything is left; each question lets one thing happen. */
 API CUresult cuStreamQuery(CUstream handle)
 {
     ENTER(NEED_CONTEXT);
@@ -365,7 +383,7 @@ API CUresult cuLaunchHostFunc(CUstream handle, void (*call)(void *), void *argum
     return issue(stream, op);
 }
 
-// ---------------------------------------------------------------- events
+/* ---------------------------------------------------------------- events */
 
 API CUresult cuEventCreate(CUevent *result, unsigned flags)
 {
@@ -416,7 +434,7 @@ API CUresult cuEventRecordWithFlags(CUevent event, CUstream handle, unsigned fla
     return cuEventRecord(event, handle);
 }
 
-// Inside of a capture: the stream joins it, or waits for a branch of it.
+/* Inside of a capture: the stream joins it, or waits for a branch of it. */
 static CUresult wait_captured(Stream *stream, Event *event)
 {
     if (stream->capture && stream->capture != event->capture)
@@ -492,9 +510,9 @@ API CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
     return cuEventElapsedTime_v2(milliseconds, start, end);
 }
 
-// ---------------------------------------------------------------- copies
+/* ---------------------------------------------------------------- copies */
 
-// A copy without a stream: all that was issued comes first.
+/* A copy without a stream: all that was issued comes first. */
 static CUresult before_copy(void)
 {
     if (anything_captures())
@@ -536,7 +554,7 @@ API CUresult cuMemcpyDtoD_v2(CUdeviceptr target, CUdeviceptr source, size_t byte
     return after_copy(copy_on_device(target, source, bytes));
 }
 
-/** From pinned memory the bytes are taken when the stream comes to it, from other memory at once. */
+/* From pinned memory the bytes are taken when the stream comes to it, from other memory at once. */
 API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, size_t bytes,
                                   CUstream handle)
 {
@@ -557,7 +575,7 @@ API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, size_t
     return issue(stream, op);
 }
 
-/** To memory that is not pinned the call only returns when the bytes are there. */
+/* To memory that is not pinned the call only returns when the bytes are there. */
 API CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t bytes, CUstream handle)
 {
     ENTER(NEED_CONTEXT);
@@ -610,8 +628,7 @@ static CUresult fill(CUdeviceptr target, uint32_t value, unsigned element, size_
     return issue(stream, op);
 }
 
-API CUresult cuMemsetD8Async(CUdeviceptr target, unsigned char value, size_t count,
-                             CUstream stream)
+API CUresult cuMemsetD8Async(CUdeviceptr target, unsigned char value, size_t count, CUstream stream)
 {
     ENTER(NEED_CONTEXT);
     return fill(target, value, 1, count, stream);
@@ -635,7 +652,7 @@ API CUresult cuMemsetD32_v2(CUdeviceptr target, unsigned value, size_t count)
     return fill(target, value, 4, count, NULL);
 }
 
-// ---------------------------------------------------------------- launches
+/* ---------------------------------------------------------------- launches */
 
 static CUresult check_launch(const Kernel *kernel, const unsigned grid[3], const unsigned block[3],
                              unsigned dynamic, bool cooperative)
@@ -662,14 +679,13 @@ static CUresult check_launch(const Kernel *kernel, const unsigned grid[3], const
              kernel->name, dynamic, kernel->max_dynamic_shared);
         return CUDA_ERROR_INVALID_VALUE;
     }
-    if (cooperative &&
-        blocks > (uint64_t)active_blocks(kernel, (int)threads, dynamic) *
-                     (uint64_t)current_arch()->multiprocessors)
+    if (cooperative && blocks > (uint64_t)active_blocks(kernel, (int)threads, dynamic) *
+                                    (uint64_t)current_arch()->multiprocessors)
         return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
     return CUDA_SUCCESS;
 }
 
-// The parameters as the kernel's own list says, from pointers or from one buffer.
+/* The parameters as the kernel's own list says, from pointers or from one buffer. */
 static bool pack_params(const Kernel *kernel, unsigned char *params, void **pointers, void **extra)
 {
     if (!kernel->param_count)
@@ -743,7 +759,7 @@ API CUresult cuLaunchCooperativeKernel(CUfunction kernel, unsigned grid_x, unsig
     return launch(kernel, grid, block, dynamic, stream, params, NULL, true);
 }
 
-// ---------------------------------------------------------------- graphs
+/* ---------------------------------------------------------------- graphs */
 
 API CUresult cuStreamBeginCapture_v2(CUstream handle, int mode)
 {
@@ -796,8 +812,8 @@ API CUresult cuStreamEndCapture(CUstream handle, CUgraph *result)
             streams[i]->capture = NULL;
         }
     if (graph->broken || unjoined) {
-        CUresult error =
-            graph->broken ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
+        CUresult error = graph->broken ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+                                       : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
         graph_clear(graph);
         free(graph);
         return error;
@@ -845,7 +861,7 @@ API CUresult cuGraphInstantiateWithFlags(CUgraphExec *result, CUgraph graph,
     return CUDA_SUCCESS;
 }
 
-// The form before CUDA 12, under its two names.
+/* The form before CUDA 12, under its two names. */
 API CUresult cuGraphInstantiate_v2(CUgraphExec *result, CUgraph graph, void **node, char *log,
                                    size_t len)
 {
@@ -887,7 +903,7 @@ API CUresult cuGraphLaunch(CUgraphExec exec, CUstream handle)
     if (!stream || !object_is(exec, OBJECT_GRAPH_EXEC))
         return CUDA_ERROR_INVALID_HANDLE;
     if (stream->capture)
-        return CUDA_ERROR_NOT_SUPPORTED; // a graph in a graph
+        return CUDA_ERROR_NOT_SUPPORTED; /* a graph in a graph */
     Graph copy;
     graph_copy(&copy, &exec->graph);
     while (copy.first) {

@@ -1,9 +1,9 @@
-// cuGetProcAddress: the functions of this library by name.
+/* symbols.c -- cuGetProcAddress: the functions of this library by name. */
 #include <dlfcn.h>
 #include <string.h>
 #include "driver.h"
 
-// The newest suffix that the machine has for a name without one.
+/* The newest suffix that the machine has for a name without one. */
 static void *find_symbol(const char *name)
 {
     static const char *const suffixes[] = {"_v2", ""};
@@ -34,7 +34,7 @@ API CUresult cuGetProcAddress_v2(const char *name, void **address, int version,
         name = "cuGraphInstantiateWithFlags";
     *address = find_symbol(name);
     if (status)
-        *status = *address ? 0 : 1; // CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND
+        *status = *address ? 0 : 1; /* CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND */
     return *address ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 

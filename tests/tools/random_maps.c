@@ -185,9 +185,14 @@ static Node *element(Maker *m, Node *x)
     Graph *g = m->g;
     Type alone = x->type;
     alone.batch = false;
-    switch (between(0, 4)) {
+    switch (between(0, 5)) {
     case 0:
         return node_unary(g, OP_TANH, x);
+    case 4: { /* a parameter in another order of axes */
+        Type turned = {.rank = 3, .dims = {alone.dims[1], alone.dims[2], alone.dims[0]}};
+        Node *p = node_permute(g, parameter(m, turned), (const int[]){2, 0, 1});
+        return node_binary(g, OP_ADD, x, node_expand_batch(g, p));
+    }
     case 1:
         return node_leaky(g, OP_LEAKY, x, 0.2);
     case 2:

@@ -30,8 +30,10 @@ const EmbeddedFile embedded_files[] = {
     TEXT("runtime/sample.c", "#include \"program.h\"\nint main(void) { return answer(); }\n"),
     TEXT("runtime/helper.c", "#include \"program.h\"\nint helper(void) { return 1; }\n"),
     TEXT("templates/model.c", "not compiled\n"),
+    TEXT("runtime/image_helper.c", "#include <zlib.h>\n#include \"program.h\"\n"
+                                   "int image_helper(void) { return zlibVersion()[0] == '1'; }\n"),
 };
-const int embedded_file_count = 5;
+const int embedded_file_count = 6;
 
 static const char *folder, *run;
 static const BuildOptions plain_options = {.isa = ISA_GENERIC};
@@ -114,6 +116,29 @@ static void test_new_run(void **state)
     assert_int_equal(entry_count(folder), 2);        /* RUN and the cache, no leftovers */
 }
 
+/* Only programs for images have the runtime's files for them and are linked with libraries. */
+static void test_images(void **state)
+{
+    (void)state;
+    static const char model[] = "#include \"program.h\"\nint image_helper(void);\n"
+                                "int answer(void) { return 10 + image_helper(); }\n";
+    BuildOptions options = plain_options;
+    assert_int_equal(build_apart(program_of(model), &options), EXIT_TOOLCHAIN);
+    options.images = true;
+    build_run(run, program_of(model), &options);
+    assert_int_equal(status_of(inside("sample")), 11);
+    assert_true(path_exists(inside("src/image_helper.c")));
+    Bytes makefile = file_read(inside("src/Makefile")),
+          cmake = file_read(inside("src/CMakeLists.txt"));
+    assert_non_null(strstr(makefile.data, "$^ -lpng -ljpeg -lz -lm\n"));
+    assert_non_null(strstr(cmake.data, "Threads::Threads -lpng -ljpeg -lz -lm)"));
+    options.images = false;
+    build_run(run, answer_program(6), &options);
+    assert_false(path_exists(inside("src/image_helper.c")));
+    makefile = file_read(inside("src/Makefile"));
+    assert_null(strstr(makefile.data, "-lpng"));
+}
+
 /* What the user has in RUN stays; what gagac made is replaced. */
 static void test_again(void **state)
 {
@@ -142,6 +167,10 @@ static void test_options_file(void **state)
     build_run(run, answer_program(1), &options);
     assert_string_equal(file_read(inside("train.options")).data,
                         "--data=/data/d.npy\n--threads=2\n");
+    options.fit = "--crop";
+    build_run(run, answer_program(1), &options);
+    assert_string_equal(file_read(inside("train.options")).data,
+                        "--data=/data/d.npy\n--threads=2\n--crop\n");
     build_run(run, answer_program(2), &plain_options);
     assert_true(path_exists(inside("train.options")));
 }
@@ -241,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_new_run, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_images, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_again, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_options_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_foreign_folder, make_folder, remove_folder),

@@ -66,7 +66,7 @@ static void put_stack(const char *path, const char *type, const char *axes, size
 static void names_have_their_natural_order(void **state)
 {
     (void)state;
-    static const char *const sorted[] = {"1/b.png",  "1/c.png",   "01/a.png",   "2.png", "10.png",
+    static const char *const sorted[] = {"1/b.png",  "1/c.png",    "01/a.png",  "2.png", "10.png",
                                          "a1b2.png", "a01b2x.png", "a1b10.png", "b.png"};
     for (int i = 0; i < 9; i++) {
         for (int k = 0; k < 9; k++) {
@@ -78,6 +78,7 @@ static void names_have_their_natural_order(void **state)
 static void a_folder_is_read_in_order_with_its_classes(void **state)
 {
     (void)state;
+    fresh_folder("classes");
     fresh_folder("classes/cat/more");
     fresh_folder("classes/dog");
     put_grey("classes/cat/10.png", 4, 4, 10);
@@ -141,6 +142,7 @@ static void packed_files_are_used_again(void **state)
     image_set_close(&first);
     image_set_close(&second);
     unsetenv("GAGAC_CACHE_DIR");
+    setenv("XDG_CACHE_HOME", "/nowhere", 1);
     second = open_set(&request); /* beside the data */
     assert_int_equal(count_files("cached", ".gagac-"), 1);
     image_set_close(&second);
@@ -316,9 +318,10 @@ static void numbers_are_scaled_by_their_range(void **state)
         double values[4];
         float expected[4];
     } cases[] = {{{-1, 1, 0, 0.5}, {-1, 1, 0, 0.5f}},
+                 {{-1.5, 3, 0, 0.5}, {-1, 1, 0, 0.5f}},
                  {{0, 1, 0.5, 0.25}, {-1, 1, 0, -0.5f}},
                  {{0, 255, 127.5, 51}, {-1, 1, 0, -0.6f}}};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         ImageRequest request = request_of("reals.npy", 2, 2, 1, FIT_EXACT);
         put_stack("reals.npy", "'<f8'", ", 2, 2", 32, 1, cases[i].values);
         ImageSet set = open_set(&request);
@@ -346,10 +349,10 @@ static void numbers_are_scaled_by_their_range(void **state)
 static void other_arrays_are_no_stacks(void **state)
 {
     (void)state;
-    static const double values[8] = {-5, 0, 0, 0, 0, 0, 0, 0};
+    static const double values[8] = {-50, 0, 0, 0, 0, 0, 0, 0};
     ImageRequest request = request_of("other.npy", 2, 2, 1, FIT_EXACT);
     put_stack("other.npy", "'<f8'", ", 2, 2", 32, 2, values);
-    expect_error(&request, "'other.npy' holds numbers from -5 to 0, which is no range of pixels");
+    expect_error(&request, "'other.npy' holds numbers from -50 to 0, which is no range of pixels");
     put_stack("other.npy", "'<f8'", ", 2", 16, 4, values);
     expect_error(&request, "'other.npy' is no stack of images: it needs the axes (number, height, "
                            "width) or (number, height, width, channels)");

@@ -92,6 +92,11 @@ static void test_commands(void **state)
     assert_string_equal(o->operands[2], "out.st");
     assert_int_equal(parse("gagac check --json net.json")->command, COMMAND_CHECK);
     assert_int_equal(parse("gagac bench net.json --json")->command, COMMAND_BENCH);
+    assert_true(parse("gagac new -l")->list);
+    o = parse("gagac new mine -t wgan-gp");
+    assert_int_equal(o->command, COMMAND_NEW);
+    assert_string_equal(o->operands[0], "mine");
+    assert_string_equal(o->config_template, "wgan-gp");
     assert_int_equal(parse("gagac doctor")->command, COMMAND_DOCTOR);
     assert_string_equal(parse("gagac cache clear")->operands[0], "clear");
     assert_string_equal(parse("gagac -o R -- -net.json")->operands[0], "-net.json");
@@ -118,6 +123,10 @@ static const struct {
     {"gagac check net.json -o R", "unknown option '-o'"},
     {"gagac train net.json -o R", "no data to train on"},
     {"gagac replay net.json in.st", "a file is missing"},
+    {"gagac new", "no name for the new config"},
+    {"gagac new a b", "unexpected argument 'b'"},
+    {"gagac new a -l=1", "takes no value"},
+    {"gagac check net.json -t dcgan", "unknown option '-t'"},
     {"gagac cache emtpy", "gagac cache takes stats or clear, not 'emtpy'"},
     {"gagac doctor net.json", "unexpected argument 'net.json'"},
 };

@@ -1,0 +1,565 @@
+/* hyper_steps.c -- an iteration of a HyperGAN trainer as graphs: d_step and g_step, or one gan_step
+ * for trainers that move both networks at once; and the sampler.
+ *
+ * Needs: a read config. Guarantees: simplified steps whose inputs carry the names of a replay file.
+ * Curl takes gradients at another place, so networks are applied there with other values for their
+ * tensors (Pass.values); all else is grad() of a number. */
+#include "hypergan.h"
+
+#include <string.h>
+
+enum { STREAM_LATENT_D = 1, STREAM_MIX, STREAM_DRAGAN, STREAM_LATENT_G = 7, STREAM_LATENT_SAMPLE = 9 };
+
+typedef struct Builder {
+    Graph *g;
+    const Model *model;
+    const Hyper *hyper;
+    Tensor *k; /* boundary equilibrium */
+} Builder;
+
+typedef struct Game { /* both networks applied once, and their losses */
+    Pass pass;
+    Node *real, *fake; /* images */
+    Node *d_real, *d_fake;
+    Node *d_loss, *g_loss, *next_k, *penalty;
+} Game;
+
+typedef struct Round { /* what the networks of a step read */
+    const char *latent;
+    int stream;
+    bool last_data;
+} Round;
+
+/* ---------------------------------------------------------------- forward */
+static Node *add_latent(Builder *b, Step *step, const char *name, int stream)
+{
+    const Latent *latent = &b->hyper->latent;
+    Input input = {.name = name,
+                   .kind = INPUT_UNIFORM,
+                   .width = latent->draws,
+                   .stream = stream,
+                   .low = latent->least,
+                   .high = latent->most};
+    Node *sample = latent_sample(b->g, latent, step_input(b->g, step, input));
+    return clip(b->g, sample, -1, 1);
+}
+
+static Node *add_real(Builder *b, Step *step, bool last)
+{
+    const Hyper *h = b->hyper;
+    Input input = {.name = "real",
+                   .kind = INPUT_DATA,
+                   .width = b->model->x_dim,
+                   .last_data = last,
+                   .map = {h->height, h->width, h->channels}};
+    return step_input(b->g, step, input);
+}
+
+/* d/dx of the sum of all of y, as a node of x's shape. */
+static Node *slope(Graph *g, Node *y, Node *x)
+{
+    Node *out = NULL;
+    grad(g, y, node_constant(g, 1, y->type), &x, 1, &out);
+    return out;
+}
+
+/* lambda as a scalar node: a number, or one that changes with the steps. */
+static Node *times_course(Builder *b, Step *step, Node *value, const Course *course,
+                          const char *name)
+{
+    if (course->kind == COURSE_FIXED)
+        return node_scale(b->g, value, course->from);
+    Scalar scalar = {.name = name, .kind = SCALAR_COURSE, .course = *course};
+    return multiply(b->g, value, add_scalar(b->g, step, scalar));
+}
+
+/* ---------------------------------------------------------------- penalties */
+
+/* The points where the norm of D's slope shall be 1. */
+static Node *penalty_points(Builder *b, Step *step, const Game *game)
+{
+    Graph *g = b->g;
+    Node *alpha = step_input(g, step,
+                             (Input){.name = "alpha",
+                                     .kind = INPUT_UNIFORM,
+                                     .width = 1,
+                                     .flat = true,
+                                     .stream = STREAM_MIX});
+    Node *share = node_expand_to(g, alpha, game->real->type);
+    if (!b->hyper->loss.dragan) {
+        Node *fake = node_unary(g, OP_STOP, game->fake);
+        return add(g, fake, multiply(g, share, subtract(g, game->real, fake)));
+    }
+    Input input = {.name = "dragan",
+                   .kind = INPUT_UNIFORM,
+                   .width = b->model->x_dim,
+                   .stream = STREAM_DRAGAN,
+                   .map = {b->hyper->height, b->hyper->width, b->hyper->channels}};
+    Node *draws = step_input(g, step, input);
+    double size = (double)b->model->x_dim * g->batch_size;
+    Node *mean = node_scale(g, node_sum_batch(g, node_sum_all(g, game->real)), 1 / size);
+    Node *centred = subtract(g, game->real, node_expand_to(g, mean, game->real->type));
+    Node *variance = node_scale(g, node_sum_batch(g, sum_of_squares(g, centred)), 0.5 / size);
+    Node *amount = multiply(g, share, node_expand_to(g, variance, share->type));
+    return add(g, game->real, multiply(g, amount, draws));
+}
+
+static void add_input_penalty(Builder *b, Step *step, Game *game, int noise_lines)
+{
+    Graph *g = b->g;
+    Node *at = penalty_points(b, step, game);
+    Flow flow = {.slabs = {at}, .count = 1};
+    bool tabulate = game->pass.tabulate, announces = game->pass.announces;
+    int after = game->pass.noise_lines;
+    game->pass.noise_lines = noise_lines; /* the real samples' draws */
+    game->pass.tabulate = game->pass.announces = game->pass.keeps = false;
+    Flow out = apply_component(&game->pass, &b->hyper->discriminator, flow);
+    game->pass.noise_lines = after;
+    game->pass.tabulate = tabulate;
+    game->pass.announces = announces;
+    Node *norm = node_unary(g, OP_SQRT, sum_of_squares(g, slope(g, out.slabs[0], at)));
+    game->penalty = node_mean_batch(g, square(g, node_shift(g, norm, -1)));
+    game->d_loss = add(g, game->d_loss,
+                       times_course(b, step, game->penalty, &b->hyper->loss.gradient_penalty,
+                                    "penalty_weight"));
+}
+
+/* |d r / d x|^2 (1 - s(r))^2 + |d f / d g|^2 s(f)^2 */
+static Node *rothk_penalty(Graph *g, const Game *game)
+{
+    Node *outputs[2] = {game->d_real, game->d_fake}, *points[2] = {game->real, game->fake};
+    Node *sum = NULL;
+    for (int k = 0; k < 2; k++) {
+        Node *weight = node_unary(g, OP_SIGMOID, outputs[k]);
+        if (k == 0)
+            weight = node_shift(g, negate(g, weight), 1);
+        double size = (double)type_size(&weight->type);
+        Node *share = node_scale(g, node_sum_all(g, square(g, weight)), 1 / size);
+        Node *size_of = sum_of_squares(g, slope(g, outputs[k], points[k]));
+        Node *part = node_mean_batch(g, multiply(g, size_of, share));
+        sum = sum ? add(g, sum, part) : part;
+    }
+    return sum;
+}
+
+static Node *lipschitz_penalty(Graph *g, const Game *game)
+{
+    Node *outputs[2] = {game->d_real, game->d_fake}, *sum = NULL;
+    for (int k = 0; k < 2; k++) {
+        Node *excess = node_leaky(g, OP_LEAKY, node_shift(g, square(g, outputs[k]), -1), 0);
+        Node *part = reduce_all(g, REDUCE_MEAN, excess);
+        sum = sum ? add(g, sum, part) : part;
+    }
+    return sum;
+}
+
+typedef struct Variables { /* some of the graph's tensors, as the nodes of a pass */
+    Tensor **tensors;
+    Node **nodes;
+    int count;
+} Variables;
+
+/* The parameters of the networks asked for; frozen ones where `all`. */
+static Variables variables_of(Builder *b, Pass *pass, bool d, bool g, bool all)
+{
+    size_t count = (size_t)b->g->tensor_count;
+    Variables v = {arena_alloc(count * sizeof(Tensor *) + 1), arena_alloc(count * sizeof(Node *) + 1),
+                   0};
+    for (int k = 0; k < b->g->tensor_count; k++) {
+        Tensor *tensor = b->g->tensors[k];
+        bool asked = tensor->name[0] == 'D' ? d : g;
+        if (tensor->role != ROLE_PARAMETER || !asked || (tensor->frozen && !all))
+            continue;
+        v.tensors[v.count] = tensor;
+        v.nodes[v.count++] = pass_parameter(pass, tensor);
+    }
+    return v;
+}
+
+static Node **gradients(Builder *b, Node *loss, const Variables *v)
+{
+    Node **out = arena_alloc(((size_t)v->count + 1) * sizeof *out);
+    grad(b->g, loss, NULL, v->nodes, v->count, out);
+    return out;
+}
+
+static bool is_zero(const Node *n) { return n->op == OP_CONSTANT && n->value == 0; }
+
+/* Sum over variables of the mean of (d s / d variable)^2, s the sum of the target's outputs. */
+static Node *weight_gradients(Builder *b, Game *game, const Hook *hook)
+{
+    Graph *g = b->g;
+    Node *s = NULL, *sum = NULL;
+    if (hook->target_generator) {
+        s = node_sum_batch(g, node_sum_all(g, game->fake));
+    } else {
+        Node *real = node_sum_batch(g, node_sum_all(g, game->d_real));
+        s = add(g, real, node_sum_batch(g, node_sum_all(g, game->d_fake)));
+    }
+    Variables v = variables_of(b, &game->pass, hook->use_d, hook->use_g, true);
+    Node **slopes = gradients(b, s, &v);
+    for (int k = 0; k < v.count; k++) {
+        if (is_zero(slopes[k]))
+            continue;
+        Node *size = slopes[k];
+        if (hook->has_flex)
+            size = node_leaky(g, OP_LEAKY,
+                              node_shift(g, node_unary(g, OP_ABS, size), -hook->flex), 0);
+        Node *part = node_scale(g, sum_of_squares(g, size), 1.0 / (double)type_size(&size->type));
+        sum = sum ? add(g, sum, part) : part;
+    }
+    return sum != NULL ? sum : node_constant(g, 0, type_scalar());
+}
+
+/* Sum of squares of d d_loss / d D, which G shall make small. */
+static Node *stability(Builder *b, Game *game)
+{
+    Variables v = variables_of(b, &game->pass, true, false, true);
+    Node **slopes = gradients(b, game->d_loss, &v), *sum = node_constant(b->g, 0, type_scalar());
+    for (int k = 0; k < v.count; k++)
+        if (!is_zero(slopes[k]))
+            sum = add(b->g, sum, sum_of_squares(b->g, slopes[k]));
+    return sum;
+}
+
+static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int number)
+{
+    Graph *g = b->g;
+    Node *value = NULL;
+    bool to_g = hook->on_generator_loss;
+    switch (hook->kind) {
+    case HOOK_GRADIENT_PENALTY:
+        value = weight_gradients(b, game, hook);
+        break;
+    case HOOK_K_LIPSCHITZ:
+        value = lipschitz_penalty(g, game);
+        break;
+    case HOOK_LOCALLY_STABLE:
+        value = stability(b, game);
+        to_g = true;
+        break;
+    case HOOK_FORCE_EQUILIBRIUM: {
+        Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
+        value = node_leaky(g, OP_LEAKY,
+                           node_shift(g, node_unary(g, OP_ABS, way), -hook->distance), 0);
+        break;
+    }
+    }
+    if (hook->kind == HOOK_GRADIENT_PENALTY && game->penalty == NULL)
+        game->penalty = value;
+    Node **loss = to_g ? &game->g_loss : &game->d_loss;
+    *loss = add(g, *loss, times_course(b, step, value, &hook->lambda,
+                                       arena_printf("hook%d_weight", number)));
+}
+
+static void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
+{
+    Graph *g = b->g;
+    const GanLossConfig *loss = &b->hyper->loss;
+    const Trainer *t = &b->hyper->trainer;
+    if (loss->has_penalty)
+        add_input_penalty(b, step, game, noise_lines);
+    if (loss->rothk)
+        game->d_loss = add(g, game->d_loss,
+                           node_scale(g, rothk_penalty(g, game), loss->rothk_lambda));
+    if (loss->k_lipschitz != 0)
+        game->d_loss = add(g, game->d_loss,
+                           node_scale(g, lipschitz_penalty(g, game), loss->k_lipschitz));
+    if (loss->locally_stable != 0)
+        game->g_loss = add(g, game->g_loss,
+                           node_scale(g, stability(b, game), loss->locally_stable));
+    for (int k = 0; k < t->hook_count; k++)
+        add_hook(b, step, game, &t->hooks[k], k);
+}
+
+/* ---------------------------------------------------------------- one game */
+static void check_outputs(Builder *b, const Flow *out)
+{
+    const Line *last = b->hyper->discriminator.lines.count > 0
+                           ? &b->hyper->discriminator.lines.items[b->hyper->discriminator.lines.count - 1]
+                           : NULL;
+    if (out->count != 2)
+        fail_at(last != NULL ? last->span : (Span){0}, NULL,
+                "the discriminator must give one output for each sample, real and fake");
+}
+
+/* values: other values for the first `count` tensors of the graph, or NULL. */
+static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
+{
+    Graph *g = b->g;
+    const Hyper *h = b->hyper;
+    Game *game = arena_alloc(sizeof *game);
+    bool first = values == NULL && g->step_count == 1;
+    game->pass = (Pass){.g = g, .step = step, .hyper = h, .values = values, .value_count = count,
+                        .keeps = values == NULL, .announces = first};
+    game->real = add_real(b, step, round.last_data);
+    Flow z = {.slabs = {add_latent(b, step, round.latent, round.stream)}, .count = 1};
+    game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
+    node_named(game->fake, "fake");
+    game->pass.real = (Flow){.slabs = {game->real}, .count = 1};
+    int noise_lines = game->pass.noise_lines;
+    Flow both = {.slabs = {game->real, game->fake}, .count = 2};
+    Flow out = apply_component(&game->pass, &h->discriminator, both);
+    check_outputs(b, &out);
+    game->d_real = node_named(out.slabs[0], "score_real");
+    game->d_fake = node_named(out.slabs[1], "score_fake");
+    Node *k = b->k != NULL ? node_parameter(g, b->k) : NULL;
+    GanTerms terms = gan_loss(g, &h->loss, game->d_real, game->d_fake, k, game->real, game->fake);
+    game->d_loss = terms.d_loss;
+    game->g_loss = terms.g_loss;
+    game->next_k = terms.next_k;
+    add_penalties(b, step, game, noise_lines);
+    return game;
+}
+
+/* ---------------------------------------------------------------- updates */
+typedef struct Update { /* of the networks that a step moves */
+    Variables v;
+    Node **directions;
+} Update;
+
+/* d d_loss / d D and d g_loss / d G, of the networks that move. */
+static Update first_order(Builder *b, Game *game, bool d, bool g)
+{
+    bool all = b->hyper->trainer.kind != TRAINER_ALTERNATING;
+    Update u = {.v = variables_of(b, &game->pass, d, g, all)};
+    Variables only_d = variables_of(b, &game->pass, d, false, all);
+    Variables only_g = variables_of(b, &game->pass, false, g, all);
+    Node **of_d = gradients(b, game->d_loss, &only_d), **of_g = gradients(b, game->g_loss, &only_g);
+    u.directions = arena_alloc(((size_t)u.v.count + 1) * sizeof *u.directions);
+    int at_d = 0, at_g = 0;
+    for (int k = 0; k < u.v.count; k++)
+        u.directions[k] = u.v.tensors[k]->name[0] == 'D' ? of_d[at_d++] : of_g[at_g++];
+    return u;
+}
+
+/* Half the sum of squares of the directions. */
+static Node *energy(Builder *b, const Update *u, bool only_d)
+{
+    Node *sum = node_constant(b->g, 0, type_scalar());
+    for (int k = 0; k < u->v.count; k++)
+        if (!is_zero(u->directions[k]) && (!only_d || u->v.tensors[k]->name[0] == 'D'))
+            sum = add(b->g, sum, sum_of_squares(b->g, u->directions[k]));
+    return node_scale(b->g, sum, 0.5);
+}
+
+static void add_energy(Builder *b, Update *u, double weight, bool only_d)
+{
+    Node **slopes = gradients(b, energy(b, u, only_d), &u->v);
+    for (int k = 0; k < u->v.count; k++)
+        if (!is_zero(slopes[k]) && (!only_d || u->v.tensors[k]->name[0] == 'D'))
+            u->directions[k] = add(b->g, u->directions[k], node_scale(b->g, slopes[k], weight));
+}
+
+static void consensus(Builder *b, Update *u)
+{
+    const Trainer *t = &b->hyper->trainer;
+    if (t->rule == RULE_CONSENSUS)
+        add_energy(b, u, t->jg_alpha, false);
+    for (int k = 0; k < u->v.count; k++) {
+        bool of_g = u->v.tensors[k]->name[0] == 'G';
+        double factor = of_g ? t->g_direction : 1;
+        if (t->rule == RULE_TTUR)
+            factor *= of_g ? t->g_w_lambda : t->d_w_lambda;
+        if (factor != 1)
+            u->directions[k] = node_scale(b->g, u->directions[k], factor);
+    }
+}
+
+/* The gradients where the moving networks stand after a step of `length` along the directions. */
+static Update moved_gradients(Builder *b, Step *step, Round round, const Update *u, double length,
+                              bool d, bool g)
+{
+    int count = b->g->tensor_count;
+    Node **values = arena_alloc((size_t)count * sizeof *values);
+    for (int k = 0; k < u->v.count; k++)
+        for (int i = 0; i < count; i++)
+            if (b->g->tensors[i] == u->v.tensors[k])
+                values[i] = add(b->g, u->v.nodes[k], node_scale(b->g, u->directions[k], length));
+    return first_order(b, play(b, step, round, values, count), d, g);
+}
+
+/* gamma g1 - rho (g2 - g1) / h with g2 after a step of h down g1; central: the difference of both
+ * sides over 2 h. */
+static void curl(Builder *b, Step *step, Round round, Update *u, const Optimiser *o, bool d, bool g)
+{
+    Update down = moved_gradients(b, step, round, u, -o->rate, d, g), up = *u;
+    if (o->central)
+        up = moved_gradients(b, step, round, u, o->rate, d, g);
+    for (int k = 0; k < u->v.count; k++) {
+        double rho = u->v.tensors[k]->name[0] == 'D' ? o->d_rho : o->g_rho;
+        double length = o->central ? 2 * o->rate : o->rate;
+        Node *change = subtract(b->g, down.directions[k], up.directions[k]);
+        Node *straight = node_scale(b->g, u->directions[k], o->gamma);
+        u->directions[k] = subtract(b->g, straight, node_scale(b->g, change, rho / length));
+    }
+}
+
+/* What the trainer and the outermost optimisers make of the gradients of both networks. */
+static void bend(Builder *b, Step *step, Round round, Update *u, bool d, bool g)
+{
+    const Trainer *t = &b->hyper->trainer;
+    const Optimiser *one = d ? t->d_optimiser : t->g_optimiser;
+    if (t->kind == TRAINER_CONSENSUS)
+        consensus(b, u);
+    if (d && g && t->d_optimiser != t->g_optimiser &&
+        (t->d_optimiser->kind == OPT_CURL || t->g_optimiser->kind == OPT_CURL))
+        fail_at(t->g_optimiser->span, "give the trainer one `optimizer`",
+                "curl needs one optimizer for both networks");
+    if (one->kind == OPT_CURL)
+        curl(b, step, round, u, one, d, g);
+    if (d && t->d_optimiser->kind == OPT_CONSENSUS)
+        add_energy(b, u, t->d_optimiser->jg_beta, true);
+}
+
+static void move(Builder *b, Step *step, const Update *u)
+{
+    const Trainer *t = &b->hyper->trainer;
+    bool shared = t->d_optimiser == t->g_optimiser;
+    Rates *rates[2] = {NULL, NULL}; /* of D, of G */
+    for (int k = 0; k < u->v.count; k++) {
+        Tensor *p = u->v.tensors[k];
+        bool of_g = p->name[0] == 'G';
+        Node *d = u->directions[k];
+        const Optimiser *o = of_g ? t->g_optimiser : t->d_optimiser;
+        if (is_zero(d))
+            continue; /* no influence: left alone */
+        if (t->clips_gradients)
+            d = clip(b->g, d, -t->clipped_gradients, t->clipped_gradients);
+        int side = of_g && !shared;
+        if (rates[side] == NULL)
+            rates[side] = rates_new(b->g, step, o, side && rates[0] ? "_g" : "");
+        Node *next = optimise(b->g, step, p, u->v.nodes[k], d, o, rates[side], "");
+        if (!of_g && t->clips_weights)
+            next = clip(b->g, next, -t->d_clipped_weights, t->d_clipped_weights);
+        step_assign(step, node_assign(b->g, p, next));
+    }
+}
+
+/* ---------------------------------------------------------------- steps */
+static void mark(const Node *n, bool *needed)
+{
+    if (needed[n->id])
+        return;
+    needed[n->id] = true;
+    for (int k = 0; k < op_table[n->op].arity; k++)
+        mark(n->inputs[k], needed);
+}
+
+/* Takes out inputs and scalars that nothing in the step reads. */
+static void prune(Graph *g, Step *step)
+{
+    bool *needed = arena_alloc((size_t)g->count * sizeof *needed);
+    int inputs = 0;
+    for (int k = 0; k < step->output_count; k++)
+        mark(step->outputs[k], needed);
+    for (int k = 0; k < step->assign_count; k++)
+        mark(step->assigns[k], needed);
+    for (int k = 0; k < step->input_count; k++) {
+        const Node *node = node_input(g, step->inputs[k]);
+        if (node->op == OP_RESHAPE) /* of a map */
+            node = node->inputs[0];
+        if (needed[node->id])
+            step->inputs[inputs++] = step->inputs[k];
+    }
+    step->input_count = inputs;
+}
+
+static void report(Builder *b, Step *step, const Game *game, bool d, bool g)
+{
+    if (d) {
+        add_output(step, "d_loss", game->d_loss);
+        add_output(step, "d_real", reduce_all(b->g, REDUCE_MEAN, game->d_real));
+        add_output(step, "d_fake", reduce_all(b->g, REDUCE_MEAN, game->d_fake));
+        if (game->penalty != NULL)
+            add_output(step, "penalty", game->penalty);
+    }
+    if (g)
+        add_output(step, "g_loss", game->g_loss);
+}
+
+static void build_update(Builder *b, const char *name, const char *title, int count, Round round,
+                         bool d, bool g)
+{
+    Step *step = &b->g->steps[b->g->step_count++];
+    *step = (Step){.name = name, .title = title, .count = count};
+    Game *game = play(b, step, round, NULL, 0);
+    Update u = first_order(b, game, d, g);
+    bend(b, step, round, &u, d, g);
+    report(b, step, game, d, g);
+    move(b, step, &u);
+    if (g && b->k != NULL)
+        step_assign(step, node_assign(b->g, b->k, game->next_k));
+}
+
+static void build_sample(Builder *b)
+{
+    Graph *g = b->g;
+    Step *step = &g->steps[g->step_count++];
+    *step = (Step){.name = "sample", .title = "images from the generator"};
+    Pass pass = {.g = g, .step = step, .hyper = b->hyper};
+    Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
+    add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
+}
+
+static Builder builder_new(const Model *model, int batch)
+{
+    Builder b = {.g = graph_new(model, batch), .model = model, .hyper = model->hyper};
+    if (b.hyper->loss.kind == GAN_BOUNDARY_EQUILIBRIUM)
+        b.k = graph_tensor(b.g, (Tensor){.name = "control.k",
+                                         .group = "control",
+                                         .field = "k",
+                                         .label = "weight of the fake samples' loss",
+                                         .role = ROLE_CONTROL,
+                                         .init = INIT_VALUE,
+                                         .scale = b.hyper->loss.initial_k});
+    b.g->steps = arena_alloc(3 * sizeof(Step));
+    return b;
+}
+
+Graph *hyper_steps(const Model *model)
+{
+    Builder b = builder_new(model, model->batch_size);
+    Round of_d = {"z_d", STREAM_LATENT_D, false}, of_g = {"z_g", STREAM_LATENT_G, true};
+    if (b.hyper->trainer.kind == TRAINER_ALTERNATING) {
+        build_update(&b, "d_step", "one update of the discriminator", model->d_updates, of_d, true,
+                     false);
+        build_update(&b, "g_step", "one update of the generator", 1, of_g, false, true);
+    } else {
+        build_update(&b, "gan_step", "one update of both networks", 1, of_d, true, true);
+    }
+    build_sample(&b);
+    for (int k = 0; k < b.g->step_count; k++) {
+        simplify_step(b.g, &b.g->steps[k]);
+        prune(b.g, &b.g->steps[k]);
+    }
+    return b.g;
+}
+
+Graph *hyper_sample(const Model *model, int batch)
+{
+    Builder b = builder_new(model, batch);
+    build_sample(&b);
+    simplify_step(b.g, &b.g->steps[0]);
+    prune(b.g, &b.g->steps[0]);
+    return b.g;
+}
+
+int hyper_table(const Model *model, const char *tag, TableRow **rows)
+{
+    Builder b = builder_new(model, model->batch_size);
+    const Hyper *h = b.hyper;
+    Step *step = &b.g->steps[b.g->step_count++];
+    Pass pass = {.g = b.g, .step = step, .hyper = h, .tabulate = true};
+    *step = (Step){.name = "table"};
+    Flow z = {.slabs = {add_latent(&b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
+    Node *real = add_real(&b, step, false);
+    Node *fake = apply_component(&pass, &h->generator, z).slabs[0];
+    if (tag[0] == 'D') {
+        pass.row_count = 0;
+        pass.real = (Flow){.slabs = {real}, .count = 1};
+        apply_component(&pass, &h->discriminator, (Flow){.slabs = {real, fake}, .count = 2});
+    }
+    *rows = pass.rows;
+    return pass.row_count;
+}

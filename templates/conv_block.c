@@ -1,0 +1,53 @@
+/* conv_block.c -- template: sums of a convolution in registers, rows result channels by vectors of
+ * lanes.
+ *
+ * w is a panel of packed weights, [channel][filter row][filter column][rows]; x the place of the
+ * first filter row and column in channel 0. Channels and filter rows stay loops, filter columns are
+ * written out. Lanes behind the last one of a row hold whatever follows. Compiles on its own with
+ * the default contents of its holes. */
+#include "vectile.h"
+#include "wide.h"
+enum { B = 16 };
+/*[*/
+static inline __attribute__((always_inline)) void /*{name*/conv_block/*}*/(const int rows,
+    const int vectors, int depth, int start, const real *restrict w, const real *restrict x,
+    real *restrict line, const int pitch)
+{
+    vec sum[/*{rows_a_block*/8/*}*/][/*{vectors_a_block*/3/*}*/];
+    long place[/*{vectors_a_block*/3/*}*/];
+    UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const int lane = start + v * VL;
+        place[v] = /*{place*/lane/*}*/;
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = vsplat(0);
+    }
+    ROLLED
+    for (int c = 0; c < /*{channels*/64/*}*/; c++) {
+        const real *at = x + (long)c * /*{channel_pitch*/34 * 34 * B/*}*/;
+        ROLLED
+        for (int k = 0; k < depth; k++, at += /*{row_pitch*/34 * B/*}*/) {
+            UNROLL
+            for (int v = 0; v < vectors; v++) /* the next block's */
+                __builtin_prefetch(at + place[v] + vectors * VL);
+/*{taps*/            CONV_TAP(0)
+            CONV_TAP(B)
+/*}*/        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vput(line + (long)r * pitch + v * VL, sum[r][v]);
+    }
+}
+/*]*/
+void conv_block_test(const real *w, const real *x, real *line);
+void conv_block_test(const real *w, const real *x, real *line)
+{
+    conv_block(8, 3, 3, 0, w, x, line, 3 * VL);
+}
