@@ -263,6 +263,30 @@ static bool is_here(const Printer *p, const Node *n)
     return false;
 }
 
+/* The tables of a map, once in a program. */
+static void print_map(Emitter *e, const Resample *map)
+{
+    const char *name = arena_printf("map%d", map->number);
+    Text t = {0};
+    if (!e->maps)
+        e->maps = arena_alloc((size_t)(e->graph->map_count + 1) * sizeof(bool));
+    if (e->maps[map->number])
+        return;
+    e->maps[map->number] = true;
+    text_add(&t, "/* A map from %d to %d places: rows, places, weights. */\n", map->from, map->to);
+    text_add(&t, "__device__ const int %s_first[] = {", name);
+    for (int k = 0; k <= map->to; k++)
+        text_add(&t, "%s%d", k ? ", " : "", map->first[k]);
+    text_add(&t, "};\n__device__ const int %s_index[] = {", name);
+    for (int k = 0; k < map->first[map->to]; k++)
+        text_add(&t, "%s%d", k ? ", " : "", map->index[k]);
+    text_add(&t, "};\n__device__ const real %s_weight[] = {", name);
+    for (int k = 0; k < map->first[map->to]; k++)
+        text_add(&t, "%s%s", k ? ", " : "", number_text(map->weight[k]));
+    text_append(&t, "};\n");
+    text_append(&e->functions, text_of(&t));
+}
+
 static const char *moved(Printer *p, const Node *n, const char *at)
 {
     const Node *from = n->inputs[0];
@@ -288,6 +312,15 @@ static const char *moved(Printer *p, const Node *n, const char *at)
         for (int k = 0; k < n->type.rank; k++)
             place = scaled(p, split(p, &n->type, k, at).middle, stride[n->order[k]], place);
         return value(p, from, place);
+    }
+    case OP_RESAMPLE: { /* a map that only moves: place j is place index[j] */
+        if (n->axis == BATCH_AXIS || !resample_moves(n->map))
+            internal_error("cuda: a map that adds up inside a kernel");
+        Split s = split(p, &n->type, n->axis, at);
+        print_map(p->e, n->map);
+        const char *from_place =
+            named_int(p, arena_printf("map%d_index[%s]", n->map->number, s.middle));
+        return value(p, from, joined(p, &s, from_place, n->map->from));
     }
     default:
         internal_error("cuda: %s inside a kernel", op_table[n->op].name);
@@ -521,29 +554,6 @@ static void print_join(Printer *p)
 }
 
 /* ---------------------------------------------------------------- a linear map along an axis */
-static void print_map(Emitter *e, const Resample *map)
-{
-    const char *name = arena_printf("map%d", map->number);
-    Text t = {0};
-    if (!e->maps)
-        e->maps = arena_alloc((size_t)(e->graph->map_count + 1) * sizeof(bool));
-    if (e->maps[map->number])
-        return;
-    e->maps[map->number] = true;
-    text_add(&t, "/* A map from %d to %d places: rows, places, weights. */\n", map->from, map->to);
-    text_add(&t, "__device__ const int %s_first[] = {", name);
-    for (int k = 0; k <= map->to; k++)
-        text_add(&t, "%s%d", k ? ", " : "", map->first[k]);
-    text_add(&t, "};\n__device__ const int %s_index[] = {", name);
-    for (int k = 0; k < map->first[map->to]; k++)
-        text_add(&t, "%s%d", k ? ", " : "", map->index[k]);
-    text_add(&t, "};\n__device__ const real %s_weight[] = {", name);
-    for (int k = 0; k < map->first[map->to]; k++)
-        text_add(&t, "%s%s", k ? ", " : "", number_text(map->weight[k]));
-    text_append(&t, "};\n");
-    text_append(&e->functions, text_of(&t));
-}
-
 /* One thread an element: in the batch one sample, as a map may go over samples. */
 static void print_resample(Printer *p)
 {
@@ -1067,10 +1077,11 @@ static void print_fill(Printer *p)
         data ? arena_printf(
                    "    fill_data<%d, BATCH, STRIDE>(run, facts_of(run, update), %d, %s);\n",
                    in->width, index, out)
-             : arena_printf(
-                   "    fill_draws<%d, BATCH, STRIDE, %s>(facts_of(run, update), %d, %d, %s);\n",
-                   in->width, in->kind == INPUT_NORMAL ? "DRAW_NORMAL" : "DRAW_UNIFORM", index,
-                   in->stream, out);
+             : arena_printf("    fill_draws<%d, BATCH, STRIDE, %s>(facts_of(run, update), %d, %d, "
+                            "%s, %s, %s);\n",
+                            in->width, in->kind == INPUT_NORMAL ? "DRAW_NORMAL" : "DRAW_UNIFORM",
+                            index, in->stream, number_text(in->low),
+                            number_text(in->high - in->low), out);
     finish_kernel(p, arena_printf("fill_%d", in->width), body);
 }
 

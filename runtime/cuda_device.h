@@ -314,9 +314,11 @@ static inline void fill_data(const CudaRun *run, const CudaFacts *facts, int inp
         out[k * STRIDE + sample] = row[k];
 }
 
-/* Given values, else the draws of rng.h: a thread draws a block of a sample. */
+/* Given values, else the draws of rng.h: a thread draws a block of a sample. extent > 0: to the
+ * interval from low on. */
 template <int WIDTH, int COUNT, int STRIDE, int KIND>
-static inline void fill_draws(const CudaFacts *facts, int input, uint32_t stream, real *out)
+static inline void fill_draws(const CudaFacts *facts, int input, uint32_t stream, real low,
+                              real extent, real *out)
 {
     const int sample = (int)(blockIdx.x * blockDim.x + threadIdx.x), block = (int)blockIdx.y;
     if (sample >= COUNT)
@@ -326,6 +328,10 @@ static inline void fill_draws(const CudaFacts *facts, int input, uint32_t stream
     if (!given)
         draw_block(draws, (DrawKind)KIND, facts->seed, stream, facts->counters[input],
                    (uint64_t)sample, (uint32_t)block);
+    for (int i = 0; i < DRAWS_A_BLOCK && !given && extent > 0; i++) {
+        const real scaled = draws[i] * extent;
+        draws[i] = scaled + low;
+    }
     UNROLL
     for (int i = 0; i < DRAWS_A_BLOCK; i++) {
         const int column = block * DRAWS_A_BLOCK + i;

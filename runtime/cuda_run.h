@@ -8,7 +8,7 @@
 
 #include "order.h"
 
-enum { CUDA_INPUTS = 96, CUDA_SCALARS = 24, CUDA_OUTPUTS = 8 };
+enum { CUDA_INPUTS = 96, CUDA_SCALARS = 24, CUDA_OUTPUTS = 8 }; /* as in program.h */
 
 typedef struct CudaFacts { /* of one update */
     Order order;           /* of the data's rows, entered at this update's pass */

@@ -20,6 +20,10 @@ enum {
     MOST_ARGUMENTS = 512
 };
 
+_Static_assert((int)CUDA_INPUTS == (int)MAX_INPUTS && (int)CUDA_SCALARS == (int)MAX_SCALARS &&
+                   (int)CUDA_OUTPUTS == (int)MAX_OUTPUTS,
+               "cuda_run.h and program.h differ");
+
 typedef struct Half { /* a window on data that do not fit: batches in the order of their use */
     real *host;       /* [iterations][data updates][batch][columns], pinned */
     CudaPointer device;
