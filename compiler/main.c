@@ -71,7 +71,7 @@ static BuildOptions build_options(const Model *model, const Options *options)
 static void note_device(const Model *model, const Options *options)
 {
     const Span nowhere = {0};
-    if (options->cuda)
+    if (options->cuda || model->hyper)
         return;
     if (strcmp(model->device, "gpu") == 0)
         warn("--target both makes code for a GPU; \"gpu_mode\": \"cpu\" says that none is wanted",
