@@ -67,7 +67,7 @@ static void note_device(const Model *model)
     if (strcmp(model->device, "gpu") == 0)
         warn("\"gpu_mode\": \"cpu\" or \"auto\" says the same without this warning",
              "the config asks for a GPU; this program trains on the CPU");
-    else if (strcmp(model->device, "auto") == 0)
+    else if (strcmp(model->device, "auto") == 0 && model->hyper == NULL)
         note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
 }
 
