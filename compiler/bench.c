@@ -2,6 +2,7 @@
  * its kernels (clocks cost a little, so steps are timed without), and prints the two as one. */
 #include "build.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static Json *measure(EmittedFiles files, const BuildOptions *options)
@@ -10,6 +11,7 @@ static Json *measure(EmittedFiles files, const BuildOptions *options)
     words_add(&argv, build_train(files, options));
     words_add(&argv, "--bench");
     words_add(&argv, "--json");
+    words_add(&argv, "--device=cpu");
     if (options->threads > 0)
         words_add(&argv, arena_printf("--threads=%d", options->threads));
     Job job = {.argv = argv.items, .capture = CAPTURE_OUTPUT};
@@ -67,6 +69,24 @@ static void print_merged(const Json *steps, const Json *kernels)
         separator = ", ";
     }
     printf("}\n");
+}
+
+void bench_device_print(EmittedFiles files, const BuildOptions *build, bool json)
+{
+    Words argv = {NULL, 0};
+    words_add(&argv, build_train(files, build));
+    words_add(&argv, "--bench");
+    words_add(&argv, "--device=cuda");
+    if (json)
+        words_add(&argv, "--json");
+    Job job = {.argv = argv.items, .capture = CAPTURE_NONE};
+    fflush(stdout);
+    bool good = jobs_run(&job, 1);
+    signals_obey();
+    if (!good) {
+        temporaries_remove();
+        exit(job.status > 0 && job.status < 128 ? job.status : EXIT_INTERNAL);
+    }
 }
 
 void bench_print(EmittedFiles files, const BuildOptions *build, bool json)

@@ -8,23 +8,7 @@
 
 #include "gagac.h"
 
-/* ---------------------------------------------------------------- sha256.c (FIPS 180-4) */
-typedef struct Sha256 {
-    uint32_t state[8];
-    uint64_t length;         /* bytes so far */
-    unsigned char block[64]; /* length % 64 bytes wait here */
-} Sha256;
-typedef struct Hash {
-    unsigned char bytes[32];
-} Hash;
-
-void sha256_start(Sha256 *sha);
-void sha256_add(Sha256 *sha, const void *bytes, size_t length);
-Hash sha256_end(Sha256 *sha);
-/* Adds a length and the bytes, so that two lists of texts never look alike. */
-void sha256_add_field(Sha256 *sha, const void *bytes, size_t length);
-void sha256_add_text(Sha256 *sha, const char *text);
-const char *hash_text(const Hash *hash); /* 64 hexadecimal digits */
+#include "../runtime/sha256.h"
 
 /* ---------------------------------------------------------------- files.c */
 typedef struct Bytes {
@@ -91,6 +75,7 @@ enum { CACHE_LIMIT_MB = 512 };
 /* $GAGAC_CACHE_DIR, $XDG_CACHE_HOME/gagac or ~/.cache/gagac; created with mode 0700. NULL, after a
  * warning, when it cannot be made or is not safe (another owner, or writable by others). */
 Cache *cache_open(void);
+const char *hash_text(const Hash *hash); /* 64 hexadecimal digits */
 const char *cache_folder(void); /* where it is or would be, NULL when no variable says so */
 /* The verified content; data is NULL when there is none. A NULL cache is always empty. */
 Bytes cache_load(const Cache *cache, const Hash *key);

@@ -1,22 +1,25 @@
 /* cache.c -- results kept by the hash of everything that made them.
  *
- * An entry is a file named by its key: the SHA-256 of the content, then the content. It is written
- * under another name and renamed, verified when it is read, and its time of change says when it was
- * used last. Whatever goes wrong with the cache only costs time: no function here ends the program.
+ * An entry (../runtime/entry.h) is written under another name and renamed, verified when it is
+ * read, and its time of change says when it was used last. Whatever goes wrong with the cache only
+ * costs time: no function here ends the program.
  */
 #define _GNU_SOURCE
 #include "build.h"
 
+#include "../runtime/entry.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { NAME_LENGTH = 64, OLD_SECONDS = 3600 };
+enum { NAME_LENGTH = HASH_DIGITS, OLD_SECONDS = 3600 };
 static const char unfinished[] = "new-"; /* names of entries being written begin so */
 
 typedef struct Entry {
@@ -32,52 +35,15 @@ typedef struct Entries {
 
 const char *cache_folder(void)
 {
-    const char *folder = environment("GAGAC_CACHE_DIR");
-    if (folder != NULL)
-        return path_absolute(folder);
-    if ((folder = environment("XDG_CACHE_HOME")) != NULL && folder[0] == '/')
-        return arena_printf("%s/gagac", folder);
-    if ((folder = environment("HOME")) != NULL && folder[0] == '/')
-        return arena_printf("%s/.cache/gagac", folder);
-    return NULL;
-}
-
-static bool make_folders(const char *path)
-{
-    char *copy = arena_printf("%s", path);
-    for (char *p = copy + 1; *p != '\0'; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-            return false;
-        *p = '/';
-    }
-    return mkdir(copy, 0700) == 0 || errno == EEXIST;
-}
-
-/* NULL when the folder is safe to use, else what is wrong with it. */
-static const char *folder_fault(const char *folder)
-{
-    struct stat info;
-    if (!make_folders(folder) || stat(folder, &info) != 0)
-        return strerror(errno);
-    if (!S_ISDIR(info.st_mode))
-        return "it is not a folder";
-    if (info.st_uid != geteuid())
-        return "it belongs to another user";
-    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return "others may write to it";
-    if (access(folder, R_OK | W_OK | X_OK) != 0)
-        return strerror(errno);
-    return NULL;
+    char folder[PATH_MAX];
+    return entry_folder(folder, sizeof folder) ? arena_printf("%s", folder) : NULL;
 }
 
 Cache *cache_open(void)
 {
     const char *folder = cache_folder();
     const char *fault =
-        folder == NULL ? "neither HOME nor GAGAC_CACHE_DIR is set" : folder_fault(folder);
+        folder == NULL ? "neither HOME nor GAGAC_CACHE_DIR is set" : entry_folder_fault(folder);
     if (fault != NULL) {
         warn("GAGAC_CACHE_DIR names another folder", "no cache in %s: %s",
              folder == NULL ? "the home folder" : printable(folder), fault);
@@ -88,53 +54,28 @@ Cache *cache_open(void)
     return cache;
 }
 
-static const char *entry_path(const Cache *cache, const Hash *key)
+const char *hash_text(const Hash *hash)
 {
-    return arena_printf("%s/%s", cache->folder, hash_text(key));
-}
-
-static Hash content_hash(const char *data, size_t length)
-{
-    Sha256 sha;
-    sha256_start(&sha);
-    sha256_add(&sha, data, length);
-    return sha256_end(&sha);
+    char digits[HASH_DIGITS + 1];
+    hash_digits(hash, digits);
+    return arena_copy(digits, HASH_DIGITS);
 }
 
 Bytes cache_load(const Cache *cache, const Hash *key)
 {
-    const Bytes none = {NULL, 0};
-    if (cache == NULL)
-        return none;
-    const char *path = entry_path(cache, key);
-    Bytes entry = file_read(path);
-    if (entry.data == NULL)
-        return none;
-    if (entry.length >= sizeof(Hash)) {
-        Bytes content = {entry.data + sizeof(Hash), entry.length - sizeof(Hash)};
-        Hash hash = content_hash(content.data, content.length);
-        if (memcmp(hash.bytes, entry.data, sizeof hash.bytes) == 0) {
-            utimensat(AT_FDCWD, path, NULL, 0); /* used now */
-            return content;
-        }
-    }
-    unlink(path); /* damaged: it will be made again */
-    return none;
+    Bytes content = {NULL, 0};
+    char *bytes = cache == NULL ? NULL : entry_load(cache->folder, key, &content.length);
+    if (bytes == NULL)
+        return (Bytes){NULL, 0};
+    content.data = arena_copy(bytes, content.length);
+    free(bytes);
+    return content;
 }
 
 void cache_store(const Cache *cache, const Hash *key, Bytes content)
 {
-    if (cache == NULL)
-        return;
-    Hash hash = content_hash(content.data, content.length);
-    char *whole = arena_alloc(sizeof hash.bytes + content.length);
-    memcpy(whole, hash.bytes, sizeof hash.bytes);
-    if (content.length > 0)
-        memcpy(whole + sizeof hash.bytes, content.data, content.length);
-    const char *draft = arena_printf("%s/%s%ld", cache->folder, unfinished, (long)getpid());
-    if (!file_write(draft, whole, sizeof hash.bytes + content.length, 0600) ||
-        rename(draft, entry_path(cache, key)) != 0)
-        unlink(draft);
+    if (cache != NULL)
+        entry_store(cache->folder, key, content.data == NULL ? "" : content.data, content.length);
 }
 
 static bool is_entry(const char *name)

@@ -2,6 +2,8 @@
  * one. */
 #include "build.h"
 
+#include "../runtime/cuda_load.h"
+
 #include <string.h>
 
 /* Uses what the generated programs use: threads, the mathematics library, POSIX and wide vectors.
@@ -61,6 +63,36 @@ static bool try_compiler(const Compiler *compiler)
            run_one(&run, folder, "running a small program");
 }
 
+/* What there is of a GPU; nothing of it is needed for the CPU. */
+static void print_gpu(void)
+{
+    Cuda cuda;
+    Nvrtc nvrtc;
+    Error error = {0};
+    if (cuda_open(&cuda, &error)) {
+        char name[64] = "";
+        int major = 0, minor = 0;
+        CudaDevice gpu = 0;
+        cuda.cuDeviceGet(&gpu, 0);
+        cuda.cuDeviceGetName(name, sizeof name, gpu);
+        cuda.cuDeviceGetAttribute(&major, CUDA_MAJOR, gpu);
+        cuda.cuDeviceGetAttribute(&minor, CUDA_MINOR, gpu);
+        name[sizeof name - 1] = '\0';
+        printf("GPU         %s, sm_%d%d\n", printable(name), major, minor);
+        cuda_close(&cuda);
+    } else {
+        printf("GPU         none: %s\n", printable(error.message));
+    }
+    if (nvrtc_open(&nvrtc, &error)) {
+        int major = 0, minor = 0;
+        nvrtc.nvrtcVersion(&major, &minor);
+        printf("NVRTC       %d.%d\n", major, minor);
+        nvrtc_close(&nvrtc);
+    } else {
+        printf("NVRTC       none: %s\n", printable(error.message));
+    }
+}
+
 void doctor_print(const char *wanted)
 {
     const char *folder = cache_folder();
@@ -70,6 +102,7 @@ void doctor_print(const char *wanted)
     printf("processor   %d cores, instruction set %s\n", core_count(), isa_name(isa_native()));
     printf("cache       %s%s\n", folder == NULL ? "none" : printable(folder),
            cache == NULL ? " (not usable)" : "");
+    print_gpu();
     if (compiler == NULL) {
         printf("compiler    none\n");
         fflush(stdout);

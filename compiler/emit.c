@@ -4,7 +4,7 @@
  * Needs: a checked model. Guarantees: the same model gives the same bytes; no text of the user
  * reaches the code except as octal-escaped literals in program.c; no date, path, user or host in
  * any file.                                           */
-#include "emit.h"
+#include "target_cuda.h"
 
 #include <string.h>
 
@@ -337,7 +337,7 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     if (options->order == ORDER_WIDE)
         plans[g->step_count - 1] = choose_wide_sampler(model);
     SamplerTexts sampler = emit_sampler(model, g, options);
-    EmittedFiles files = {arena_alloc(8 * sizeof(EmittedFile)), 0};
+    EmittedFiles files = {arena_alloc(16 * sizeof(EmittedFile)), 0};
     files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));
     files.files[files.count++] =
         file_of("src/model.c", wrap_lines(emit_training(model, g, plans, options)));
@@ -347,5 +347,7 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
         file_of("src/program.c", emit_tables(model, g, plans, options, sampler));
     files.files[files.count++] = file_of("sampler/sampler.c", sampler.source);
     files.files[files.count++] = file_of("sampler/sampler.h", sampler.header);
+    if (options->cuda)
+        cuda_emit(&files, model, g, options);
     return files;
 }

@@ -33,6 +33,7 @@ typedef struct Emitter { /* one generated program in the making */
     Function *known;
     int known_count, known_capacity;
     int profiled; /* numbered kernels so far, over all steps */
+    bool *maps;   /* CUDA: by number of a Resample: its tables are printed */
     bool sampler; /* the generator's weights are handed in */
     bool device;  /* CUDA */
     bool packed; /* tensors are constant tables of the file, without padding: the shipped sampler */
@@ -102,8 +103,9 @@ const char *named(Body *b, const Node *n, const char *index);
 void add_value(Body *b, const Node *n, const char *index, const char *name);
 /* Writes "const vec NAME = expression;" and remembers the name for the node at this index. */
 const char *define(Body *b, const Node *n, const char *index, const char *expression);
-/* The op table's text with its operands. */
-const char *spell(Body *b, const Node *n, const char *a, const char *second);
+/* The op table's text with its operands; prefix: of its functions, "v" or "real_". */
+const char *spell(const Node *n, const char *prefix, const char *a, const char *second);
+const char *function_prefix(const Body *b);
 const char *parameter_list(const Body *b);
 const char *name_list(const Body *b);
 const char *argument_list(const Body *b);
@@ -179,6 +181,7 @@ SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *optio
  * runtime/program.h */
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                         const EmitOptions *options, SamplerTexts sampler);
+void emit_bytes(Text *out, const char *name, const char *text); /* an array of chars, with a NUL */
 const char *c_string(
     const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
 

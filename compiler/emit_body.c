@@ -134,13 +134,14 @@ const char *define(Body *b, const Node *n, const char *index, const char *expres
     return name;
 }
 
-/* The op table's text with its operands. */
-const char *spell(Body *b, const Node *n, const char *a, const char *second)
+const char *function_prefix(const Body *b) { return b->vector ? "v" : "real_"; }
+
+const char *spell(const Node *n, const char *prefix, const char *a, const char *second)
 {
     Text out = {0};
     for (const char *c = op_table[n->op].text; *c; c++) {
         if (*c == '@')
-            text_append(&out, b->vector ? "v" : "real_");
+            text_append(&out, prefix);
         else if (c[0] == '%' && c[1])
             switch (*++c) {
             case 'a':

@@ -84,7 +84,7 @@ static const char *element(Body *b, const Node *n, Index at)
     const char *second = op_table[n->op].arity > 1 ? operand(b, n->inputs[1], at) : "";
     bool swap = op_table[n->op].commutes &&
                 strcmp(a, second) > 0; /* one spelling, so that twins are one function */
-    return swap ? spell(b, n, second, a) : spell(b, n, a, second);
+    return swap ? spell(n, function_prefix(b), second, a) : spell(n, function_prefix(b), a, second);
 }
 
 /* A stored batch value at feature `column` and the lane of the loop. */

@@ -19,7 +19,7 @@ const char *c_string(const char *text)
 }
 
 /* A long text as an array of bytes: literals of more than 4095 characters are not portable. */
-static void emit_bytes(Text *out, const char *name, const char *text)
+void emit_bytes(Text *out, const char *name, const char *text)
 {
     text_add(out, "static const char %s[] = {", name);
     int column = 0;
@@ -332,7 +332,8 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "static const ProgramUpdate updates[] = {\n");
     for (int k = clamp; k < g->step_count - 1; k++)
         emit_update(&out, plans[k]);
-    text_append(&out, "};\n\nconst Program gagac_program = {\n");
+    text_add(&out, "};\n\n%sconst Program gagac_program = {\n",
+             options->cuda ? "extern const CudaProgram cuda_program;\n\n" : "");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
     if (model->channels)
@@ -353,13 +354,14 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
         "sample,\n"
         "    .sampler_source = sampler_source, .sampler_header = sampler_header,\n"
         "    .peak = measure_peak,\n"
-        "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n};\n",
+        "    .kernel_count = sizeof kernels / sizeof *kernels, .kernels = kernels,\n%s};\n",
         g->tensor_count, wide ? "0" : "THREAD_SCRATCH", updates,
         clamp ? "before_iteration" : "NULL",
         model->ema_decay > 0 ? "offsetof(struct state, g_average) / sizeof(real)" : "(size_t)-1",
         wide ? arena_printf("%lld * sizeof(real)",
                             (long long)sampler_plan->wide_size + packed_reals(sampler_plan))
              : arena_printf("%zu * sizeof(real)", sampler_plan->scratch_size),
-        number(sampler_plan->schedule->flops / sampler_plan->schedule->graph->batch_size));
+        number(sampler_plan->schedule->flops / sampler_plan->schedule->graph->batch_size),
+        options->cuda ? "    .cuda = &cuda_program,\n" : "");
     return text_of(&out);
 }

@@ -354,7 +354,7 @@ static const char *element_at(Body *b, const Node *n, Place at)
     const char *a = value_at(b, n->inputs[0], at);
     const char *second = op_table[n->op].arity > 1 ? value_at(b, n->inputs[1], at) : "";
     bool swap = op_table[n->op].commutes && strcmp(a, second) > 0;
-    return swap ? spell(b, n, second, a) : spell(b, n, a, second);
+    return swap ? spell(n, function_prefix(b), second, a) : spell(n, function_prefix(b), a, second);
 }
 
 const char *value_at(Body *b, const Node *n, Place at)

@@ -729,6 +729,12 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     int64_t threads;
     int width, height, channels, batch_size; /* -s, -b; HyperGAN */
     bool strict;
+    bool cuda;                  /* code for a GPU too: --target */
+    const char *default_device; /* "cuda" or "auto": of the program, with cuda */
+    const char *device;         /* --device, handed on to RUN/train */
+    const char **archs;         /* --arch */
+    bool fixed;                 /* --static */
+    int arch_count;
     const char *iterations, *seed; /* handed on to RUN/train, which checks them */
     Override *overrides;           /* -p key=value, in order */
     int override_count;
@@ -740,10 +746,15 @@ Options *command_parse(int argc, char **argv);
 
 /* ---------------------------------------------------------------- emit.c: the files of a generated
  * program */
+enum { MAX_ARCHS = 16 };
 typedef struct EmitOptions {
     Isa isa;
     bool f64, plain;
     LoopOrder order;
+    bool cuda;          /* also code for a GPU */
+    const char *device; /* cuda: where it trains when nobody says, "cuda" or "auto" */
+    const char **archs; /* cuda: "sm_90": machine code made now */
+    int arch_count;
 } EmitOptions;
 typedef struct EmittedFile { /* one text; every "src/NAME.c" is a unit of both programs */
     const char *name;        /* path below RUN/: "src/model.c", "sampler/sampler.h" */
@@ -814,6 +825,8 @@ void check_images(const char *path, int batch_size);
 /* Builds the program twice, with and without clocks in the kernels, runs both and prints what they
  * measured. */
 void bench_print(EmittedFiles files, const BuildOptions *build, bool json);
+/* The same on the GPU, by the program's own clocks there. */
+void bench_device_print(EmittedFiles files, const BuildOptions *build, bool json);
 void doctor_print(const char *compiler); /* compiler: --cc or NULL */
 void replay_interpret(const Model *model, const char *input, const char *output); /* replay.c */
 

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "build.h"
 #include "hypergan.h"
+#include "target_cuda.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,8 +31,14 @@ static Model *read_model(const Options *options)
 
 static EmittedFiles emit(const Model *model, const Options *options)
 {
-    EmitOptions emit_options = {options->isa, options->f64, options->plain,
-                                options->wide ? ORDER_WIDE : host_order(model)};
+    EmitOptions emit_options = {.isa = options->isa,
+                                .f64 = options->f64,
+                                .plain = options->plain,
+                                .order = options->wide ? ORDER_WIDE : host_order(model),
+                                .cuda = options->cuda,
+                                .device = options->default_device,
+                                .archs = options->archs,
+                                .arch_count = options->arch_count};
     return emit_program(model, &emit_options);
 }
 
@@ -60,12 +67,14 @@ static BuildOptions build_options(const Model *model, const Options *options)
                           .threads = (int)options->threads};
 }
 
-/* The CPU is the only device so far. */
-static void note_device(const Model *model)
+/* What the config says of GPUs, where the command line asks for none. */
+static void note_device(const Model *model, const Options *options)
 {
     const Span nowhere = {0};
+    if (options->cuda)
+        return;
     if (strcmp(model->device, "gpu") == 0)
-        warn("\"gpu_mode\": \"cpu\" or \"auto\" says the same without this warning",
+        warn("--target both makes code for a GPU; \"gpu_mode\": \"cpu\" says that none is wanted",
              "the config asks for a GPU; this program trains on the CPU");
     else if (strcmp(model->device, "auto") == 0 && model->hyper == NULL)
         note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
@@ -74,7 +83,7 @@ static void note_device(const Model *model)
 static void compile(const Options *options)
 {
     Model *model = read_model(options);
-    note_device(model);
+    note_device(model, options);
     if (options->data != NULL && model->channels > 0)
         check_images(options->data, model->batch_size);
     else if (options->data != NULL)
@@ -98,6 +107,8 @@ static void train(const Options *options)
         words_add(&argv, arena_printf("--seed=%s", options->seed));
     if (options->fresh)
         words_add(&argv, "--fresh");
+    if (options->device != NULL)
+        words_add(&argv, arena_printf("--device=%s", options->device));
     execv(argv.items[0], (char *const *)argv.items);
     fail(EXIT_IO, NULL, "cannot start %s: %s", printable(argv.items[0]), strerror(errno));
 }
@@ -114,7 +125,21 @@ static void bench(const Options *options)
 {
     Model *model = read_model(options);
     BuildOptions build = build_options(model, options);
-    bench_print(emit(model, options), &build, options->json);
+    bool gpu = options->device != NULL && strcmp(options->device, "cuda") == 0;
+    if (options->fixed && !gpu)
+        fail(EXIT_USAGE, "gagac bench CONFIG.json --device cuda --static",
+             "--static tells of the kernels of a GPU");
+    if (options->fixed) {
+        EmitOptions emit_options = {.isa = options->isa,
+                                    .f64 = options->f64,
+                                    .archs = options->archs,
+                                    .arch_count = options->arch_count};
+        cuda_static_print(model, &emit_options, options->json);
+    } else if (gpu) {
+        bench_device_print(emit(model, options), &build, options->json);
+    } else {
+        bench_print(emit(model, options), &build, options->json);
+    }
 }
 
 static void cache(const Options *options)

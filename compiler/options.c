@@ -48,7 +48,7 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 typedef struct Line { /* what the table of options fills */
     Options options;
-    const char *precision, *isa, *size, *batch;
+    const char *precision, *isa, *size, *batch, *target, *archs;
     OptionList overrides, operands;
     bool version;
 } Line;
@@ -78,6 +78,14 @@ static const Row rows[] = {
      "native (default), avx512, avx2 or generic"},
     {ON_PROGRAMS, OPTION_FLAG, "--wide", NULL, NULL, OPTION(wide),
      "kernel by kernel over the whole batch, as images are compiled; else tile by tile"},
+    {ON_PROGRAMS, OPTION_TEXT, "--target", NULL, "WHERE", offsetof(Line, target),
+     "cpu (default), cuda, or both: the GPU where there is one"},
+    {ON_PROGRAMS, OPTION_TEXT, "--arch", NULL, "LIST", offsetof(Line, archs),
+     "GPUs to make machine code for now: sm_80,sm_90 (default: when the program starts)"},
+    {FOR(TRAIN) | FOR(BENCH), OPTION_TEXT, "--device", NULL, "WHICH", OPTION(device),
+     "cpu, cuda or auto"},
+    {FOR(BENCH), OPTION_FLAG, "--static", NULL, NULL, OPTION(fixed),
+     "with --device cuda: registers, spills, occupancy, without a GPU"},
     {ON_PROGRAMS, OPTION_FLAG, "--plain", NULL, NULL, OPTION(plain),
      "simple portable loops, to read and compare"},
     {ON_PROGRAMS, OPTION_NUMBER, "--threads", NULL, "N", OPTION(threads),
@@ -190,6 +198,10 @@ static void read_choices(Line *line)
     if (line->isa != NULL && !isa_from_name(line->isa, &options->isa))
         fail(EXIT_USAGE, NULL, "--isa needs native, avx512, avx2 or generic, not '%s'",
              printable(line->isa));
+    if (line->precision != NULL &&
+        (strcmp(line->precision, "tf32") == 0 || strcmp(line->precision, "bf16") == 0))
+        fail(EXIT_USAGE, "--precision f32 is exact and the default",
+             "kernels in %s are not there yet", line->precision);
     options->f64 = line->precision != NULL && strcmp(line->precision, "f64") == 0;
     if (line->precision != NULL && !options->f64 && strcmp(line->precision, "f32") != 0)
         fail(EXIT_USAGE, NULL, "--precision needs f32 or f64, not '%s'",
@@ -220,6 +232,51 @@ static void read_sizes(const Line *line, Options *options)
     at = line->batch;
     if (at != NULL && ((options->batch_size = read_count(&at)) == 0 || *at != '\0'))
         fail(EXIT_USAGE, NULL, "-b needs a number of samples, not '%s'", printable(line->batch));
+}
+
+/* "sm_80,sm_90": the architectures that kernels can be compiled for. */
+static void read_archs(Options *options, const char *list)
+{
+    static const char *const known[] = {"sm_75",  "sm_80",  "sm_86",   "sm_87",  "sm_89", "sm_90",
+                                        "sm_90a", "sm_100", "sm_100a", "sm_103", "sm_120"};
+    enum { COUNT = sizeof known / sizeof *known };
+    options->archs = arena_alloc(MAX_ARCHS * sizeof *options->archs);
+    for (const char *at = list; *at;) {
+        size_t length = strcspn(at, ",");
+        const char *arch = arena_copy(at, length);
+        bool good = false;
+        for (int k = 0; k < COUNT; k++)
+            good |= strcmp(arch, known[k]) == 0;
+        if (!good) {
+            const char *near = nearest_word(arch, known, COUNT);
+            fail(EXIT_USAGE,
+                 near ? arena_printf("did you mean %s?", near) : "for example --arch sm_80,sm_90",
+                 "--arch knows no GPU '%s'", printable(arch));
+        }
+        if (options->arch_count == MAX_ARCHS)
+            fail(EXIT_USAGE, NULL, "--arch takes at most %d GPUs", MAX_ARCHS);
+        options->archs[options->arch_count++] = arch;
+        at += length + (at[length] == ',');
+    }
+}
+
+static void read_target(Line *line)
+{
+    Options *options = &line->options;
+    const char *target = line->target != NULL ? line->target : "cpu", *device = options->device;
+    if (strcmp(target, "cpu") != 0 && strcmp(target, "cuda") != 0 && strcmp(target, "both") != 0)
+        fail(EXIT_USAGE, NULL, "--target needs cpu, cuda or both, not '%s'", printable(target));
+    if (device != NULL && strcmp(device, "cpu") != 0 && strcmp(device, "cuda") != 0 &&
+        strcmp(device, "auto") != 0)
+        fail(EXIT_USAGE, NULL, "--device needs cpu, cuda or auto, not '%s'", printable(device));
+    bool asked = device != NULL && strcmp(device, "cpu") != 0 && line->target == NULL;
+    options->cuda = strcmp(target, "cpu") != 0 || asked;
+    options->default_device = strcmp(target, "cuda") == 0 ? "cuda" : "auto";
+    if (line->archs != NULL && !options->cuda)
+        fail(EXIT_USAGE, "--target both makes code for a GPU",
+             "--arch needs --target cuda or both");
+    if (line->archs != NULL)
+        read_archs(options, line->archs);
 }
 
 static void check_needs(const Options *options)
@@ -269,6 +326,7 @@ Options *command_parse(int argc, char **argv)
     read_overrides(options, &line->overrides);
     read_choices(line);
     read_sizes(line, options);
+    read_target(line);
     check_needs(options);
     return options;
 }

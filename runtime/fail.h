@@ -25,6 +25,7 @@ enum {
     EXIT_TOOLCHAIN = 3, /* no compiler, or the compiler failed */
     EXIT_IO = 4,        /* a file cannot be read or written, disk full included */
     EXIT_DIVERGED = 5,  /* a loss became NaN or infinite */
+    EXIT_DEVICE = 6,    /* no GPU, or the GPU or its driver failed */
     EXIT_INTERNAL = 70,
     EXIT_STOPPED = 75 /* stopped by a signal, a good checkpoint is on disk */
 };

@@ -48,8 +48,11 @@ static inline void order_enter(Order *order, uint64_t position)
 /* 2^48 >= rows >= batch >= 1. */
 static inline Order order_start(uint64_t rows, uint64_t batch, bool shuffled, uint64_t seed)
 {
-    Order order = {
-        .rows = rows, .usable = rows / batch * batch, .seed = seed, .shuffled = shuffled};
+    Order order = {0}; /* without named fields: the text is CUDA's too */
+    order.rows = rows;
+    order.usable = rows / batch * batch;
+    order.seed = seed;
+    order.shuffled = shuffled;
     order.width = ORDER_LEAST_WIDTH;
     for (uint64_t step = (uint64_t)1 << 26; step > 0; step >>= 1) { /* up to the square root */
         if ((order.width + step) * (order.width + step) <= rows)

@@ -8,6 +8,7 @@
 #define GAGAC_PROGRAM_H
 
 #include "course.h"
+#include "cuda_space.h"
 #include "imageset.h"
 #include "real.h"
 #include <stdbool.h>
@@ -154,6 +155,44 @@ typedef struct ProgramKernel { /* one numbered kernel of the generated code, for
 
 typedef struct ImageRuntime ImageRuntime;
 
+/* ---------------------------------------------------------------- the same training on a GPU */
+typedef struct CudaArgument {
+    CudaSpace space;
+    size_t offset; /* in reals */
+} CudaArgument;
+
+typedef struct CudaLaunch { /* one kernel of an update */
+    const char *kernel;     /* its name in the text */
+    const char *label;      /* for people */
+    unsigned grid[3], block;
+    int argument_count;
+    const CudaArgument *arguments;
+    double flops;
+} CudaLaunch;
+
+typedef struct CudaSteps { /* the kernels of an update, in order */
+    int count;
+    const CudaLaunch *launches;
+} CudaSteps;
+
+typedef struct CudaImage { /* machine code made ahead of time */
+    const char *arch;      /* "sm_90" */
+    const unsigned char *bytes;
+    size_t size;
+} CudaImage;
+
+typedef struct CudaProgram {
+    const struct CudaText *texts; /* for NVRTC: cuda_load.h */
+    int text_count;
+    size_t work_size; /* reals of the work block, zeroed once */
+    int data_width;   /* columns of a row of the data */
+    CudaSteps before; /* what runs before the updates of an iteration */
+    const CudaSteps *updates; /* by kind, like Program.updates */
+    int image_count;
+    const CudaImage *images;
+    const char *device; /* "cuda" or "auto": where it trains when nobody says */
+} CudaProgram;
+
 typedef struct Program {
     const char *version;     /* of gagac */
     const char *config;      /* the config's text */
@@ -209,6 +248,7 @@ typedef struct Program {
                                    milliseconds */
     int kernel_count;
     const ProgramKernel *kernels;
+    const CudaProgram *cuda; /* NULL: no code for a GPU */
 } Program;
 
 extern const Program gagac_program;

@@ -255,19 +255,15 @@ static const real *find_slice(Replay *replay, int kind, int k, int repeat)
     return slab_part(program, given, input, slice);
 }
 
-static void run_update(Replay *replay, int kind, int repeat)
+/* Keeps what the repeat-th update of its kind reported in the iteration that has just ended. */
+static void keep_losses(Replay *replay, int kind, int repeat, const double outputs[MAX_OUTPUTS])
 {
-    const ProgramUpdate *update = &replay->program->updates[kind];
-    const real *given[MAX_INPUTS] = {NULL};
-    for (int k = 0; k < update->input_count; k++) {
-        given[k] = find_slice(replay, kind, k, repeat);
-    }
-    training_update(replay->training, kind, repeat, given);
-    uint64_t place = replay->training->iteration * (uint64_t)update->count + (uint64_t)repeat;
+    uint64_t count = (uint64_t)replay->program->updates[kind].count;
+    uint64_t place = (replay->training->iteration - 1) * count + (uint64_t)repeat;
     for (int i = 0; i < replay->loss_count; i++) {
         Losses *losses = &replay->losses[i];
         if (losses->kind == kind) {
-            losses->values[place] = replay->training->outputs[kind][losses->output];
+            losses->values[place] = outputs[losses->output];
         }
     }
 }
@@ -276,17 +272,27 @@ static void run_iterations(Replay *replay)
 {
     const Program *program = replay->program;
     Training *training = replay->training;
+    size_t updates = (size_t)training_updates(program);
+    const real *(*given)[MAX_INPUTS] = allocate(updates, sizeof *given);
+    double(*outputs)[MAX_OUTPUTS] = allocate(updates, sizeof *outputs);
     while (training->iteration < replay->iterations) {
-        if (program->before_iteration) {
-            program->before_iteration(training->pool, training->state, training->work);
-        }
-        for (int kind = 0; kind < program->update_count; kind++) {
-            for (int repeat = 0; repeat < program->updates[kind].count; repeat++) {
-                run_update(replay, kind, repeat);
+        for (int kind = 0, number = 0; kind < program->update_count; kind++) {
+            for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
+                for (int k = 0; k < program->updates[kind].input_count; k++) {
+                    given[number][k] = find_slice(replay, kind, k, repeat);
+                }
             }
         }
-        training->iteration++;
+        training_iterate_given(training, (const real *const(*)[MAX_INPUTS])given, outputs);
+        for (int kind = 0, number = 0; kind < program->update_count; kind++) {
+            for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
+                keep_losses(replay, kind, repeat, outputs[number]);
+            }
+        }
     }
+    training_fetch(training);
+    free(given);
+    free(outputs);
 }
 
 /* Uniform numbers to the interval of the input. */

@@ -19,7 +19,10 @@ typedef int32_t real_mask;
 typedef uint32_t real_word;
 #endif
 
-#if defined(__clang__)
+#if defined(__CUDACC__)
+#define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")    /* over registers */
 #define ROLLED _Pragma("clang loop unroll(disable)") /* over memory: unrolling spills */
 #elif defined(__GNUC__)
@@ -144,7 +147,11 @@ static inline real real_sqrt_portable(real x)
 
 static inline real real_sqrt(real x)
 {
-#if defined(__SSE2__) && defined(GAGAC_F64)
+#if defined(__CUDACC__) && defined(GAGAC_F64)
+    return __dsqrt_rn(x);
+#elif defined(__CUDACC__)
+    return __fsqrt_rn(x);
+#elif defined(__SSE2__) && defined(GAGAC_F64)
     typedef double pair __attribute__((vector_size(16)));
     return __builtin_ia32_sqrtsd((pair){x, 0})[0];
 #elif defined(__SSE2__)

@@ -26,6 +26,7 @@ enum {
     MAX_ITERATIONS = 999999999, /* nine digits in the names of checkpoints */
     LOG_INTERVAL =
         10, /* iterations between two lines of metrics.jsonl where the config does not say */
+    ITERATIONS_AHEAD = 64, /* that a GPU runs in one go */
     CHECKPOINT_SECONDS = 60,
     REPORT_SECONDS = 60,  /* at least between two reports: they take a moment */
     WARNING_SECONDS = 10, /* at least between two warnings of files that cannot be written */
@@ -65,23 +66,43 @@ static void read_interval(TrainOptions *options)
     options->checkpoint_iterations = seconds ? 0 : value;
 }
 
-static void check_device(const char *device)
+/* Where to train: what the command line says, else what the program was compiled for. */
+static void choose_device(TrainOptions *options)
 {
-    if (!strcmp(device, "gpu")) {
-        fail(EXIT_TOOLCHAIN, "leave --device out to train on the CPU",
+    const CudaProgram *cuda = gagac_program.cuda;
+    const char *device = options->device;
+    bool gpu = device && (!strcmp(device, "cuda") || !strcmp(device, "gpu"));
+    if (device && !gpu && strcmp(device, "auto") && strcmp(device, "cpu")) {
+        fail(EXIT_USAGE, NULL, "--device is cpu, cuda or auto, not '%s'", device);
+    }
+    if (gpu && !cuda) {
+        fail(EXIT_TOOLCHAIN, "gagac --target both makes one that has; or leave --device out",
              "this program has no code for a GPU");
-    } else if (!strcmp(device, "auto")) {
+    }
+    if (device && !cuda && !strcmp(device, "auto")) {
         fprintf(stderr, "note: this program has no code for a GPU and trains on the CPU\n");
-    } else if (strcmp(device, "cpu")) {
-        fail(EXIT_USAGE, NULL, "--device is cpu, gpu or auto, not '%s'", device);
+    }
+    options->device = !cuda ? "cpu" : gpu ? "cuda" : device ? device : cuda->device;
+}
+
+/* Moves a training to the GPU if one is asked for. auto: a note, and the CPU, when that fails. */
+static void use_device(Training *training, const TrainOptions *options)
+{
+    Error error = {0};
+    if (!strcmp(options->device, "cpu") || training_use_device(training, &error)) {
+        return;
+    }
+    if (strcmp(options->device, "auto")) {
+        error_hint(&error, "%s", error.hint[0] ? error.hint : "--device cpu trains on the CPU");
+        fail_error(&error);
+    }
+    if (!options->quiet) {
+        fprintf(stderr, "note: %s; training on the CPU\n", error.message);
     }
 }
 
 static void check_options(const TrainOptions *options)
 {
-    if (options->device) {
-        check_device(options->device);
-    }
     if (!options->replay != !options->out) {
         fail(EXIT_USAGE, "train --replay in.safetensors --out out.safetensors",
              "--replay and --out go together");
@@ -123,7 +144,7 @@ static TrainOptions read_options(int argc, char **argv)
          OPTION_TEXT, &o.checkpoint_every, 0, 0},
         {"--run", NULL, "DIR", "folder of the run (default: the one this program lies in)",
          OPTION_TEXT, &o.run, 0, 0},
-        {"--device", NULL, "WHICH", "cpu, auto or gpu; this program has code for the CPU only",
+        {"--device", NULL, "WHICH", "cpu, cuda, or auto: the GPU where there is one",
          OPTION_TEXT, &o.device, 0, 0},
         {"--quiet", NULL, NULL, "no progress line", OPTION_FLAG, &o.quiet, 0, 0},
         {NULL, NULL, NULL, "checking", OPTION_TITLE, NULL, 0, 0},
@@ -178,6 +199,7 @@ static TrainOptions read_options(int argc, char **argv)
         }
     }
     read_interval(&o);
+    choose_device(&o);
     check_options(&o);
     return o;
 }
@@ -370,6 +392,7 @@ static void session_open(Session *session, const Program *program, const TrainOp
     session->checkpoints = path_join(session->run, "checkpoints");
     open_data(session, options);
     session->training = training_create(program, (int)options->threads, options->seed);
+    use_device(&session->training, options);
     make_folder(session->run);
     make_folder(session->checkpoints);
     checkpoint_clean(session->checkpoints);
@@ -431,6 +454,7 @@ static void save(Session *session)
 {
     const Program *program = session->program;
     Training *training = &session->training;
+    training_fetch(training);
     for (int i = 0; i < program->tensor_count; i++) {
         if (!is_finite_tensor(&program->tensors[i], training->state)) {
             fail_diverged(session, program->tensors[i].label);
@@ -462,6 +486,7 @@ static void report(Session *session)
 {
     Error error = {0};
     session->reported = clock_seconds();
+    training_fetch(&session->training);
     if (!record_report(session, &error)) {
         note_failure(session, &error);
     }
@@ -492,6 +517,7 @@ static bool is_stored(const Session *session, uint64_t iteration)
 static void store_generator(Session *session)
 {
     Error error = {0};
+    training_fetch(&session->training);
     session->progress.iteration = session->training.iteration;
     session->progress.seed = session->training.seed;
     if (!snapshot_write(session->checkpoints, session->program, session->training.state,
@@ -510,12 +536,31 @@ static bool is_save_due(const Session *session, const TrainOptions *options, dou
     return clock_seconds() - last_try >= (double)options->checkpoint_seconds;
 }
 
+static bool is_logged(const Session *session, uint64_t iteration)
+{
+    long long every = session->program->log_every;
+    return iteration % (uint64_t)(every > 0 ? every : LOG_INTERVAL) == 0 ||
+           iteration == session->total;
+}
+
+/* Iterations until the host has something to do: what a GPU may run in one go. */
+static uint64_t iterations_ahead(const Session *session, const TrainOptions *options)
+{
+    uint64_t count = 1, every = (uint64_t)options->checkpoint_iterations;
+    for (uint64_t now; count < ITERATIONS_AHEAD; count++) {
+        now = session->training.iteration + count;
+        if (is_logged(session, now) || is_stored(session, now) || now >= session->total ||
+            (every > 0 && now % every == 0)) {
+            break;
+        }
+    }
+    return count;
+}
+
 static void log_iteration(Session *session)
 {
     uint64_t iteration = session->training.iteration;
-    long long every = session->program->log_every;
-    if (iteration % (uint64_t)(every > 0 ? every : LOG_INTERVAL) == 0 ||
-        iteration == session->total) {
+    if (is_logged(session, iteration)) {
         metrics_log(&session->metrics, &session->training,
                     progress_rate(&session->bar, &session->training));
     }
@@ -527,7 +572,7 @@ static void train(Session *session, const TrainOptions *options)
     Training *training = &session->training;
     double last_try = clock_seconds();
     while (training->iteration < session->total && !stop_signal) {
-        const char *diverged = training_iterate(training);
+        const char *diverged = training_advance(training, iterations_ahead(session, options));
         if (diverged) {
             fail_diverged(session, diverged);
         }
@@ -572,6 +617,7 @@ static int stop(Session *session)
 static int finish(Session *session)
 {
     Error error = {0};
+    training_fetch(&session->training);
     save_last(session);
     report(session);
     if (!sampler_write(session->run, session->program, session->training.state,
@@ -627,6 +673,10 @@ int main(int argc, char **argv)
     fail_program("train");
     TrainOptions options = read_options(argc, argv);
     place_check_cpu(program);
+    if (options.bench && !strcmp(options.device, "cuda")) {
+        bench_device(program, options.json);
+        return EXIT_OK;
+    }
     if (options.peak || options.bench) {
         (options.peak ? bench_peak(program, (int)options.threads)
                       : bench_run(program, (int)options.threads, options.json));
@@ -634,6 +684,7 @@ int main(int argc, char **argv)
     }
     if (options.replay) {
         Training training = training_create(program, (int)options.threads, options.seed);
+        use_device(&training, &options);
         state_initialise(program, training.state, options.seed);
         replay_run(&training, options.replay, options.out);
         training_destroy(&training);

@@ -1,6 +1,7 @@
 /* training.c -- see training.h. */
 #include "training.h"
 
+#include "device.h"
 #include "place.h"
 #include "search.h"
 #include "state.h"
@@ -30,6 +31,7 @@ Training training_create(const Program *program, int threads, uint64_t seed)
 
 void training_destroy(Training *training)
 {
+    device_destroy(training->device);
     int threads = pool_threads(training->pool);
     pool_destroy(training->pool);
     state_destroy(training->program, training->state);
@@ -95,28 +97,35 @@ static double scalar_value(const Program *program, const ProgramScalar *scalar, 
     return 0;
 }
 
-void training_update(Training *training, int kind, int repeat, const real *const *given)
+void training_facts(const Training *training, uint64_t iteration, int kind, int repeat,
+                    Batch *batch, real scalars[MAX_SCALARS])
 {
     const Program *program = training->program;
     const ProgramUpdate *update = &program->updates[kind];
     int data_kind = training_data_kind(program);
     uint64_t data_updates = (uint64_t)program->updates[data_kind].count;
-    uint64_t first = training->iteration * data_updates;
-    Batch batch = {
+    uint64_t first = iteration * data_updates;
+    *batch = (Batch){
         .data = training->data,
         .seed = training->seed,
-        .update = training->iteration * (uint64_t)update->count + (uint64_t)repeat,
+        .update = iteration * (uint64_t)update->count + (uint64_t)repeat,
         .first_update = first,
         .data_update = first + (kind == data_kind ? (uint64_t)repeat : data_updates - 1),
     };
-    batch.position = batch.data_update * (uint64_t)program->batch_size;
+    batch->position = batch->data_update * (uint64_t)program->batch_size;
+    for (int k = 0; k < update->scalar_count; k++) {
+        scalars[k] = (real)scalar_value(program, &update->scalars[k], iteration, batch->update + 1);
+    }
+}
+
+void training_update(Training *training, int kind, int repeat, const real *const *given)
+{
+    const ProgramUpdate *update = &training->program->updates[kind];
+    Batch batch;
+    real scalars[MAX_SCALARS] = {0};
+    training_facts(training, training->iteration, kind, repeat, &batch, scalars);
     if (given) {
         memcpy(batch.given, given, (size_t)update->input_count * sizeof *given);
-    }
-    real scalars[MAX_SCALARS] = {0};
-    for (int k = 0; k < update->scalar_count; k++) {
-        scalars[k] =
-            (real)scalar_value(program, &update->scalars[k], training->iteration, batch.update + 1);
     }
     update->run(training->pool, training->state, training->work, &batch, scalars,
                 training->outputs[kind]);
@@ -132,6 +141,13 @@ static const char *find_divergence(const Training *training, int kind)
         }
     }
     return NULL;
+}
+
+static void start_iteration(Training *training)
+{
+    if (training->program->before_iteration) {
+        training->program->before_iteration(training->pool, training->state, training->work);
+    }
 }
 
 /* All updates of an iteration; latents: what they read instead of draws, or NULL. */
@@ -159,11 +175,11 @@ static const char *run_updates(Training *training, const real *latents)
 
 const char *training_iterate(Training *training)
 {
-    const Program *program = training->program;
     bool skip = false;
-    if (program->before_iteration) {
-        program->before_iteration(training->pool, training->state, training->work);
+    if (training->device) {
+        return training_advance(training, 1);
     }
+    start_iteration(training);
     real *latents = search_latents(training, &skip);
     const char *diverged = skip ? NULL : run_updates(training, latents);
     free(latents);
@@ -171,6 +187,54 @@ const char *training_iterate(Training *training)
         training->iteration++;
     }
     return diverged;
+}
+
+const char *training_advance(Training *training, uint64_t most)
+{
+    if (!training->device) {
+        return training_iterate(training);
+    }
+    return device_advance(training->device, training, most);
+}
+
+void training_iterate_given(Training *training, const real *const (*given)[MAX_INPUTS],
+                            double (*outputs)[MAX_OUTPUTS])
+{
+    const Program *program = training->program;
+    if (training->device) {
+        device_iterate_given(training->device, training, given, outputs);
+        return;
+    }
+    start_iteration(training);
+    for (int kind = 0, number = 0; kind < program->update_count; kind++) {
+        for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
+            training_update(training, kind, repeat, given[number]);
+            memcpy(outputs[number], training->outputs[kind], sizeof outputs[number]);
+        }
+    }
+    training->iteration++;
+}
+
+bool training_use_device(Training *training, Error *error)
+{
+    training->device = device_create(training->program, error);
+    return training->device != NULL;
+}
+
+void training_fetch(Training *training)
+{
+    if (training->device) {
+        device_fetch(training->device, training->state);
+    }
+}
+
+int training_updates(const Program *program)
+{
+    int count = 0;
+    for (int kind = 0; kind < program->update_count; kind++) {
+        count += program->updates[kind].count;
+    }
+    return count;
 }
 
 double training_output(const Training *training, const char *name)

@@ -6,6 +6,7 @@
 #ifndef GAGAC_TRAINING_H
 #define GAGAC_TRAINING_H
 
+#include "fail.h"
 #include "pool.h"
 #include "program.h"
 
@@ -16,7 +17,8 @@ enum { MAX_UPDATES = 4 }; /* kinds of updates in an iteration */
 typedef struct Training {
     const Program *program;
     Pool *pool;
-    real *state;
+    struct Device *device; /* the GPU that runs the updates; NULL: the CPU */
+    real *state;           /* with a device: brought up to date by training_fetch() */
     void *work;
     const struct Data *data; /* NULL in a replay */
     uint64_t seed;
@@ -29,13 +31,34 @@ typedef struct Training {
 Training training_create(const Program *program, int threads, uint64_t seed);
 void training_destroy(Training *training);
 
-/* One update: repeat-th (from 0) of its kind (index in program->updates) in the present iteration.
+/* Moves the updates to a GPU, which takes the training's state with the first of them. False, with
+ * the reason, when there is none or it cannot hold the training. */
+bool training_use_device(Training *training, Error *error);
+/* Brings training->state up to date; nothing to do on the CPU. */
+void training_fetch(Training *training);
+
+/* Which rows, draws and rates the repeat-th update (from 0) of its kind gets in an iteration. */
+void training_facts(const Training *training, uint64_t iteration, int kind, int repeat,
+                    Batch *batch, real scalars[MAX_SCALARS]);
+/* Updates of all kinds in an iteration. */
+int training_updates(const Program *program);
+
+/* One update on the CPU: repeat-th (from 0) of its kind (index in program->updates) in the present iteration.
  * given: values instead of draws, one pointer an input, NULL where there are none; or NULL. */
 void training_update(Training *training, int kind, int repeat, const real *const *given);
 
 /* One whole iteration, counted in training->iteration. Returns the name of an output that is not
  * finite, or NULL; the state is then of no use. */
 const char *training_iterate(Training *training);
+
+/* At least one iteration and at most `most`: what a GPU does in one go. Otherwise as
+ * training_iterate(). */
+const char *training_advance(Training *training, uint64_t most);
+
+/* One iteration with given values: given[u][k] for input k of the u-th update of the iteration, or
+ * NULL. outputs[u][k]: what update u reports. */
+void training_iterate_given(Training *training, const real *const (*given)[MAX_INPUTS],
+                            double (*outputs)[MAX_OUTPUTS]);
 
 /* The value of an output of the last iteration by name ("d_loss"), or NaN when the program has none
  * of that name. */

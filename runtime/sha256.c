@@ -1,5 +1,5 @@
 /* sha256.c -- SHA-256 (FIPS 180-4): names of cache entries and proof that they are whole. */
-#include "build.h"
+#include "sha256.h"
 
 #include <string.h>
 
@@ -101,11 +101,3 @@ void sha256_add_field(Sha256 *sha, const void *bytes, size_t length)
 }
 
 void sha256_add_text(Sha256 *sha, const char *text) { sha256_add_field(sha, text, strlen(text)); }
-
-const char *hash_text(const Hash *hash)
-{
-    char text[65];
-    for (int i = 0; i < 32; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash->bytes[i]);
-    return arena_copy(text, 64);
-}

@@ -1,0 +1,95 @@
+/* target_cuda.h -- shared by the files that print the CUDA target: cuda_stages.c, cuda_print.c,
+ * cuda_emit.c. */
+#ifndef GAGAC_TARGET_CUDA_H
+#define GAGAC_TARGET_CUDA_H
+
+#include "emit.h"
+
+#include "../runtime/cuda_load.h"
+#include "../runtime/cuda_space.h"
+
+enum { QUAD = 4 }; /* samples a thread handles at once */
+
+typedef enum StageKind {
+    STAGE_FILL,      /* an input of the step */
+    STAGE_ELEMENT,   /* element-wise nodes over one index space */
+    STAGE_JOIN,      /* CONCAT, PAD */
+    STAGE_RESAMPLE,  /* a linear map along an axis */
+    STAGE_CONTRACT,  /* CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X with an epilogue */
+    STAGE_WEIGHT,    /* CONTRACT_W, CONV_W: shares of a sum over the batch */
+    STAGE_REDUCE,    /* SUM, MAXIMUM_OF along an axis */
+    STAGE_SUM_BATCH, /* sums over the batch */
+    STAGE_REPORT     /* what the step reports */
+} StageKind;
+
+typedef struct CudaBinding { /* a parameter of a kernel */
+    CudaSpace space;
+    const Tensor *tensor; /* CUDA_STATE */
+    const Node *node;     /* CUDA_WORK: the value whose array it is */
+    const char *name;
+    bool written;
+} CudaBinding;
+
+typedef struct Stage { /* one launch */
+    StageKind kind;
+    bool batch; /* an element is one of every sample */
+    Type space; /* what its threads run over */
+    Node *root; /* FILL JOIN RESAMPLE CONTRACT WEIGHT */
+    Node **nodes;
+    int count, capacity;
+    double flops;
+    const char *sentence;
+    /* made by cuda_print.c */
+    const char *function; /* NULL: there is nothing to do */
+    CudaBinding *bindings;
+    int binding_count, binding_capacity;
+    int grid[3], block;
+} Stage;
+
+typedef struct Storage { /* an array in the GPU's work block */
+    const Node *node;
+    size_t size;     /* reals */
+    int first, last; /* stages that write it first and read it last */
+    size_t offset;
+} Storage;
+
+typedef struct CudaStep { /* a step as launches */
+    const Schedule *schedule;
+    int number;
+    int stride;   /* samples of a row: the batch, rounded up to a multiple of QUAD */
+    bool *stored; /* by node id: has an array */
+    int *parts;   /* by node id: shares of a weight gradient, which its readers add up */
+    Stage **stages;
+    int stage_count, stage_capacity;
+    Storage *storage;
+    int storage_count, storage_capacity;
+    size_t whole_size, batch_size; /* reals of the two regions of the work block: whole arrays,
+                                      and behind those of all steps the arrays of the batch */
+} CudaStep;
+
+/* ---------------------------------------------------------------- cuda_stages.c */
+CudaStep *cuda_stages(const Schedule *s); /* the launches of a step, not printed yet */
+/* Places in the work block, once every stage is printed; arrays share places when they may. */
+void cuda_place(CudaStep *step);
+
+/* ---------------------------------------------------------------- cuda_print.c */
+/* Prints the stage's kernel and fills its function, bindings and launch. */
+void cuda_print(Emitter *e, CudaStep *step, Stage *stage);
+int cuda_row(const Type *type); /* reals between rows of an array of the work block */
+
+/* ---------------------------------------------------------------- cuda_emit.c */
+/* The text of all kernels of these steps, which get their places. batch_base: where arrays of the
+ * batch begin in the work block, in reals; work_size: its size. */
+const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
+                         int count, size_t *batch_base, size_t *work_size);
+enum { CUDA_TEXTS = 10 };
+/* That text and all that it includes, for NVRTC; their number, CUDA_TEXTS. */
+int cuda_texts(const char *model, CudaText *texts);
+/* src/model.cu for NVRTC and src/cuda.c with its tables, added to the files. */
+void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOptions *options);
+
+/* ---------------------------------------------------------------- cuda_static.c */
+/* What NVRTC makes of the kernels of a training, for sm_80 and sm_90 or options->archs. */
+void cuda_static_print(const Model *model, const EmitOptions *options, bool json);
+
+#endif

@@ -1,0 +1,347 @@
+/* cuda_device.h -- what the kernels of a CUDA program are written with.
+ *
+ * For NVRTC alone: no header of the toolkit is needed. A value of the batch is an array
+ * value[feature][STRIDE], samples innermost, STRIDE a multiple of 4; lanes behind the batch's end
+ * are zero from the start and never written. Nothing is fused but where fused() says so, so that
+ * functions and draws have the bits of the host. */
+#ifndef GAGAC_CUDA_DEVICE_H
+#define GAGAC_CUDA_DEVICE_H
+
+#include "cuda_run.h"
+
+#define KERNEL extern "C" __global__ void
+#define BARRIER() __syncthreads()
+#ifndef NULL
+#define NULL 0
+#endif
+
+struct alignas(16) Quad
+{ /* four neighbours: one access to memory */
+    real at[4];
+};
+
+static inline real fused(real a, real b, real c) /* a * b + c, rounded once */
+{
+#ifdef GAGAC_F64
+    return __fma_rn(a, b, c);
+#else
+    return __fmaf_rn(a, b, c);
+#endif
+}
+
+static inline void load_quad(real to[4], const real *from)
+{
+    const Quad quad = *(const Quad *)from;
+    UNROLL
+    for (int c = 0; c < 4; c++)
+        to[c] = quad.at[c];
+}
+
+/* The first `count` of four. */
+static inline void store_quad(real *to, const real from[4], int count)
+{
+    if (count >= 4) {
+        Quad quad;
+        UNROLL
+        for (int c = 0; c < 4; c++)
+            quad.at[c] = from[c];
+        *(Quad *)to = quad;
+        return;
+    }
+    UNROLL
+    for (int c = 0; c < 3; c++)
+        if (c < count)
+            to[c] = from[c];
+}
+
+static inline const CudaFacts *facts_of(const CudaRun *run, int update)
+{
+    return &run->facts[run->slot * run->updates + (unsigned)update];
+}
+
+/* The sum of the shares of a number, in their order. */
+template <int COUNT> static inline real total(const real *share, int stride)
+{
+    real sum = share[0];
+    UNROLL
+    for (int k = 1; k < COUNT; k++)
+        sum = sum + share[k * stride];
+    return sum;
+}
+
+/* ---------------------------------------------------------------- copies to shared memory, which
+ * arrive by copies_wait(): sm_80 and newer compute meanwhile. What is not `there` becomes 0; the
+ * address must be good all the same. */
+static inline unsigned shared_address(const void *place)
+{
+    return (unsigned)__cvta_generic_to_shared(place);
+}
+
+static inline void copy_number(real *to, const real *from, bool there)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+                 :
+                 : "r"(shared_address(to)), "l"(from), "n"((int)sizeof(real)),
+                   "r"(there ? (int)sizeof(real) : 0)
+                 : "memory");
+#else
+    *to = there ? *from : (real)0;
+#endif
+}
+
+static inline void copy_quad(real *to, const real *from, bool there)
+{
+#if __CUDA_ARCH__ >= 800
+    UNROLL
+    for (int half = 0; half < (int)(sizeof(real) / 4); half++)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                     :
+                     : "r"(shared_address((char *)to + 16 * half)),
+                       "l"((const char *)from + 16 * half), "r"(there ? 16 : 0)
+                     : "memory");
+#else
+    Quad quad = {};
+    if (there)
+        quad = *(const Quad *)from;
+    *(Quad *)to = quad;
+#endif
+}
+
+static inline void copies_end_group()
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" : : : "memory");
+#endif
+}
+
+/* Waits until at most `PENDING` of this thread's groups are on their way. */
+template <int PENDING> static inline void copies_wait()
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" : : "n"(PENDING) : "memory");
+#endif
+}
+
+/* ---------------------------------------------------------------- tiles of a contraction */
+enum { DEPTH = 8, STAGES = 4, TILE_PAD = 4 }; /* steps of the sum a tile; tiles in turn */
+/* where rows lie along the sum */
+enum { ALONG_DEPTH = 64 / (int)sizeof(real), ALONG_STAGES = 3, PITCH = ALONG_DEPTH + 4 };
+
+/* tile[DEPTH][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
+ * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. */
+template <int WIDTH, int THREADS, bool FULL>
+static inline void copy_rows(real *tile, const real *from, int stride, int k, int k_end, int first)
+{
+    enum { QUADS = WIDTH / 4 };
+    UNROLL
+    for (int part = 0; part < (DEPTH * QUADS + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int row = item / QUADS, column = item % QUADS * 4;
+        if (DEPTH * QUADS % THREADS == 0 || item < DEPTH * QUADS) {
+            const bool there = (FULL || k + row < k_end) && first + column < stride;
+            copy_quad(tile + row * (WIDTH + TILE_PAD) + column,
+                      from + (there ? (k + row) * stride + first + column : 0), there);
+        }
+    }
+}
+
+/* The same where find(k, i) gives the place of the number for step k and row or column i of the
+ * product, or NULL for a zero. ALONG_K: neighbours in k are neighbours in memory. */
+template <int WIDTH, int THREADS, bool FULL, bool ALONG_K, class Find>
+static inline void copy_found(real *tile, const real *good, int k, int k_end, int first, Find find)
+{
+    UNROLL
+    for (int part = 0; part < (DEPTH * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int row = ALONG_K ? item % DEPTH : item / WIDTH;
+        const int column = ALONG_K ? item / DEPTH : item % WIDTH;
+        if (DEPTH * WIDTH % THREADS == 0 || item < DEPTH * WIDTH) {
+            const real *from = FULL || k + row < k_end ? find(k + row, first + column) : NULL;
+            copy_number(tile + row * (WIDTH + TILE_PAD) + column, from ? from : good, from != NULL);
+        }
+    }
+}
+
+/* The same by fours of neighbouring columns, all of them there or none. */
+template <int WIDTH, int THREADS, bool FULL, class Find>
+static inline void copy_found_quads(real *tile, const real *good, int k, int k_end, int first,
+                                    Find find)
+{
+    enum { QUADS = WIDTH / 4 };
+    UNROLL
+    for (int part = 0; part < (DEPTH * QUADS + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int row = item / QUADS, column = item % QUADS * 4;
+        if (DEPTH * QUADS % THREADS == 0 || item < DEPTH * QUADS) {
+            const real *from = FULL || k + row < k_end ? find(k + row, first + column) : NULL;
+            copy_quad(tile + row * (WIDTH + TILE_PAD) + column, from ? from : good, from != NULL);
+        }
+    }
+}
+
+/* sum[r][c] += left[k][r] * right[k][c] over the steps of a tile: the thread's ROWS rows, and its
+ * columns in groups of four that lie 64 apart. */
+template <int ROWS, int COLUMNS>
+static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int left_stride,
+                                 const real *right, int right_stride)
+{
+    UNROLL
+    for (int k = 0; k < DEPTH; k++) {
+        real a[ROWS], b[COLUMNS];
+        UNROLL
+        for (int r = 0; r < ROWS; r += 4) {
+            if (ROWS % 4 == 0)
+                load_quad(a + r, left + k * left_stride + r);
+            else
+                for (int i = r; i < ROWS && i < r + 4; i++)
+                    a[i] = left[k * left_stride + i];
+        }
+        UNROLL
+        for (int c = 0; c < COLUMNS; c += 4)
+            load_quad(b + c, right + k * right_stride + 16 * c);
+        UNROLL
+        for (int r = 0; r < ROWS; r++) {
+            UNROLL
+            for (int c = 0; c < COLUMNS; c++)
+                sum[r][c] = fused(a[r], b[c], sum[r][c]);
+        }
+    }
+}
+
+/* tile[WIDTH][PITCH]: rows along the sum. find(k, i) gives the place of four neighbouring steps of
+ * row i, all of them there, or NULL for zeros. */
+template <int WIDTH, int THREADS, bool FULL, class Find>
+static inline void copy_along(real *tile, const real *good, int k, int k_end, int first, Find find)
+{
+    enum { QUADS = ALONG_DEPTH / 4 };
+    UNROLL
+    for (int part = 0; part < (QUADS * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int step = item % QUADS * 4, row = item / QUADS;
+        if (QUADS * WIDTH % THREADS == 0 || item < QUADS * WIDTH) {
+            const real *from = FULL || k + step < k_end ? find(k + step, first + row) : NULL;
+            copy_quad(tile + row * PITCH + step, from ? from : good, from != NULL);
+        }
+    }
+}
+
+/* sum[r][c] += left[r][k] * right[c][k] over the steps of such tiles: rows left_stride apart, and
+ * every 16th column. */
+template <int ROWS, int COLUMNS>
+static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int left_stride,
+                                  const real *right)
+{
+    UNROLL
+    for (int k = 0; k < ALONG_DEPTH; k += 4) {
+        real a[ROWS][4];
+        UNROLL
+        for (int r = 0; r < ROWS; r++)
+            load_quad(a[r], left + r * left_stride + k);
+        UNROLL
+        for (int c = 0; c < COLUMNS; c++) {
+            real b[4];
+            load_quad(b, right + 16 * c * PITCH + k);
+            UNROLL
+            for (int r = 0; r < ROWS; r++) {
+                UNROLL
+                for (int i = 0; i < 4; i++)
+                    sum[r][c] = fused(a[r][i], b[i], sum[r][c]);
+            }
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- reductions in a fixed order */
+struct Sum {
+    static real start() { return 0; }
+    static real join(real a, real b) { return a + b; }
+};
+struct Maximum {
+    static real start() { return -INFINITE; }
+    static real join(real a, real b) { return real_max(b, a); }
+};
+
+/* Joins one value a thread, THREADS a power of two, halves with halves; thread 0 has the result. */
+template <class Join, int THREADS> static inline real join_block(real value)
+{
+    __shared__ real part[THREADS];
+    BARRIER(); /* the array is used again */
+    part[threadIdx.x] = value;
+    BARRIER();
+    UNROLL
+    for (int width = THREADS / 2; width > 0; width /= 2) {
+        if ((int)threadIdx.x < width)
+            part[threadIdx.x] = Join::join(part[threadIdx.x], part[threadIdx.x + width]);
+        BARRIER();
+    }
+    return part[0];
+}
+
+/* The same for 8 slices of 32 samples, threads [slice][sample]: slice 0 has the results. */
+template <class Join> static inline real join_slices(real value)
+{
+    __shared__ real part[8][32];
+    const int slice = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
+    BARRIER();
+    part[slice][lane] = value;
+    BARRIER();
+    real result = part[0][lane];
+    UNROLL
+    for (int k = 1; k < 8; k++)
+        result = Join::join(result, part[k][lane]);
+    return result;
+}
+
+/* ---------------------------------------------------------------- inputs */
+/* Given values, row-major: given[sample][width], else rows of the data in their shuffled order. */
+template <int WIDTH, int COUNT, int STRIDE>
+static inline void fill_data(const CudaRun *run, const CudaFacts *facts, int input, real *out)
+{
+    const int sample = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (sample >= COUNT)
+        return;
+    const real *row = facts->given[input];
+    if (row) {
+        row += (size_t)sample * WIDTH;
+    } else {
+        uint64_t index = facts->position + (uint64_t)sample - facts->order.first;
+        if (facts->order.shuffled)
+            index = order_permute(&facts->order, index);
+        row = run->data + index * WIDTH;
+    }
+    for (int k = 0; k < WIDTH; k++)
+        out[k * STRIDE + sample] = row[k];
+}
+
+/* Given values, else the draws of rng.h: a thread draws a block of a sample. extent > 0: to the
+ * interval from low on. */
+template <int WIDTH, int COUNT, int STRIDE, int KIND>
+static inline void fill_draws(const CudaFacts *facts, int input, uint32_t stream, real low,
+                              real extent, real *out)
+{
+    const int sample = (int)(blockIdx.x * blockDim.x + threadIdx.x), block = (int)blockIdx.y;
+    if (sample >= COUNT)
+        return;
+    const real *given = facts->given[input];
+    real draws[DRAWS_A_BLOCK];
+    if (!given)
+        draw_block(draws, (DrawKind)KIND, facts->seed, stream, facts->counters[input],
+                   (uint64_t)sample, (uint32_t)block);
+    for (int i = 0; i < DRAWS_A_BLOCK && !given && extent > 0; i++) {
+        const real scaled = draws[i] * extent;
+        draws[i] = scaled + low;
+    }
+    UNROLL
+    for (int i = 0; i < DRAWS_A_BLOCK; i++) {
+        const int column = block * DRAWS_A_BLOCK + i;
+        if (column < WIDTH)
+            out[column * STRIDE + sample] =
+                given ? given[(size_t)sample * WIDTH + column] : draws[i];
+    }
+}
+
+/* After the last update of an iteration. */
+KERNEL next_iteration(CudaRun *run) { run->slot++; }
+
+#endif

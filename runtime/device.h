@@ -1,0 +1,34 @@
+/* device.h -- a training on a GPU: its memory, its kernels, its graph.
+ *
+ * Data set, state, random numbers and all values live on the GPU. One iteration is one captured
+ * graph; the host writes what changes (rates, counters) and reads losses for some iterations at a
+ * time. What goes wrong after the start ends the program with EXIT_DEVICE and one sentence that
+ * names the call, the kernel and its launch; checkpoints are never touched by that. */
+#ifndef GAGAC_DEVICE_H
+#define GAGAC_DEVICE_H
+
+#include "training.h"
+
+typedef struct Device Device;
+
+/* Opens the driver and the first GPU, loads the program's kernels (its images for this GPU, else
+ * compiled now or found in the cache), takes the memory and captures an iteration. NULL, with the
+ * reason, when one of these fails. */
+Device *device_create(const Program *program, Error *error);
+void device_destroy(Device *device); /* NULL: nothing */
+/* "NVIDIA H100, sm_90", for people. */
+const char *device_name(const Device *device);
+/* Bytes of its memory that the training holds. */
+size_t device_memory(const Device *device);
+
+/* training_advance() and training_iterate_given() of a training on this GPU. */
+const char *device_advance(Device *device, Training *training, uint64_t most);
+void device_iterate_given(Device *device, Training *training,
+                          const real *const (*given)[MAX_INPUTS], double (*outputs)[MAX_OUTPUTS]);
+/* The state as the last iteration left it; does nothing before the first one. */
+void device_fetch(Device *device, real *state);
+/* Best of `rounds` runs of each launch of an update, in seconds; update_count: `before`. After at
+ * least one iteration; the state is of no use afterwards. */
+void device_time(Device *device, Training *training, int kind, int rounds, double *seconds);
+
+#endif

@@ -1,0 +1,58 @@
+/* cuda_contract.cu -- template: a tiled product with a fused epilogue, for NVRTC.
+ *
+ * A block makes HEIGHT x WIDTH of the product, a thread TR x TC of it in registers. Tiles of both
+ * operands come to shared memory three steps ahead of their use. Compiles on its own with the default
+ * contents of its holes. */
+#include "cuda_device.h"
+enum { STRIDE = 12 };
+/*[*/
+KERNEL __launch_bounds__(/*{threads*/256/*}*/)
+    /*{name*/contract/*}*/(/*{parameters*/const real *__restrict__ w, const real *__restrict__ x, real *out/*}*/)
+{
+    enum {
+        ROWS = /*{rows*/10/*}*/, COLUMNS = /*{columns*/10/*}*/, STEPS = /*{steps*/10/*}*/,
+        PART = /*{part*/10/*}*/, THREADS = /*{threads*/256/*}*/,
+        TR = /*{tile_rows*/8/*}*/, TC = /*{tile_columns*/8/*}*/,
+        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
+        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
+        FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+    };
+    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
+    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
+    const int tiles = (to - from + DEPTH - 1) / DEPTH;
+/*{prepare*//*}*/    auto fetch = [&](int tile) {
+        const int k = from + tile * DEPTH, stage = tile % STAGES;
+        if (tile < tiles) {
+            /*{fetch_left*/copy_rows<HEIGHT, THREADS, FULL>(left[stage], w, STRIDE, k, to, m0);/*}*/
+            /*{fetch_right*/copy_rows<WIDTH, THREADS, FULL>(right[stage], x, STRIDE, k, to, n0);/*}*/
+        }
+        copies_end_group();
+    };
+    real sum[TR][TC] = {};
+    fetch(0);
+    fetch(1);
+    fetch(2);
+    ROLLED
+    for (int tile = 0; tile < tiles; tile++) {
+        copies_wait<2>();
+        BARRIER();
+        fetch(tile + 3);
+        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx, RIGHT);
+    }
+    UNROLL
+    for (int r = 0; r < TR; r++) {
+        const int f = m0 + ty + r;
+        UNROLL
+        for (int q = 0; q < TC; q += 4) {
+            const int n = n0 + tx + 16 * q;
+            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
+                const real *const product = sum[r] + q;
+/*{epilogue*/                store_quad(out + f * STRIDE + n, product, COLUMNS - n);
+/*}*/            }
+        }
+    }
+}
+/*]*/

@@ -1,0 +1,41 @@
+#!/bin/sh
+# What NVRTC makes of the kernels runs on the PTX virtual machine without a report: golden steps of
+# each kind of network, single steps with convolutions, a training; on old and new architectures, and
+# with blocks and warps in another order. Skipped without NVRTC.
+. "$GAGAC_TESTS/helpers.sh"
+unset GAGAC_LIBNVRTC
+export GAGAC_LIBCUDA="$PTXVM_LIBRARY" GAGAC_CUDA_CODE=ptx PTXVM_LOG="$PWD/reports"
+
+# replayed CASE PRECISION TOLERANCE...
+replayed() {
+    case=$GAGAC_TESTS/golden/gaga/$1 precision=$2
+    shift 2
+    must "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
+    run made/train --replay "$case.in.safetensors" --out out.safetensors
+    grep -q 'the CUDA compiler' words && exit 77
+    [ "$status" -eq 0 ] || stop_test "$case: $(tail -n 2 words)"
+    close_to "$case.out.safetensors" out.safetensors "$@"
+}
+
+for name in v1_bce_gpmax_ln_rmsprop v1_wgan_noise_gp_ln_sgd v1_wgan_clamp_rmsprop \
+    v1_bce_smooth_gp_ln_adam v3_sn_hinge_0gp_leaky v3_cond_0gp_adam v3_hinge_l1ls_uniform_z \
+    v3_wgan_linfhinge_sgd v4_pe_input_0gp_cond; do
+    replayed $name f32 2e-4 'D.*.bias=2e-3'
+done
+replayed v1_wgan_gp_ln_3layers f64 1e-9
+PTXVM_ARCH=7.5 replayed v1_wgan_gp_sgd f32 2e-4
+PTXVM_ARCH=9.0 PTXVM_ORDER=7 replayed v1_wgan_gp_sgd f32 2e-4
+
+ops=$(dirname "$COMPARE")/cuda.test_ops
+must "$ops"
+PTXVM_ARCH=7.5 PTXVM_ORDER=3 must "$ops"
+
+# The same draws and rows as on the CPU, three iterations and a pause, 0.1 s for the cached code.
+. "$GAGAC_TESTS/cuda/network.sh"
+must "$GAGAC" network.json -o made --target both --precision f64
+trained cpu --device cpu --iterations 3
+trained gpu --device cuda --iterations 2
+trained gpu --device cuda --iterations 3
+close_to "$(newest cpu)" "$(newest gpu)" 1e-9
+[ -s reports ] && note_failure "$(head -n 3 reports)"
+finish
