@@ -76,7 +76,7 @@ static void note_device(const Model *model, const Options *options)
     if (strcmp(model->device, "gpu") == 0)
         warn("--target both makes code for a GPU; \"gpu_mode\": \"cpu\" says that none is wanted",
              "the config asks for a GPU; this program trains on the CPU");
-    else if (strcmp(model->device, "auto") == 0)
+    else if (strcmp(model->device, "auto") == 0 && model->hyper == NULL)
         note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
 }
 
