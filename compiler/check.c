@@ -1,6 +1,6 @@
 /* check.c -- `gagac check`: the layers of the nets with shapes and parameters, and what each step
  * costs; and the check of a data set against a config. */
-#include "gagac.h"
+#include "hypergan.h"
 
 #include "../runtime/npy.h"
 
@@ -30,8 +30,9 @@ static const char *layer_text(const Layer *layer)
     return layer->name == NULL ? title : arena_printf("%s: %s", layer->name, title);
 }
 
-static void print_net(const Net *net)
+static void print_net(const Model *model, const Net *net)
 {
+    (void)model;
     int columns = net->inputs;
     printf("%s: %lld parameters\n", net->name, (long long)net_parameters(net));
     printf("  %-32s %8s %12s\n", "layer", "columns", "parameters");
@@ -48,8 +49,9 @@ static void print_net(const Net *net)
     printf("\n");
 }
 
-static void print_net_json(const Net *net)
+static void print_net_json(const Model *model, const Net *net)
 {
+    (void)model;
     int columns = net->inputs;
     printf("{\"name\": \"%s\", \"parameters\": %lld, \"layers\": [", net->name,
            (long long)net_parameters(net));
@@ -63,10 +65,74 @@ static void print_net_json(const Net *net)
     printf("]}");
 }
 
+/* A shape as people say it: height, width, channels; "(one number)" for none. */
+static const char *shape_text(const Type *type, const char *between)
+{
+    const char *text = "";
+    for (int k = 0; k < type->rank; k++)
+        text = arena_printf("%s%s%d", text, k > 0 ? between : "",
+                            type->dims[type->rank == 3 ? (k + 1) % 3 : k]);
+    return text;
+}
+
+static int64_t total_parameters(const TableRow *rows, int count)
+{
+    int64_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += rows[i].parameters;
+    return total;
+}
+
+static void print_lines(const Model *model, const Net *net)
+{
+    TableRow *rows = NULL;
+    int count = hyper_table(model, net->tag, &rows);
+    printf("%s: %lld parameters\n", net->name, (long long)total_parameters(rows, count));
+    printf("  %-56s %16s %12s\n", "layer", "shape", "parameters");
+    for (int i = 0; i < count; i++) {
+        printf("  %-56s %16s", printable(rows[i].text), shape_text(&rows[i].type, " x "));
+        if (rows[i].parameters > 0)
+            printf(" %12lld", (long long)rows[i].parameters);
+        printf("\n");
+    }
+    printf("\n");
+}
+
+/* The text as it stands between quotes in JSON. */
+static void print_quoted(const char *text)
+{
+    putchar('"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            putchar('\\');
+        if ((unsigned char)*text < 0x20)
+            printf("\\u%04x", *text);
+        else
+            putchar(*text);
+    }
+    putchar('"');
+}
+
+static void print_lines_json(const Model *model, const Net *net)
+{
+    TableRow *rows = NULL;
+    int count = hyper_table(model, net->tag, &rows);
+    printf("{\"name\": \"%s\", \"parameters\": %lld, \"layers\": [", net->name,
+           (long long)total_parameters(rows, count));
+    for (int i = 0; i < count; i++) {
+        printf("%s{\"layer\": ", i > 0 ? ", " : "");
+        print_quoted(rows[i].text);
+        printf(", \"shape\": [%s], \"parameters\": %lld}", shape_text(&rows[i].type, ", "),
+               (long long)rows[i].parameters);
+    }
+    printf("]}");
+}
+
 static void print_table(const Model *model, const StepCost *costs, int count)
 {
-    print_net(&model->discriminator);
-    print_net(&model->generator);
+    void (*print_one)(const Model *, const Net *) = model->hyper ? print_lines : print_net;
+    print_one(model, &model->discriminator);
+    print_one(model, &model->generator);
     printf("%-10s %12s %12s %12s\n", "step", "an iteration", "GFLOP", "MB");
     for (int i = 0; i < count; i++)
         printf("%-10s %12d %12.4g %12.4g\n", costs[i].name, costs[i].count, costs[i].flops * 1e-9,
@@ -76,9 +142,11 @@ static void print_table(const Model *model, const StepCost *costs, int count)
 static void print_json(const Model *model, const StepCost *costs, int count)
 {
     printf("{\"nets\": [");
-    print_net_json(&model->discriminator);
+    void (*print_one)(const Model *, const Net *) =
+        model->hyper ? print_lines_json : print_net_json;
+    print_one(model, &model->discriminator);
     printf(", ");
-    print_net_json(&model->generator);
+    print_one(model, &model->generator);
     printf("], \"steps\": [");
     for (int i = 0; i < count; i++)
         printf("%s{\"name\": \"%s\", \"count\": %d, \"flops\": %.17g, \"bytes\": %.17g}",

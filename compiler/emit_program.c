@@ -1,5 +1,6 @@
 /* emit_program.c -- program.c: the tables that tell the fixed runtime about the generated code. */
 #include "emit.h"
+#include "hypergan.h"
 
 #include <math.h>
 #include <string.h>
@@ -275,7 +276,32 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
         m->shuffle ? "true" : "false", number(m->ema_decay), (long long)m->store_start,
         (long long)m->store_every, (long long)m->store_last, (long long)m->log_every,
         (unsigned long long)m->seed, m->start_from ? c_string(m->start_from) : "NULL",
-        m->loss == LOSS_WASSERSTEIN ? "true" : "false");
+        m->loss == LOSS_WASSERSTEIN && !m->hyper ? "true" : "false");
+}
+
+static int control_index(const Graph *g, const char *name)
+{
+    for (int k = 0; k < g->tensor_count; k++)
+        if (strcmp(g->tensors[k]->name, name) == 0)
+            return k;
+    return -1;
+}
+
+static void emit_search(Text *out, const Model *model, const Graph *g, int first)
+{
+    static const char *const kinds[] = {"SEARCH_NONE", "SEARCH_THRESHOLD", "SEARCH_BATCH"};
+    const Search *search = model->hyper ? &model->hyper->trainer.search : NULL;
+    if (!search || search->kind == SEARCH_NONE)
+        return;
+    int update = 0;
+    while (strcmp(g->steps[first + update].name, "fitness") != 0)
+        update++;
+    text_add(out,
+             "    .search = {.kind = %s, .update = %d, .scores = %d, .latents = %d, .memory = %d,\n"
+             "               .steps = %d, .heuristic = %d, .decay = %s},\n",
+             kinds[search->kind], update, control_index(g, "control.scores"),
+             control_index(g, "control.latents"), control_index(g, "control.memory"), search->steps,
+             search->heuristic, number(search->decay));
 }
 
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
@@ -315,6 +341,7 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                  g->steps[g->step_count - 1].input_count);
     const Plan *sampler_plan = plans[g->step_count - 1];
     bool wide = options->order == ORDER_WIDE;
+    emit_search(&out, model, g, clamp);
     text_add(
         &out,
         "    .tensor_count = %d, .tensors = tensors,\n"

@@ -17,7 +17,7 @@
 
 /* exit statuses, fail(), warn(), nearest_word(): shared with generated programs */
 #include "../runtime/fail.h"
-#include "../runtime/course.h" /* numbers that change with the iteration */
+#include "../runtime/course.h"    /* numbers that change with the iteration */
 #include "../runtime/normalise.h" /* NormalisationKind */
 
 #define GAGAC_VERSION "0.1"
@@ -84,9 +84,12 @@ Json *json_parse(const Source *source);
 /* The same with repeated keys left in; then one of the two: */
 Json *json_tree(const Source *source);
 void json_refuse_duplicates(const Json *root);
-void json_keep_last(Json *root); /* of repeated keys the last one counts, with a warning */
+void json_keep_last(Json *root);       /* of repeated keys the last one counts, with a warning */
 Source *source_read(const char *path); /* reads a whole text file; fails with EXIT_IO */
 Json *json_member(const Json *object, const char *key); /* NULL when absent */
+/* A HyperGAN config by its name, NULL when there is none: here, packaged, or in ~/.gagac/configs.
+ */
+Source *config_find(const char *name); /* hyper_files.c */
 
 /* ---------------------------------------------------------------- the model: what a config means,
  * in any dialect */
@@ -175,18 +178,18 @@ typedef struct Net {
 
 typedef struct Optimiser {
     OptimiserKind kind;
-    double rate;         /* learning rate before the schedule */
-    double alpha;        /* RMSprop: decay of the mean square */
-    double momentum;     /* RMSprop */
-    bool centered;       /* RMSprop */
-    double beta1, beta2; /* Adam */
-    double weight_decay; /* coupled L2: g += weight_decay * p */
-    double epsilon;      /* outside the root; OPT_TF_RMSPROP: inside */
-    Course course;       /* how the rate changes; FIXED: the model's schedule */
-    double rho;          /* Adadelta */
-    double accumulator;  /* Adagrad, Ftrl: first value of the sum of squares */
-    double lower, upper; /* AdaBound: bounds of the step, in rates */
-    double power, l1, l2; /* Ftrl */
+    double rate;                      /* learning rate before the schedule */
+    double alpha;                     /* RMSprop: decay of the mean square */
+    double momentum;                  /* RMSprop */
+    bool centered;                    /* RMSprop */
+    double beta1, beta2;              /* Adam */
+    double weight_decay;              /* coupled L2: g += weight_decay * p */
+    double epsilon;                   /* outside the root; OPT_TF_RMSPROP: inside */
+    Course course;                    /* how the rate changes; FIXED: the model's schedule */
+    double rho;                       /* Adadelta */
+    double accumulator;               /* Adagrad, Ftrl: first value of the sum of squares */
+    double lower, upper;              /* AdaBound: bounds of the step, in rates */
+    double power, l1, l2;             /* Ftrl */
     struct Optimiser *inner, *second; /* wrappers; second: GigaWolf's, or G's own */
     double ewc_decay, ewc_lambda, ewc_scale, ewc_constraint; /* ELASTIC */
     bool ewc_gradients;
@@ -338,8 +341,8 @@ struct Tensor {       /* an array that lives from step to step */
     TensorRole role;
     Initialiser init;
     int fan_in;
-    double scale; /* of the initialisers that say so */
-    bool frozen;  /* PARAMETER: keeps its first value */
+    double scale;   /* of the initialisers that say so */
+    bool frozen;    /* PARAMETER: keeps its first value */
     Tensor *source; /* OPTIMISER, AVERAGE: the parameter it belongs to */
     Span span;
 };
@@ -355,8 +358,8 @@ struct Input {        /* what a step reads for each sample: data or a random dra
     bool once, first_only, last_data; /* see runtime/program.h */
     int map[3]; /* height, width, channels: the node is a map [channels, height, width], while rows
                    of data and of a replay file are in the order h w c; 0: a vector */
-    bool every_pass; /* noise of a layer: a replay file has a slab for each update of an iteration,
-                        whatever its kind, and a last one for the sample */
+    bool every_pass;  /* noise of a layer: a replay file has a slab for each update of an iteration,
+                         whatever its kind, and a last one for the sample */
     double low, high; /* UNIFORM: the interval of the draws, also in a replay file; 0, 0: [0, 1) */
     int part, parts; /* noise inside D: rows of part `part` of a slab of parts * batch rows; 0: 1 */
 };
@@ -683,7 +686,7 @@ typedef struct Plan {
     int *buffer_of;  /* by node id, -1 */
     Buffer *globals; /* of global nodes that are stored */
     int global_count;
-    int *global_of; /* by node id, -1 */
+    int *global_of;      /* by node id, -1 */
     size_t scratch_size; /* reals of a tile's scratch, one a thread */
     size_t kept_size;    /* reals a tile of values kept from one section to a later one */
     size_t wide_size;    /* wide: reals of the block that holds all values of a step */
@@ -720,10 +723,12 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     Isa isa;                            /* of this machine unless --isa says otherwise */
     bool f64, plain, json, no_cache, fresh, emit_only;
     bool crop, resize, random_crop; /* of images of another size */
-    bool wide;                   /* --order wide */
-    bool list;                   /* new --list */
-    const char *config_template; /* new --template */
+    bool wide;                      /* --order wide */
+    bool list;                      /* new --list */
+    const char *config_template;    /* new --template */
     int64_t threads;
+    int width, height, channels, batch_size; /* -s, -b; HyperGAN */
+    bool strict;
     bool cuda;                  /* code for a GPU too: --target */
     const char *default_device; /* "cuda" or "auto": of the program, with cuda */
     const char *device;         /* --device, handed on to RUN/train */

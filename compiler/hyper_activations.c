@@ -28,24 +28,16 @@ typedef enum Activate {
     ACTIVATE_GROUPSORT
 } Activate;
 
-const Word activation_words[] = {{"null", ACTIVATE_NULL, NULL},
-                                 {"tanh", ACTIVATE_TANH, NULL},
-                                 {"sigmoid", ACTIVATE_SIGMOID, NULL},
-                                 {"relu", ACTIVATE_RELU, NULL},
-                                 {"gelu", ACTIVATE_GELU, NULL},
-                                 {"lrelu", ACTIVATE_LRELU, NULL},
-                                 {"selu", ACTIVATE_SELU, NULL},
-                                 {"swish", ACTIVATE_SWISH, NULL},
-                                 {"crelu", ACTIVATE_CRELU, NULL},
-                                 {"double_sided", ACTIVATE_DOUBLE_SIDED, NULL},
-                                 {"bipolar", ACTIVATE_BIPOLAR, NULL},
-                                 {"prelu", ACTIVATE_PRELU, NULL},
-                                 {"trelu", ACTIVATE_TRELU, NULL},
-                                 {"frelu", ACTIVATE_FRELU, NULL},
-                                 {"clamped", ACTIVATE_CLAMPED, NULL},
-                                 {"clamped_unit", ACTIVATE_CLAMPED_UNIT, NULL},
-                                 {"nsoftplus", ACTIVATE_NSOFTPLUS, NULL},
-                                 {"groupsort", ACTIVATE_GROUPSORT, NULL}};
+const Word activation_words[] = {
+    {"null", ACTIVATE_NULL, NULL},           {"tanh", ACTIVATE_TANH, NULL},
+    {"sigmoid", ACTIVATE_SIGMOID, NULL},     {"relu", ACTIVATE_RELU, NULL},
+    {"gelu", ACTIVATE_GELU, NULL},           {"lrelu", ACTIVATE_LRELU, NULL},
+    {"selu", ACTIVATE_SELU, NULL},           {"swish", ACTIVATE_SWISH, NULL},
+    {"crelu", ACTIVATE_CRELU, NULL},         {"double_sided", ACTIVATE_DOUBLE_SIDED, NULL},
+    {"bipolar", ACTIVATE_BIPOLAR, NULL},     {"prelu", ACTIVATE_PRELU, NULL},
+    {"trelu", ACTIVATE_TRELU, NULL},         {"frelu", ACTIVATE_FRELU, NULL},
+    {"clamped", ACTIVATE_CLAMPED, NULL},     {"clamped_unit", ACTIVATE_CLAMPED_UNIT, NULL},
+    {"nsoftplus", ACTIVATE_NSOFTPLUS, NULL}, {"groupsort", ACTIVATE_GROUPSORT, NULL}};
 const size_t activation_word_count = sizeof activation_words / sizeof activation_words[0];
 
 enum { MAX_SORTED = 16 };
@@ -158,7 +150,8 @@ static Node *groupsort(Network *n, Node *x)
     if (size > MAX_SORTED || count % size != 0)
         fail_line(n, NULL, "groupsort_n is %d: it must divide the %d values, and be at most %d",
                   size, count, MAX_SORTED);
-    Node *groups = node_reshape(g, all, (Type){.batch = true, .rank = 2, .dims = {count / size, size}});
+    Node *groups =
+        node_reshape(g, all, (Type){.batch = true, .rank = 2, .dims = {count / size, size}});
     for (int i = 0; i < size; i++)
         columns[i] = node_slice(g, groups, 1, i, 1);
     for (int round = 0; round < size; round++)
@@ -172,15 +165,16 @@ static Node *groupsort(Network *n, Node *x)
         sorted = node_concat(g, sorted, columns[i], 1);
     Type rows = x->type;
     if (rows.rank == 3)
-        rows = (Type){.batch = true, .rank = 3,
-                      .dims = {x->type.dims[1], x->type.dims[2], x->type.dims[0]}};
+        rows = (Type){
+            .batch = true, .rank = 3, .dims = {x->type.dims[1], x->type.dims[2], x->type.dims[0]}};
     return rows_to_map(g, node_reshape(g, sorted, rows));
 }
 
 /* A parameter for each value, in the order h w c, spread like x. */
 static Node *own_alpha(Network *n, Node *x)
 {
-    Node *alpha = own(n, "alpha", type_vector(false, (int)type_size(&x->type)), INIT_GAUSSIAN, 0.01);
+    Node *alpha =
+        own(n, "alpha", type_vector(false, (int)type_size(&x->type)), INIT_GAUSSIAN, 0.01);
     Type rows = x->type;
     rows.batch = false;
     if (rows.rank == 3)

@@ -45,7 +45,8 @@ static int option_pair(Option option, int fallback, const char *what, int *secon
         return *second = option_integer(option, fallback, 1, what);
     const Json *first = option.json->child, *last = first != NULL ? first->next : NULL;
     if (last == NULL || last->next != NULL)
-        fail_at(option.span, "for example [3, 3]", "`%s` must be one number or a list of two", what);
+        fail_at(option.span, "for example [3, 3]", "`%s` must be one number or a list of two",
+                what);
     Option numbers[2] = {{.given = true, .span = first->span}, {.given = true, .span = last->span}};
     const Json *values[2] = {first, last};
     int pair[2];
@@ -94,8 +95,8 @@ int read_sizes(Network *n, Option option, int dims[3])
 int line_channels(Network *n, Flow x)
 {
     Option argument = line_argument(n->line, 0);
-    int channels = argument.given ? option_integer(argument, 1, 1, "channels")
-                                  : x.slabs[0]->type.dims[0];
+    int channels =
+        argument.given ? option_integer(argument, 1, 1, "channels") : x.slabs[0]->type.dims[0];
     if (channels > MAX_CHANNELS)
         fail_at(argument.span, NULL, "more than %d channels", MAX_CHANNELS);
     return channels;
@@ -127,19 +128,31 @@ static const char *field_name(const char *prefix, int number, const char *what)
     return field;
 }
 
+/* Whether the present line names the tensor for the first time: it asks once a slab for some. */
+static bool is_new(Network *n, const char *name)
+{
+    enum { MOST = sizeof n->owned / sizeof n->owned[0] };
+    for (int i = 0; i < n->owned_count; i++)
+        if (strcmp(n->owned[i], name) == 0)
+            return false;
+    n->owned[n->owned_count++ % MOST] = name;
+    n->owned_count = n->owned_count > MOST ? MOST : n->owned_count;
+    return true;
+}
+
 Tensor *own_tensor(Network *n, const char *what, Tensor tensor)
 {
     Graph *g = n->g;
     if (n->current < 0)
         n->current = n->next++;
-    if (tensor.role == ROLE_PARAMETER)
-        n->parameters += type_size(&tensor.type);
     tensor.name = arena_printf("%s.%d.%s", n->tag, n->current, what);
+    if (tensor.role == ROLE_PARAMETER && is_new(n, tensor.name))
+        n->parameters += type_size(&tensor.type);
     for (int k = 0; k < g->tensor_count; k++)
         if (strcmp(g->tensors[k]->name, tensor.name) == 0)
             return g->tensors[k];
-    tensor.group = arena_printf("%c%s", n->tag[0] | 0x20,
-                                tensor.role == ROLE_VECTOR ? "_vector" : "");
+    tensor.group =
+        arena_printf("%c%s", n->tag[0] | 0x20, tensor.role == ROLE_VECTOR ? "_vector" : "");
     tensor.field = field_name("layer", n->current, what);
     tensor.label = arena_printf("%s layer %d %s", n->tag[0] == 'D' ? "discriminator" : "generator",
                                 n->current, what);
@@ -157,12 +170,10 @@ Node *own(Network *n, const char *what, Type type, Initialiser init, double scal
 void own_end(Network *n) { n->current = -1; }
 
 typedef enum Init { INIT_HE, INIT_XAVIER, INIT_RANDOM, INIT_ORTHO, INIT_STYLE } Init;
-static const Word init_words[] = {{"he_normal", INIT_HE, NULL},
-                                  {"xavier", INIT_XAVIER, NULL},
-                                  {"glorot", INIT_XAVIER, NULL},
-                                  {"random_normal", INIT_RANDOM, NULL},
-                                  {"orthogonal", INIT_ORTHO, NULL},
-                                  {"stylegan", INIT_STYLE, NULL}};
+static const Word init_words[] = {
+    {"he_normal", INIT_HE, NULL},     {"xavier", INIT_XAVIER, NULL},
+    {"glorot", INIT_XAVIER, NULL},    {"random_normal", INIT_RANDOM, NULL},
+    {"orthogonal", INIT_ORTHO, NULL}, {"stylegan", INIT_STYLE, NULL}};
 
 /* StyleGAN's: the stored weight is larger by 1 / lrmul and made smaller where it is used, so that
  * its learning rate is lower. */
@@ -352,7 +363,8 @@ static Node *spectral(Network *n, Node *weight)
 {
     Graph *g = n->g;
     int out = weight->type.dims[3], rows = (int)type_size(&weight->type) / out;
-    Tensor vector = {.type = type_vector(false, out), .role = ROLE_VECTOR, .init = INIT_UNIT_VECTOR};
+    Tensor vector = {
+        .type = type_vector(false, out), .role = ROLE_VECTOR, .init = INIT_UNIT_VECTOR};
     Tensor *kept = own_tensor(n, "u", vector);
     Node *matrix = node_reshape(g, weight, type_matrix(rows, out));
     Node *fixed = node_unary(g, OP_STOP, matrix), *u = node_parameter(g, kept);
@@ -387,8 +399,9 @@ static Node *over_filters(Graph *g, Node *weight, Node *norms)
 static Node *patch_norms(Graph *g, Node *x, ConvPlan plan)
 {
     Node *squares = node_sum(g, square(g, x), 0);
-    squares = node_reshape(g, squares, (Type){.batch = true, .rank = 3,
-                                              .dims = {1, x->type.dims[1], x->type.dims[2]}});
+    squares = node_reshape(
+        g, squares,
+        (Type){.batch = true, .rank = 3, .dims = {1, x->type.dims[1], x->type.dims[2]}});
     squares = window_sum(g, squares, 1, plan.filter_h, plan.stride_h);
     squares = window_sum(g, squares, 2, plan.filter_w, plan.stride_w);
     return node_unary(g, OP_SQRT, node_shift(g, squares, 1e-4));
@@ -422,7 +435,14 @@ Flow normalise_batch(Network *n, Flow x, double epsilon)
     return x;
 }
 
-typedef enum Regulariser { REGULAR_NONE, REGULAR_COSINE, REGULAR_WEIGHT, REGULAR_SPECTRAL, REGULAR_BATCH, REGULAR_LAYER } Regulariser;
+typedef enum Regulariser {
+    REGULAR_NONE,
+    REGULAR_COSINE,
+    REGULAR_WEIGHT,
+    REGULAR_SPECTRAL,
+    REGULAR_BATCH,
+    REGULAR_LAYER
+} Regulariser;
 static const Word regulariser_words[] = {
     {"cosine_norm", REGULAR_COSINE, NULL},
     {"weight_norm", REGULAR_WEIGHT, NULL},
@@ -437,8 +457,8 @@ static const Word regulariser_words[] = {
 
 static Node *divide_cells(Graph *g, Node *x, Node *cells) /* [c,h,w] / [1,h,w] */
 {
-    Node *flat = node_reshape(g, cells, (Type){.batch = true, .rank = 2,
-                                               .dims = {x->type.dims[1], x->type.dims[2]}});
+    Node *flat = node_reshape(
+        g, cells, (Type){.batch = true, .rank = 2, .dims = {x->type.dims[1], x->type.dims[2]}});
     return node_binary(g, OP_DIV, x, node_expand(g, flat, 0, x->type.dims[0]));
 }
 
@@ -449,8 +469,7 @@ static Flow finish_weight_norm(Network *n, Flow x)
     x = normalise_batch(n, x, 1e-8);
     Node *gain = own(n, "gain", channels, INIT_ONE, 0);
     for (int i = 0; i < x.count; i++)
-        x.slabs[i] =
-            multiply(n->g, x.slabs[i], expand_channels(n->g, gain, &x.slabs[i]->type));
+        x.slabs[i] = multiply(n->g, x.slabs[i], expand_channels(n->g, gain, &x.slabs[i]->type));
     return x;
 }
 
@@ -458,16 +477,15 @@ Flow convolve(Network *n, Flow x, const char *prefix, int channels, ConvPlan pla
 {
     Graph *g = n->g;
     int inputs = x.slabs[0]->type.dims[0], cells = plan.filter_h * plan.filter_w;
-    Regulariser kind = (Regulariser)option_class(component_option(n, "layer_regularizer"),
-                                                 REGULAR_NONE, WORDS(regulariser_words),
-                                                 "layer_regularizer");
-    bool styled = strcmp(n->line->op->name, "resnet") != 0 &&
-                  strcmp(n->line->op->name, "conv_reshape") != 0;
+    Regulariser kind =
+        (Regulariser)option_class(component_option(n, "layer_regularizer"), REGULAR_NONE,
+                                  WORDS(regulariser_words), "layer_regularizer");
+    bool styled =
+        strcmp(n->line->op->name, "resnet") != 0 && strcmp(n->line->op->name, "conv_reshape") != 0;
     Type type = {.rank = 4, .dims = {plan.filter_h, plan.filter_w, inputs, channels}};
-    Node *weight = own_weight(n, arena_printf("%sweight", prefix), type, cells * inputs,
-                              cells * channels,
-                              styled ? network_option(n, "initializer")
-                                     : component_option(n, "initializer"));
+    Node *weight =
+        own_weight(n, arena_printf("%sweight", prefix), type, cells * inputs, cells * channels,
+                   styled ? network_option(n, "initializer") : component_option(n, "initializer"));
     Node *bias = n->pass->hyper->strict && !wants_bias(n) ? NULL : own_bias(n, prefix, channels);
     if (kind == REGULAR_COSINE)
         plan.stride_h = plan.stride_w = 1;
@@ -515,8 +533,8 @@ Flow norm_by_style(Network *n, Flow x, Flow style, const char *prefix, bool bias
         Node *centred = subtract(g, x.slabs[i], expand_channels(g, mean, &type));
         Node *squares = node_sum(g, node_sum(g, square(g, centred), 2), 1);
         Node *variance = node_shift(g, node_scale(g, squares, 1 / cells), 1e-5);
-        Node *factor = node_binary(g, OP_DIV, node_shift(g, gamma, 1),
-                                   node_unary(g, OP_SQRT, variance));
+        Node *factor =
+            node_binary(g, OP_DIV, node_shift(g, gamma, 1), node_unary(g, OP_SQRT, variance));
         Node *scaled = multiply(g, centred, expand_channels(g, factor, &type));
         x.slabs[i] = add(g, scaled, expand_channels(g, beta, &type));
     }
@@ -531,8 +549,9 @@ Flow adaptive_instance_norm_op(Network *n, Flow x)
         name = (Option){.given = true, .text = "w", .span = n->line->span};
     const Type *type = &x.slabs[0]->type;
     if (type->dims[1] * type->dims[2] == 1 && n->pass->announces)
-        note_at(n->line->span,
-                "on a map of one cell the result is the style's shift; what comes in has no effect");
+        note_at(
+            n->line->span,
+            "on a map of one cell the result is the style's shift; what comes in has no effect");
     return norm_by_style(n, x, find_flow(n, name, (Option){0}), "", wants_bias(n));
 }
 
@@ -550,8 +569,8 @@ static Flow norm_by_map(Network *n, Flow x, Flow style)
             means[k] = node_scale(g, node_sum(g, node_sum(g, maps[k], 2), 1), 1 / cells);
             Node *centred = subtract(g, maps[k], expand_channels(g, means[k], &type));
             Node *squares = node_sum(g, node_sum(g, square(g, centred), 2), 1);
-            roots[k] = node_unary(g, OP_SQRT,
-                                  node_shift(g, node_scale(g, squares, 1 / cells), 1e-5));
+            roots[k] =
+                node_unary(g, OP_SQRT, node_shift(g, node_scale(g, squares, 1 / cells), 1e-5));
         }
         const Type type = maps[0]->type;
         Node *centred = subtract(g, maps[0], expand_channels(g, means[0], &type));
@@ -727,6 +746,7 @@ Flow apply_line(Network *n, const Line *line, Flow x)
     n->line = line;
     n->current = -1;
     n->parameters = 0;
+    n->owned_count = 0;
     n->frozen = option_is(line_option(line, "trainable"), "false");
     x = line->op->apply(n, x);
     check_size(n, x);

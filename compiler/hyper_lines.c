@@ -101,14 +101,13 @@ static const HyperRow *read_op(const Token *token)
         const char **names = arena_alloc(hyper_row_count * sizeof *names);
         for (size_t i = 0; i < hyper_row_count; i++)
             names[i] = hyper_rows[i].name;
-        const char *near = token->key == NULL ? nearest_word(token->text, names, hyper_row_count)
-                                              : NULL;
+        const char *near =
+            token->key == NULL ? nearest_word(token->text, names, hyper_row_count) : NULL;
         fail_at(token->span, near != NULL ? arena_printf("did you mean `%s`?", near) : NULL,
                 "unknown layer `%s`", printable(token->key == NULL ? token->text : token->key));
     }
     if (row->reason != NULL)
-        fail_at(token->span, NULL, "the layer `%s` cannot be compiled: %s", row->name,
-                row->reason);
+        fail_at(token->span, NULL, "the layer `%s` cannot be compiled: %s", row->name, row->reason);
     return row;
 }
 
@@ -173,8 +172,8 @@ static Line read_list(const Json *json, int depth)
         fail_at(json->span, NULL, "layers are nested more than %d deep", MAX_LINE_DEPTH);
     for (const Json *item = json->child; item != NULL; item = item->next) {
         if (item->kind == JSON_NUMBER) {
-            if (item->number != -1 && item->number != 0 && item->number != 1 &&
-                item->number != 2 && item->number != 3)
+            if (item->number != -1 && item->number != 0 && item->number != 1 && item->number != 2 &&
+                item->number != 3)
                 fail_at(item->span, "0 is the batch, 1 height, 2 width, -1 channels",
                         "the axis of a list must be one of -1, 0, 1, 2, 3");
             list.axis = (int)item->number;

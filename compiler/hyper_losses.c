@@ -131,8 +131,8 @@ static Node *f_conjugate(Graph *g, LossType type, Node *t)
         return node_unary(g, OP_EXP,
                           node_shift(g, node_binary(g, OP_MIN, t, constant(g, 10, t)), -1));
     case TYPE_JS: /* -ln(2 - e^t) */
-        return negate(g, node_unary(g, OP_LOG,
-                                    node_shift(g, negate(g, node_unary(g, OP_EXP, t)), 2)));
+        return negate(g,
+                      node_unary(g, OP_LOG, node_shift(g, negate(g, node_unary(g, OP_EXP, t)), 2)));
     case TYPE_GAN: /* -ln(1 - e^t) */
         return negate(g, node_unary(g, OP_LOG, subtract(g, one, node_unary(g, OP_EXP, t))));
     case TYPE_REVERSE_KL: /* -1 - ln(-t) */

@@ -37,13 +37,13 @@ static Flow dcgan_generator(Network *n, Flow x)
     x = apply_text(n, arena_printf("linear 4*4*1024 activation=%s", activation_word(n, "lrelu")),
                    x);
     for (int k = 0; k < 3; k++) {
-        x = apply_text(
-            n, arena_printf("deconv %d filter=5 stride=2 activation=null", channels[k]), x);
+        x = apply_text(n, arena_printf("deconv %d filter=5 stride=2 activation=null", channels[k]),
+                       x);
         x = activate_component(n, regularise(n, x), "lrelu");
     }
-    x = apply_text(n, arena_printf("deconv %d filter=5 stride=2 activation=null",
-                                   n->pass->hyper->channels),
-                   x);
+    x = apply_text(
+        n, arena_printf("deconv %d filter=5 stride=2 activation=null", n->pass->hyper->channels),
+        x);
     return activate(n, regularise(n, x), (Option){.given = true, .text = "tanh"});
 }
 
@@ -122,14 +122,14 @@ static const Word block_words[] = {{"deconv", 0, NULL},
                                    {"conv_double", 5, NULL},
                                    {"conv_reshape", 6, NULL}};
 
-static Flow resizable_style(Network *n, Flow x)
+/* The style is made of the latent beside the maps, which begin with the latent too. */
+static void make_style(Network *n, Flow x)
 {
     int count = option_integer(component_option(n, "adaptive_instance_norm_layers"), 2, 1,
                                "adaptive_instance_norm_layers");
     for (int k = 0; k < count && k < 64; k++)
         x = apply_text(n, "linear 512", x);
     name_flow(n, "w", x);
-    return x;
 }
 
 static Flow resizable_generator(Network *n, Flow x)
@@ -138,14 +138,13 @@ static Flow resizable_generator(Network *n, Flow x)
     ResizablePlan plan = plan_resizable(n);
     const char *style = plan.styled ? " adaptive_instance_norm=w" : "";
     Option block = component_option(n, "block");
-    const char *op =
-        block_words[option_class(block, 0, WORDS(block_words), "block")].name;
+    const char *op = block_words[option_class(block, 0, WORDS(block_words), "block")].name;
     Option final = component_option(n, "final_activation");
     const char *last = final.given ? class_symbol(final) : "tanh";
     bool resizes = strcmp(op, "resize_conv") == 0;
     n->initializer = json_option(n->component->json, "initializer").given ? NULL : "stylegan";
     if (plan.styled)
-        x = resizable_style(n, x);
+        make_style(n, x);
     x = apply_text(n, arena_printf("linear %d*%d*%d%s", plan.height, plan.width, plan.depth, style),
                    x);
     n->initializer = "he_normal";
@@ -154,8 +153,9 @@ static Flow resizable_generator(Network *n, Flow x)
         const char *stride = strcmp(op, "deconv") == 0 ? "2" : "1";
         int channels = ends ? h->channels : depth_at(n, plan, k + 1);
         const char *size = ends && resizes ? arena_printf(" w=%d h=%d", h->height, h->width) : "";
-        x = apply_text(n, arena_printf("%s %d filter=3 avg_pool=1 stride=%s%s%s%s", op, channels,
-                                       stride, style, ends ? " activation=null" : "", size),
+        x = apply_text(n,
+                       arena_printf("%s %d filter=3 avg_pool=1 stride=%s%s%s%s", op, channels,
+                                    stride, style, ends ? " activation=null" : "", size),
                        x);
     }
     n->initializer = NULL;
@@ -229,8 +229,8 @@ static Flow apply_kind(Network *n, Flow x)
 
 Flow apply_component(Pass *pass, const Component *component, Flow x)
 {
-    Network n = {.pass = pass, .g = pass->g, .component = component, .tag = component->tag,
-                 .current = -1};
+    Network n = {
+        .pass = pass, .g = pass->g, .component = component, .tag = component->tag, .current = -1};
     x = apply_kind(&n, x);
     if (component->tag[0] == 'G')
         check_image(&n, x);
@@ -267,7 +267,8 @@ static Node *modal(Graph *g, const Latent *latent, Node *x)
 }
 
 /* (2 / pi) asin(sin(2 pi u / periods)), a triangle wave: 1 - |((t + 1) mod 4) - 2| ... with
- * t = 4 u / periods, written with rint: asin(sin(pi t / 2)) 2 / pi = (-1)^k (t - 2k), k = rint(t/2).
+ * t = 4 u / periods, written with rint: asin(sin(pi t / 2)) 2 / pi = (-1)^k (t - 2k), k =
+ * rint(t/2).
  */
 static Node *periodic(Graph *g, const Latent *latent, Node *u)
 {
@@ -275,8 +276,9 @@ static Node *periodic(Graph *g, const Latent *latent, Node *u)
     Node *k = node_unary(g, OP_RINT, turns);
     Node *rest = node_scale(g, subtract(g, turns, k), 2);
     Node *half = node_scale(g, k, 0.5);
-    Node *odd = node_scale(g, node_unary(g, OP_ABS, subtract(g, half, node_unary(g, OP_RINT, half))),
-                           -4); /* 0, or -2 for odd k */
+    Node *odd =
+        node_scale(g, node_unary(g, OP_ABS, subtract(g, half, node_unary(g, OP_RINT, half))),
+                   -4); /* 0, or -2 for odd k */
     return multiply(g, rest, node_shift(g, odd, 1));
 }
 
@@ -322,12 +324,13 @@ static Node *one_hot(Graph *g, Node *u, int classes)
     Node *at = node_scale(g, u, classes), *result = NULL;
     Node *below = NULL;
     for (int k = 0; k < classes; k++) {
-        Node *above = k + 1 < classes
-                          ? node_shift(g, negate(g, node_binary(g, OP_GREATER,
-                                                                node_constant(g, k + 1, at->type),
-                                                                at)),
-                                       1)
-                          : NULL; /* 1 where u n >= k + 1 */
+        Node *above =
+            k + 1 < classes
+                ? node_shift(
+                      g,
+                      negate(g, node_binary(g, OP_GREATER, node_constant(g, k + 1, at->type), at)),
+                      1)
+                : NULL; /* 1 where u n >= k + 1 */
         Node *hit = below == NULL ? node_constant(g, 1, at->type) : below;
         if (above != NULL)
             hit = subtract(g, hit, above);

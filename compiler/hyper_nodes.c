@@ -1,5 +1,5 @@
-/* hyper_nodes.c -- what layers on maps are made of: SAME convolutions, pools, resizes and shuffles as
- * nodes of the graph. A map is [channels, height, width].
+/* hyper_nodes.c -- what layers on maps are made of: SAME convolutions, pools, resizes and shuffles
+ * as nodes of the graph. A map is [channels, height, width].
  *
  * SAME: n cells, window k, stride s give ceil(n / s) cells; max((out - 1) s + k - n, 0) zeros are
  * added, half of them (rounded down) before. */

@@ -264,8 +264,8 @@ static Flow conv_reshape_op(Network *n, Flow x)
     x = convolve(n, x, "", 4 * channels, plan);
     for (int i = 0; i < x.count; i++) {
         const int *in = x.slabs[i]->type.dims;
-        x.slabs[i] = unflatten(n->g, flatten(n->g, x.slabs[i]), 3,
-                               (int[]){2 * in[1], 2 * in[2], channels});
+        x.slabs[i] =
+            unflatten(n->g, flatten(n->g, x.slabs[i]), 3, (int[]){2 * in[1], 2 * in[2], channels});
     }
     return finish_conv(n, x, plan, activation_of(n));
 }
@@ -364,8 +364,8 @@ static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
     int channels = x.slabs[0]->type.dims[0];
     bool plain = option_switch(line_option(n->line, "dot_product_similarity"));
     for (int k = 0; k < 3; k++) {
-        const char *prefix = head == 0 ? arena_printf("%c.", letters[k])
-                                       : arena_printf("%c%d.", letters[k], head);
+        const char *prefix =
+            head == 0 ? arena_printf("%c.", letters[k]) : arena_printf("%c%d.", letters[k], head);
         maps[k] = activate(n, convolve(n, x, prefix, channels, plan), activation_of(n));
         if (k == 2 && h_activation.given)
             maps[k] = activate(n, maps[k], h_activation);
@@ -374,9 +374,9 @@ static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
     Flow out = {.count = x.count};
     for (int i = 0; i < x.count; i++) {
         Node *slabs[3] = {maps[0].slabs[i], maps[1].slabs[i], maps[2].slabs[i]};
-        if (slabs[0]->type.dims[0] > 0 && (int64_t)type_size(&slabs[0]->type) *
-                                                  slabs[0]->type.dims[1] * slabs[0]->type.dims[2] >
-                                              (int64_t)1 << 30)
+        if (slabs[0]->type.dims[0] > 0 &&
+            (int64_t)type_size(&slabs[0]->type) * slabs[0]->type.dims[1] * slabs[0]->type.dims[2] >
+                (int64_t)1 << 30)
             fail_line(n, "use attention on a smaller map",
                       "attention over so many cells needs too much memory");
         out.slabs[i] = attend(n->g, slabs, plain);
@@ -525,8 +525,8 @@ static Flow variational_op(Network *n, Flow x)
     expect_map(n, x);
     int channels = line_channels(n, x);
     Flow mean = finish_conv(n, convolve(n, x, "mu.", channels, plan), plan, activation_of(n));
-    Flow spread_of = finish_conv(n, convolve(n, x, "sigma.", channels, plan), plan,
-                                 activation_of(n));
+    Flow spread_of =
+        finish_conv(n, convolve(n, x, "sigma.", channels, plan), plan, activation_of(n));
     return add_flows(n, mean, multiply_flows(n, spread_of, draw_noise(n, mean, false)));
 }
 
@@ -549,16 +549,16 @@ static Flow progressive_replace_op(Network *n, Flow x)
     expect_map(n, end);
     if (!(steps >= 1) || start.count != end.count)
         fail_line(n, NULL, "progressive_replace needs two maps of one batch, and steps above 0");
-    Scalar scalar = {.name = arena_printf("ramp_%g_%g", delay, steps),
-                     .kind = SCALAR_COURSE,
-                     .course = {.kind = COURSE_RAMP, .from = 0, .to = 1, .steps = steps,
-                                .start = delay}};
+    Scalar scalar = {
+        .name = arena_printf("ramp_%g_%g", delay, steps),
+        .kind = SCALAR_COURSE,
+        .course = {.kind = COURSE_RAMP, .from = 0, .to = 1, .steps = steps, .start = delay}};
     Node *share = add_scalar(n->g, n->pass->step, scalar);
     for (int i = 0; i < end.count; i++) {
         const Type type = end.slabs[i]->type;
         Node *old = resize(n->g, start.slabs[i], type.dims[1], type.dims[2], RESIZE_NEAREST);
-        Node *way = multiply(n->g, subtract(n->g, end.slabs[i], old),
-                             node_expand_to(n->g, share, type));
+        Node *way =
+            multiply(n->g, subtract(n->g, end.slabs[i], old), node_expand_to(n->g, share, type));
         end.slabs[i] = add(n->g, old, way);
     }
     return end;
@@ -732,8 +732,8 @@ static Flow gram_matrix_op(Network *n, Flow x)
         int cells = h * x.slabs[i]->type.dims[2];
         if (c * c % (h * h) != 0)
             fail_line(n, NULL, "%d x %d products do not make a map of %d x %d", c, c, h, h);
-        Node *flat = node_reshape(g, x.slabs[i], (Type){.batch = true, .rank = 2,
-                                                        .dims = {c, cells}});
+        Node *flat =
+            node_reshape(g, x.slabs[i], (Type){.batch = true, .rank = 2, .dims = {c, cells}});
         Node *rows = node_expand(g, flat, 1, c), *columns = node_expand(g, flat, 0, c);
         Node *gram = node_sum(g, multiply(g, rows, columns), 2);
         x.slabs[i] = unflatten(g, node_reshape(g, gram, type_vector(true, c * c)), 3,
@@ -797,8 +797,9 @@ const HyperRow hyper_rows[] = {
     {"control", NULL, "", "it takes a network from Python code"},
     {"fractional_avg_pool", NULL, "", "its ratio below 1 was an error in the original too"},
     {"knowledge_base", NULL, "", "a hook that is not there fills it"},
-    {"latent", NULL, "", "a second draw of the latent is not possible; name the first one with "
-                         "`identity name=z`"},
+    {"latent", NULL, "",
+     "a second draw of the latent is not possible; name the first one with "
+     "`identity name=z`"},
     {"layer_filter", NULL, "", "the filter comes from Python code"},
     {"mask", NULL, "", "its formula is not known well enough"},
     {"match_support", NULL, "", "its hook is not there"},

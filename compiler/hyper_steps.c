@@ -8,7 +8,14 @@
 
 #include <string.h>
 
-enum { STREAM_LATENT_D = 1, STREAM_MIX, STREAM_DRAGAN, STREAM_LATENT_G = 7, STREAM_LATENT_SAMPLE = 9 };
+enum {
+    STREAM_LATENT_D = 1,
+    STREAM_MIX,
+    STREAM_DRAGAN,
+    STREAM_LATENT_G = 7,
+    STREAM_LATENT_SAMPLE = 9,
+    STREAM_SEARCH = 20
+};
 
 typedef struct Builder {
     Graph *g;
@@ -163,8 +170,8 @@ typedef struct Variables { /* some of the graph's tensors, as the nodes of a pas
 static Variables variables_of(Builder *b, Pass *pass, bool d, bool g, bool all)
 {
     size_t count = (size_t)b->g->tensor_count;
-    Variables v = {arena_alloc(count * sizeof(Tensor *) + 1), arena_alloc(count * sizeof(Node *) + 1),
-                   0};
+    Variables v = {arena_alloc(count * sizeof(Tensor *) + 1),
+                   arena_alloc(count * sizeof(Node *) + 1), 0};
     for (int k = 0; k < b->g->tensor_count; k++) {
         Tensor *tensor = b->g->tensors[k];
         bool asked = tensor->name[0] == 'D' ? d : g;
@@ -203,8 +210,8 @@ static Node *weight_gradients(Builder *b, Game *game, const Hook *hook)
             continue;
         Node *size = slopes[k];
         if (hook->has_flex)
-            size = node_leaky(g, OP_LEAKY,
-                              node_shift(g, node_unary(g, OP_ABS, size), -hook->flex), 0);
+            size =
+                node_leaky(g, OP_LEAKY, node_shift(g, node_unary(g, OP_ABS, size), -hook->flex), 0);
         Node *part = node_scale(g, sum_of_squares(g, size), 1.0 / (double)type_size(&size->type));
         sum = sum ? add(g, sum, part) : part;
     }
@@ -238,18 +245,20 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
         value = stability(b, game);
         to_g = true;
         break;
+    case HOOK_LEFT_OUT:
+        internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {
         Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
-        value = node_leaky(g, OP_LEAKY,
-                           node_shift(g, node_unary(g, OP_ABS, way), -hook->distance), 0);
+        value =
+            node_leaky(g, OP_LEAKY, node_shift(g, node_unary(g, OP_ABS, way), -hook->distance), 0);
         break;
     }
     }
     if (hook->kind == HOOK_GRADIENT_PENALTY && game->penalty == NULL)
         game->penalty = value;
     Node **loss = to_g ? &game->g_loss : &game->d_loss;
-    *loss = add(g, *loss, times_course(b, step, value, &hook->lambda,
-                                       arena_printf("hook%d_weight", number)));
+    *loss = add(g, *loss,
+                times_course(b, step, value, &hook->lambda, arena_printf("hook%d_weight", number)));
 }
 
 static void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
@@ -260,14 +269,14 @@ static void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
     if (loss->has_penalty)
         add_input_penalty(b, step, game, noise_lines);
     if (loss->rothk)
-        game->d_loss = add(g, game->d_loss,
-                           node_scale(g, rothk_penalty(g, game), loss->rothk_lambda));
+        game->d_loss =
+            add(g, game->d_loss, node_scale(g, rothk_penalty(g, game), loss->rothk_lambda));
     if (loss->k_lipschitz != 0)
-        game->d_loss = add(g, game->d_loss,
-                           node_scale(g, lipschitz_penalty(g, game), loss->k_lipschitz));
+        game->d_loss =
+            add(g, game->d_loss, node_scale(g, lipschitz_penalty(g, game), loss->k_lipschitz));
     if (loss->locally_stable != 0)
-        game->g_loss = add(g, game->g_loss,
-                           node_scale(g, stability(b, game), loss->locally_stable));
+        game->g_loss =
+            add(g, game->g_loss, node_scale(g, stability(b, game), loss->locally_stable));
     for (int k = 0; k < t->hook_count; k++)
         add_hook(b, step, game, &t->hooks[k], k);
 }
@@ -275,9 +284,10 @@ static void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
 /* ---------------------------------------------------------------- one game */
 static void check_outputs(Builder *b, const Flow *out)
 {
-    const Line *last = b->hyper->discriminator.lines.count > 0
-                           ? &b->hyper->discriminator.lines.items[b->hyper->discriminator.lines.count - 1]
-                           : NULL;
+    const Line *last =
+        b->hyper->discriminator.lines.count > 0
+            ? &b->hyper->discriminator.lines.items[b->hyper->discriminator.lines.count - 1]
+            : NULL;
     if (out->count != 2)
         fail_at(last != NULL ? last->span : (Span){0}, NULL,
                 "the discriminator must give one output for each sample, real and fake");
@@ -290,8 +300,13 @@ static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
     const Hyper *h = b->hyper;
     Game *game = arena_alloc(sizeof *game);
     bool first = values == NULL && g->step_count == 1;
-    game->pass = (Pass){.g = g, .step = step, .hyper = h, .values = values, .value_count = count,
-                        .keeps = values == NULL, .announces = first};
+    game->pass = (Pass){.g = g,
+                        .step = step,
+                        .hyper = h,
+                        .values = values,
+                        .value_count = count,
+                        .keeps = values == NULL,
+                        .announces = first};
     game->real = add_real(b, step, round.last_data);
     Flow z = {.slabs = {add_latent(b, step, round.latent, round.stream)}, .count = 1};
     game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
@@ -492,6 +507,82 @@ static void build_update(Builder *b, const char *name, const char *title, int co
         step_assign(step, node_assign(b->g, b->k, game->next_k));
 }
 
+/* ---------------------------------------------------------------- search for latents */
+static Node *fitness_of(Builder *b, const Game *game)
+{
+    Graph *g = b->g;
+    const double *labels = b->hyper->loss.labels;
+    Node *f = game->d_fake, *r = game->d_real;
+    switch (b->hyper->trainer.search.fitness) {
+    case FITNESS_MINUS_F:
+        return negate(g, f);
+    case FITNESS_F:
+        return f;
+    case FITNESS_LS:
+        return square(g, node_shift(g, f, -labels[0]));
+    case FITNESS_MINUS_LS:
+        return negate(g, square(g, node_shift(g, f, -labels[0])));
+    case FITNESS_LS_C:
+        return square(g, node_shift(g, f, -labels[2]));
+    case FITNESS_STD:
+        return negate(g, node_unary(g, OP_SIGMOID, f));
+    case FITNESS_ONE_MINUS_F:
+        return node_shift(g, negate(g, f), 1);
+    case FITNESS_DIFFERENCE:
+        return subtract(g, r, f);
+    case FITNESS_SQUARES: {
+        Node *squared = square(g, r);
+        return subtract(g, squared, square(g, f));
+    }
+    case FITNESS_ABSOLUTE: {
+        Node *size = node_unary(g, OP_ABS, f);
+        return subtract(g, size, node_unary(g, OP_ABS, r));
+    }
+    case FITNESS_ABS_F:
+        return node_unary(g, OP_ABS, f);
+    case FITNESS_MINUS_ABS_F:
+        return negate(g, node_unary(g, OP_ABS, f));
+    }
+    internal_error("a fitness of unknown kind");
+}
+
+static Tensor *control_tensor(Graph *g, const char *field, const char *label, Type type)
+{
+    return graph_tensor(g, (Tensor){.name = arena_printf("control.%s", field),
+                                    .group = "control",
+                                    .field = field,
+                                    .label = label,
+                                    .type = type,
+                                    .role = ROLE_CONTROL,
+                                    .init = INIT_ZERO});
+}
+
+/* One evaluation of latents, not an update: the search around it is in runtime/search.c. The
+ * fitness of each sample goes into a tensor, by rows of the unit matrix that the search gives. */
+static void build_fitness(Builder *b)
+{
+    Graph *g = b->g;
+    Step *step = &g->steps[g->step_count++];
+    Round round = {"z_search", STREAM_SEARCH, true};
+    int batch = g->batch_size;
+    *step = (Step){.name = "fitness", .title = "how good some latents are", .count = 0};
+    Tensor *scores = control_tensor(g, "scores", "fitness of latents", type_vector(false, batch));
+    control_tensor(g, "latents", "latents that are kept",
+                   type_matrix(batch, b->hyper->latent.draws));
+    control_tensor(g, "memory", "threshold of the search", type_vector(false, 4));
+    Game *game = play(b, step, round, NULL, 0);
+    step->assign_count = 0; /* what a forward keeps belongs to updates */
+    Node *value = fitness_of(b, game);
+    Node *each = node_scale(g, node_sum_all(g, value), 1.0 / (double)type_size(&value->type));
+    Node *unit = step_input(
+        g, step,
+        (Input){
+            .name = "unit", .kind = INPUT_UNIFORM, .width = batch, .stream = STREAM_SEARCH + 1});
+    Node *rows = multiply(g, node_expand(g, each, 0, batch), unit);
+    step_assign(step, node_assign(g, scores, node_sum_batch(g, rows)));
+    add_output(step, "fitness", node_mean_batch(g, each));
+}
+
 static void build_sample(Builder *b)
 {
     Graph *g = b->g;
@@ -513,7 +604,7 @@ static Builder builder_new(const Model *model, int batch)
                                          .role = ROLE_CONTROL,
                                          .init = INIT_VALUE,
                                          .scale = b.hyper->loss.initial_k});
-    b.g->steps = arena_alloc(3 * sizeof(Step));
+    b.g->steps = arena_alloc(4 * sizeof(Step));
     return b;
 }
 
@@ -528,6 +619,8 @@ Graph *hyper_steps(const Model *model)
     } else {
         build_update(&b, "gan_step", "one update of both networks", 1, of_d, true, true);
     }
+    if (b.hyper->trainer.search.kind != SEARCH_NONE)
+        build_fitness(&b);
     build_sample(&b);
     for (int k = 0; k < b.g->step_count; k++) {
         simplify_step(b.g, &b.g->steps[k]);

@@ -55,7 +55,7 @@ typedef struct Token { /* "filter=3", or "64" */
 } Token;
 
 typedef struct HyperRow HyperRow;
-typedef struct Line { /* an element of "layers" */
+typedef struct Line {   /* an element of "layers" */
     const HyperRow *op; /* NULL: a list of lines applied to one input, joined along `axis` */
     const char *text;
     Span span;
@@ -71,8 +71,8 @@ typedef struct Lines {
     int count;
 } Lines;
 
-Lines read_lines(const Json *layers);                /* "layers": [...] */
-Line line_from_text(const char *text, Span span);    /* a line that is in no config */
+Lines read_lines(const Json *layers);                  /* "layers": [...] */
+Line line_from_text(const char *text, Span span);      /* a line that is in no config */
 Option line_option(const Line *line, const char *key); /* k=v, the last of that name */
 Option line_argument(const Line *line, int position);  /* positional, from 0 */
 int line_argument_count(const Line *line);
@@ -91,7 +91,7 @@ typedef struct Component {
     const char *tag;  /* "G" */
     ComponentKind kind;
     const Json *json, *defaults;
-    Lines lines;                             /* CONFIGURABLE */
+    Lines lines;                               /* CONFIGURABLE */
     const struct Component *encoder, *decoder; /* AUTOENCODER */
 } Component;
 
@@ -134,29 +134,24 @@ typedef enum GanLoss {
     GAN_QP,
     GAN_F_DIVERGENCE
 } GanLoss;
-typedef enum Reduce {
-    REDUCE_MEAN,
-    REDUCE_SUM,
-    REDUCE_MIN,
-    REDUCE_LOGSUMEXP
-} Reduce;
+typedef enum Reduce { REDUCE_MEAN, REDUCE_SUM, REDUCE_MIN, REDUCE_LOGSUMEXP } Reduce;
 typedef enum LossType { /* of the losses that have a `type` */
-    TYPE_NONE,
-    TYPE_WGAN,
-    TYPE_LEAST_SQUARES,
-    TYPE_LOGISTIC,
-    TYPE_WASSERSTEIN,
-    TYPE_ORIGINAL,
-    TYPE_LABEL_SMOOTHING,
-    TYPE_KL,
-    TYPE_JS,
-    TYPE_GAN,
-    TYPE_REVERSE_KL,
-    TYPE_PEARSON,
-    TYPE_SQUARED_HELLINGER,
-    TYPE_JS_WEIGHTED,
-    TYPE_NEYMAN,
-    TYPE_TOTAL_VARIATION
+                        TYPE_NONE,
+                        TYPE_WGAN,
+                        TYPE_LEAST_SQUARES,
+                        TYPE_LOGISTIC,
+                        TYPE_WASSERSTEIN,
+                        TYPE_ORIGINAL,
+                        TYPE_LABEL_SMOOTHING,
+                        TYPE_KL,
+                        TYPE_JS,
+                        TYPE_GAN,
+                        TYPE_REVERSE_KL,
+                        TYPE_PEARSON,
+                        TYPE_SQUARED_HELLINGER,
+                        TYPE_JS_WEIGHTED,
+                        TYPE_NEYMAN,
+                        TYPE_TOTAL_VARIATION
 } LossType;
 
 typedef struct GanLossConfig {
@@ -179,7 +174,8 @@ typedef enum HookKind {
     HOOK_GRADIENT_PENALTY,
     HOOK_K_LIPSCHITZ,
     HOOK_LOCALLY_STABLE,
-    HOOK_FORCE_EQUILIBRIUM
+    HOOK_FORCE_EQUILIBRIUM,
+    HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
 typedef struct Hook {
@@ -187,9 +183,9 @@ typedef struct Hook {
     Course lambda;
     double flex, distance;
     bool has_flex;
-    bool on_generator_loss;   /* loss: "g_loss" */
-    bool target_generator;    /* differentiates the generator's output */
-    bool use_d, use_g;        /* whose variables */
+    bool on_generator_loss; /* loss: "g_loss" */
+    bool target_generator;  /* differentiates the generator's output */
+    bool use_d, use_g;      /* whose variables */
     Span span;
 } Hook;
 
@@ -200,8 +196,33 @@ typedef enum TrainerKind {
 } TrainerKind;
 typedef enum ConsensusRule { RULE_CONSENSUS, RULE_TTUR, RULE_SINGLE_STEP } ConsensusRule;
 
+typedef enum SearchKind { SEARCH_NONE, SEARCH_THRESHOLD, SEARCH_BATCH } SearchKind;
+typedef enum Fitness { /* of a sample; low is good. r, f: D's outputs for real and fake */
+                       FITNESS_MINUS_F,
+                       FITNESS_F,
+                       FITNESS_LS,
+                       FITNESS_MINUS_LS,
+                       FITNESS_LS_C,
+                       FITNESS_STD,
+                       FITNESS_ONE_MINUS_F,
+                       FITNESS_DIFFERENCE,
+                       FITNESS_SQUARES,
+                       FITNESS_ABSOLUTE,
+                       FITNESS_ABS_F,
+                       FITNESS_MINUS_ABS_F
+} Fitness;
+
+typedef struct Search { /* for latents that are worth a step (Fitness and BatchFitness trainers) */
+    SearchKind kind;
+    Fitness fitness;
+    int steps;     /* BATCH: batches looked at, at most */
+    int heuristic; /* BATCH: ends after more steps in a row than this without a gain; -1: never */
+    double decay;  /* THRESHOLD */
+} Search;
+
 typedef struct Trainer {
     TrainerKind kind;
+    Search search;
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
@@ -224,21 +245,22 @@ struct Hyper {
 };
 
 /* ---------------------------------------------------------------- hyper_nodes.c: nodes for maps */
-Node *map_to_rows(Graph *g, Node *map);             /* [c,h,w] -> [h,w,c]; other shapes stay */
-Node *rows_to_map(Graph *g, Node *rows);            /* [h,w,c] -> [c,h,w] */
-Node *flatten(Graph *g, Node *value);               /* any shape -> [n], order h w c */
+Node *map_to_rows(Graph *g, Node *map);  /* [c,h,w] -> [h,w,c]; other shapes stay */
+Node *rows_to_map(Graph *g, Node *rows); /* [h,w,c] -> [c,h,w] */
+Node *flatten(Graph *g, Node *value);    /* any shape -> [n], order h w c */
 Node *unflatten(Graph *g, Node *vector, int rank, const int dims[]); /* [n] -> h w c order */
 /* x [c,h,w] and weight [kh,kw,in,out] -> [out, ceil(h/sh), ceil(w/sw)], SAME. */
 Node *convolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_w);
 /* Transpose of a SAME convolution: weight [kh,kw,out,in] -> [out, h sh, w sw]. */
 Node *deconvolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_w);
 Node *average_pool(Graph *g, Node *x, int pool_h, int pool_w); /* padding left out of the mean */
-Node *window_sum(Graph *g, Node *x, int axis, int width, int stride);  /* SAME windows */
+Node *window_sum(Graph *g, Node *x, int axis, int width, int stride); /* SAME windows */
 typedef enum Resize { RESIZE_BILINEAR, RESIZE_NEAREST, RESIZE_BICUBIC, RESIZE_AREA } Resize;
 Node *resize(Graph *g, Node *x, int height, int width, Resize method);
 /* out[i r + s, j r + t, c] = x[i, j, (s r + t) C + c] */
 Node *depth_to_space(Graph *g, Node *x, int r);
-Node *phase_shift(Graph *g, Node *x, int r); /* out[i r + q, j r + p, c] = x[i, j, c r r + p r + q] */
+Node *phase_shift(Graph *g, Node *x,
+                  int r); /* out[i r + q, j r + p, c] = x[i, j, c r r + p r + q] */
 /* Rows of a batch mixed: out[b] = sum over rows[b][k] x[k]; rows is [batch][batch]. */
 Node *mix_batch(Graph *g, Node *x, const double *rows);
 Node *add(Graph *g, Node *a, Node *b);
@@ -247,8 +269,8 @@ Node *multiply(Graph *g, Node *a, Node *b);
 Node *square(Graph *g, Node *a);
 Node *negate(Graph *g, Node *a);
 Node *sum_list(Graph *g, Node *const *nodes, int count);
-Node *sum_of_squares(Graph *g, Node *a);     /* over everything but the batch */
-Node *softplus(Graph *g, Node *a);           /* log(1 + e^a) */
+Node *sum_of_squares(Graph *g, Node *a); /* over everything but the batch */
+Node *softplus(Graph *g, Node *a);       /* log(1 + e^a) */
 Node *clip(Graph *g, Node *a, double least, double most);
 Node *expand_channels(Graph *g, Node *vector, const Type *type); /* [c] -> [c,h,w], or [c] */
 
@@ -296,6 +318,8 @@ typedef struct Network { /* a component while it is applied */
     int next;                   /* the k of the next line that owns parameters */
     int current;                /* that of the present line, or -1 */
     int64_t parameters;         /* of the present line */
+    const char *owned[16];      /* its tensors so far */
+    int owned_count;
     const Line *line;
     bool frozen;             /* trainable=false on the present line */
     const char *initializer; /* of the lines of a built-in class, where no config says another */
@@ -377,8 +401,12 @@ GanTerms gan_loss(Graph *g, const GanLossConfig *loss, Node *real, Node *fake, N
                   Node *real_image, Node *fake_image);
 Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the batch */
 
-/* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c */
+/* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
+ */
 bool is_hypergan(const Json *root);
+/* hyper_files.c (and config_find() in gagac.h) */
+void config_inherit(Json *root);
+void config_override(Json *root, const Override *overrides, int count); /* -p a.b=value */
 typedef struct HyperOptions { /* of the command line; 0 or NULL where absent */
     int width, height, channels, batch_size;
     bool strict;

@@ -11,12 +11,18 @@
 
 static Model *read_model(const Options *options)
 {
-    Source *source = source_read(options->operands[0]);
+    Source *source = config_find(options->operands[0]);
+    if (source == NULL)
+        source = source_read(options->operands[0]); /* which says why not */
     Json *root = json_tree(source);
     if (is_hypergan(root)) {
-        HyperOptions hyper = {0};
+        HyperOptions hyper = {options->width,         options->height, options->channels,
+                              options->batch_size,    options->strict, options->overrides,
+                              options->override_count};
         return read_hypergan(root, &hyper);
     }
+    if (options->width > 0 || options->batch_size > 0 || options->strict)
+        fail(EXIT_USAGE, NULL, "-s, -b and --strict are for HyperGAN configs");
     json_refuse_duplicates(root);
     Model *model = read_gaga(root, options->overrides, options->override_count);
     model_check(model);

@@ -88,7 +88,10 @@ static Tensor *slot_from(const Update *u, const char *what, double first)
     return tensor;
 }
 
-static Node *binary(const Update *u, Op op, Node *a, Node *b) { return node_binary(u->g, op, a, b); }
+static Node *binary(const Update *u, Op op, Node *a, Node *b)
+{
+    return node_binary(u->g, op, a, b);
+}
 
 static Node *times(const Update *u, Node *a, Node *scalar)
 {
@@ -133,8 +136,7 @@ static Node *torch_rmsprop(const Update *u)
         size = binary(u, OP_SUB, size, squared(u, mean));
     }
     Node *direction = binary(u, OP_DIV, u->d, shift(u, root(u, size), o->epsilon));
-    return o->momentum == 0 ? direction
-                            : blend(u, slot(u, "momentum"), o->momentum, direction, 1);
+    return o->momentum == 0 ? direction : blend(u, slot(u, "momentum"), o->momentum, direction, 1);
 }
 
 static Node *torch_adam(const Update *u)

@@ -48,7 +48,7 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 typedef struct Line { /* what the table of options fills */
     Options options;
-    const char *precision, *isa, *target, *archs;
+    const char *precision, *isa, *size, *batch, *target, *archs;
     OptionList overrides, operands;
     bool version;
 } Line;
@@ -103,6 +103,12 @@ static const Row rows[] = {
      "the packaged config to copy (default: default)"},
     {FOR(NEW), OPTION_FLAG, "--list", "-l", NULL, OPTION(list),
      "list the packaged configs, each with a command that trains it"},
+    {ON_CONFIGS, OPTION_TEXT, "--size", "-s", "WxHxC", offsetof(Line, size),
+     "HyperGAN: width, height and channels of the images"},
+    {ON_CONFIGS, OPTION_TEXT, "--batch-size", "-b", "N", offsetof(Line, batch),
+     "HyperGAN: samples of a batch"},
+    {ON_CONFIGS, OPTION_FLAG, "--strict", NULL, NULL, OPTION(strict),
+     "HyperGAN: the intended meaning where the original's differs"},
     {FOR(CHECK) | FOR(BENCH), OPTION_FLAG, "--json", NULL, NULL, OPTION(json), "print JSON"},
     {ON_PROGRAMS | FOR(DOCTOR), OPTION_TEXT, "--cc", NULL, "PROGRAM", OPTION(compiler),
      "C compiler (default: $GAGAC_CC, else clang, else gcc)"},
@@ -162,7 +168,7 @@ static void check_operands(const Line *line, const Command *command)
 static void check_config_name(const char *word)
 {
     const char *names[COMMAND_COUNT];
-    if (strpbrk(word, "./") != NULL || path_exists(word))
+    if (strpbrk(word, "./") != NULL || path_exists(word) || config_find(word) != NULL)
         return;
     for (int i = 1; i < COMMAND_COUNT; i++)
         names[i - 1] = commands[i].name;
@@ -200,6 +206,32 @@ static void read_choices(Line *line)
     if (line->precision != NULL && !options->f64 && strcmp(line->precision, "f32") != 0)
         fail(EXIT_USAGE, NULL, "--precision needs f32 or f64, not '%s'",
              printable(line->precision));
+}
+
+/* A whole number from 1 to 65536 at *at, which moves on; 0 when there is none. */
+static int read_count(const char **at)
+{
+    int value = 0;
+    for (; **at >= '0' && **at <= '9' && value <= 65536; (*at)++)
+        value = value * 10 + (**at - '0');
+    return value <= 65536 ? value : 0;
+}
+
+static void read_sizes(const Line *line, Options *options)
+{
+    int *sizes[] = {&options->width, &options->height, &options->channels};
+    const char *at = line->size;
+    for (int k = 0; k < 3 && at != NULL; k++) {
+        *sizes[k] = read_count(&at);
+        bool last = *at == '\0';
+        if (*sizes[k] == 0 || (!last && *at != 'x') || (!last && k == 2))
+            fail(EXIT_USAGE, "for example -s 64x64x3", "-s needs WIDTHxHEIGHTxCHANNELS, not '%s'",
+                 printable(line->size));
+        at = last ? NULL : at + 1;
+    }
+    at = line->batch;
+    if (at != NULL && ((options->batch_size = read_count(&at)) == 0 || *at != '\0'))
+        fail(EXIT_USAGE, NULL, "-b needs a number of samples, not '%s'", printable(line->batch));
 }
 
 /* "sm_80,sm_90": the architectures that kernels can be compiled for. */
@@ -293,6 +325,7 @@ Options *command_parse(int argc, char **argv)
         options->operands[i] = line->operands.items[i];
     read_overrides(options, &line->overrides);
     read_choices(line);
+    read_sizes(line, options);
     read_target(line);
     check_needs(options);
     return options;

@@ -14,8 +14,8 @@ enum { MAX_SIDE = 4096, MAX_BATCH = 65536, MAX_LATENT = 65536 };
 
 bool is_hypergan(const Json *root)
 {
-    static const char *const parts[] = {"generator", "discriminator", "latent", "encoder",
-                                        "z_distribution", "trainer", "inherit"};
+    static const char *const parts[] = {"generator",      "discriminator", "latent", "encoder",
+                                        "z_distribution", "trainer",       "inherit"};
     if (root->kind != JSON_OBJECT)
         return false;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -40,23 +40,23 @@ static const Json *object_member(const Json *root, const char *const names[], in
     fail_at((Span){root->span.source, root->span.begin, root->span.begin + 1}, NULL,
             "the config has no %s", what);
 }
-#define MEMBER(root, what, ...)                                                          \
-    object_member(root, (const char *const[]){__VA_ARGS__},                              \
+#define MEMBER(root, what, ...)                             \
+    object_member(root, (const char *const[]){__VA_ARGS__}, \
                   (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), what)
 
 /* ---------------------------------------------------------------- latent */
-static const Word projection_words[] = {
-    {"identity", PROJECT_IDENTITY, NULL},
-    {"gaussian", PROJECT_GAUSSIAN, NULL},
-    {"sphere", PROJECT_SPHERE, NULL},
-    {"modal", PROJECT_MODAL, NULL},
-    {"binary", PROJECT_BINARY, NULL},
-    {"zero", PROJECT_ZERO, NULL},
-    {"modal_gaussian", PROJECT_MODAL_GAUSSIAN, NULL},
-    {"modal_sphere", PROJECT_MODAL_SPHERE, NULL},
-    {"modal_sphere_gaussian", PROJECT_MODAL_SPHERE_GAUSSIAN, NULL},
-    {"periodic", PROJECT_PERIODIC, NULL},
-    {"periodic_gaussian", PROJECT_PERIODIC_GAUSSIAN, NULL}};
+static const Word projection_words[] = {{"identity", PROJECT_IDENTITY, NULL},
+                                        {"gaussian", PROJECT_GAUSSIAN, NULL},
+                                        {"sphere", PROJECT_SPHERE, NULL},
+                                        {"modal", PROJECT_MODAL, NULL},
+                                        {"binary", PROJECT_BINARY, NULL},
+                                        {"zero", PROJECT_ZERO, NULL},
+                                        {"modal_gaussian", PROJECT_MODAL_GAUSSIAN, NULL},
+                                        {"modal_sphere", PROJECT_MODAL_SPHERE, NULL},
+                                        {"modal_sphere_gaussian", PROJECT_MODAL_SPHERE_GAUSSIAN,
+                                         NULL},
+                                        {"periodic", PROJECT_PERIODIC, NULL},
+                                        {"periodic_gaussian", PROJECT_PERIODIC_GAUSSIAN, NULL}};
 
 enum { LATENT_UNIFORM, LATENT_CATEGORY };
 static const Word latent_words[] = {
@@ -109,11 +109,11 @@ static void read_projections(Latent *latent, const Json *json)
         return;
     latent->projections = arena_alloc((size_t)count_elements(list) * sizeof(Projection) + 1);
     for (const Json *item = list->child; item != NULL; item = item->next) {
-        Projection kind = (Projection)option_class(element_option(item), 0,
-                                                   WORDS(projection_words), "projection");
+        Projection kind = (Projection)option_class(element_option(item), 0, WORDS(projection_words),
+                                                   "projection");
         if (needs_pairs(kind) && latent->draws % 2 != 0)
-            fail_at(item->span, "take an even `z`",
-                    "this projection works on pairs, and `z` is %d", latent->draws);
+            fail_at(item->span, "take an even `z`", "this projection works on pairs, and `z` is %d",
+                    latent->draws);
         latent->projections[latent->projection_count++] = kind;
     }
 }
@@ -158,19 +158,18 @@ static Latent read_latent(const Json *json)
 
 /* ---------------------------------------------------------------- components */
 #define NOT_DESCRIBED "its networks are not described; write them as layers"
-static const Word component_words[] = {
-    {"ConfigurableDiscriminator", COMPONENT_CONFIGURABLE, NULL},
-    {"ConfigurableGenerator", COMPONENT_CONFIGURABLE, NULL},
-    {"ConfigurableComponent", COMPONENT_CONFIGURABLE, NULL},
-    {"DCGANGenerator", COMPONENT_DCGAN_GENERATOR, NULL},
-    {"DCGANDiscriminator", COMPONENT_DCGAN_DISCRIMINATOR, NULL},
-    {"ResizableGenerator", COMPONENT_RESIZABLE, NULL},
-    {"AutoencoderDiscriminator", COMPONENT_AUTOENCODER, NULL},
-    {"ResizeConvGenerator", 0, NOT_DESCRIBED},
-    {"PyramidDiscriminator", 0, NOT_DESCRIBED},
-    {"FullyConnectedGenerator", 0, NOT_DESCRIBED},
-    {"FullyConnectedDiscriminator", 0, NOT_DESCRIBED},
-    {"MultiDiscriminator", 0, "there is one discriminator"}};
+static const Word component_words[] = {{"ConfigurableDiscriminator", COMPONENT_CONFIGURABLE, NULL},
+                                       {"ConfigurableGenerator", COMPONENT_CONFIGURABLE, NULL},
+                                       {"ConfigurableComponent", COMPONENT_CONFIGURABLE, NULL},
+                                       {"DCGANGenerator", COMPONENT_DCGAN_GENERATOR, NULL},
+                                       {"DCGANDiscriminator", COMPONENT_DCGAN_DISCRIMINATOR, NULL},
+                                       {"ResizableGenerator", COMPONENT_RESIZABLE, NULL},
+                                       {"AutoencoderDiscriminator", COMPONENT_AUTOENCODER, NULL},
+                                       {"ResizeConvGenerator", 0, NOT_DESCRIBED},
+                                       {"PyramidDiscriminator", 0, NOT_DESCRIBED},
+                                       {"FullyConnectedGenerator", 0, NOT_DESCRIBED},
+                                       {"FullyConnectedDiscriminator", 0, NOT_DESCRIBED},
+                                       {"MultiDiscriminator", 0, "there is one discriminator"}};
 
 static void check_keys(const Json *object, const char *known, const char *what)
 {
@@ -236,15 +235,15 @@ static void read_components(Hyper *h, const Json *root)
 {
     const Json *g = MEMBER(root, "generator", "generator");
     const Json *d = MEMBER(root, "discriminator", "discriminator");
-    h->generator = read_component(g, "generator", "G", json_option(g, "class"),
-                                  COMPONENT_CONFIGURABLE);
-    h->discriminator = read_component(d, "discriminator", "D", json_option(d, "class"),
-                                      COMPONENT_CONFIGURABLE);
+    h->generator =
+        read_component(g, "generator", "G", json_option(g, "class"), COMPONENT_CONFIGURABLE);
+    h->discriminator =
+        read_component(d, "discriminator", "D", json_option(d, "class"), COMPONENT_CONFIGURABLE);
     if (h->discriminator.kind == COMPONENT_AUTOENCODER) {
         h->discriminator.encoder = copy_component(read_component(
             d, "discriminator", "D", json_option(d, "encoder"), COMPONENT_CONFIGURABLE));
-        h->discriminator.decoder = copy_component(read_component(
-            g, "generator", "D", json_option(d, "decoder"), h->generator.kind));
+        h->discriminator.decoder = copy_component(
+            read_component(g, "generator", "D", json_option(d, "decoder"), h->generator.kind));
         if (h->discriminator.encoder->kind == COMPONENT_AUTOENCODER ||
             h->discriminator.decoder->kind == COMPONENT_AUTOENCODER)
             fail_at(d->span, NULL, "an autoencoder inside an autoencoder");
@@ -254,36 +253,36 @@ static void read_components(Hyper *h, const Json *root)
 }
 
 /* ---------------------------------------------------------------- loss */
-static const Word loss_words[] = {
-    {"WassersteinLoss", GAN_WASSERSTEIN, NULL},
-    {"WganLoss", GAN_WASSERSTEIN, NULL},
-    {"LeastSquaresLoss", GAN_LEAST_SQUARES, NULL},
-    {"LambGanLoss", GAN_LAMB, NULL},
-    {"StandardLoss", GAN_STANDARD, NULL},
-    {"StandardGANLoss", GAN_STANDARD, NULL},
-    {"StandardGanLoss", GAN_STANDARD, NULL},
-    {"LogisticLoss", GAN_LOGISTIC, NULL},
-    {"BoundaryEquilibriumLoss", GAN_BOUNDARY_EQUILIBRIUM, NULL},
-    {"SoftmaxLoss", GAN_SOFTMAX, NULL},
-    {"CramerLoss", GAN_CRAMER, NULL},
-    {"RaganLoss", GAN_RAGAN, NULL},
-    {"AliLoss", GAN_ALI, NULL},
-    {"QPLoss", GAN_QP, NULL},
-    {"FDivergenceLoss", GAN_F_DIVERGENCE, NULL},
-    {"SupervisedLoss", 0, "it needs labels of the images"},
-    {"CategoryLoss", 0, "it was broken in the original since 0.9"},
-    {"MultiLoss", 0, "there is one discriminator"},
-    {"VralLoss", 0, "it is an experiment without a description"},
-    {"EvolutionLoss", 0, "it is an experiment without a description"},
-    {"RealnessLoss", 0, "it needs PyTorch's trainers"}};
+static const Word loss_words[] = {{"WassersteinLoss", GAN_WASSERSTEIN, NULL},
+                                  {"WganLoss", GAN_WASSERSTEIN, NULL},
+                                  {"LeastSquaresLoss", GAN_LEAST_SQUARES, NULL},
+                                  {"LambGanLoss", GAN_LAMB, NULL},
+                                  {"StandardLoss", GAN_STANDARD, NULL},
+                                  {"StandardGANLoss", GAN_STANDARD, NULL},
+                                  {"StandardGanLoss", GAN_STANDARD, NULL},
+                                  {"LogisticLoss", GAN_LOGISTIC, NULL},
+                                  {"BoundaryEquilibriumLoss", GAN_BOUNDARY_EQUILIBRIUM, NULL},
+                                  {"SoftmaxLoss", GAN_SOFTMAX, NULL},
+                                  {"CramerLoss", GAN_CRAMER, NULL},
+                                  {"RaganLoss", GAN_RAGAN, NULL},
+                                  {"AliLoss", GAN_ALI, NULL},
+                                  {"QPLoss", GAN_QP, NULL},
+                                  {"FDivergenceLoss", GAN_F_DIVERGENCE, NULL},
+                                  {"SupervisedLoss", 0, "it needs labels of the images"},
+                                  {"CategoryLoss", 0, "it was broken in the original since 0.9"},
+                                  {"MultiLoss", 0, "there is one discriminator"},
+                                  {"VralLoss", 0, "it is an experiment without a description"},
+                                  {"EvolutionLoss", 0, "it is an experiment without a description"},
+                                  {"RealnessLoss", 0, "it needs PyTorch's trainers"}};
 
 static const Word reduce_words[] = {
     {"reduce_mean", REDUCE_MEAN, NULL},
     {"reduce_sum", REDUCE_SUM, NULL},
     {"reduce_min", REDUCE_MIN, NULL},
     {"reduce_logsumexp", REDUCE_LOGSUMEXP, NULL},
-    {"reduce_linear", 0, "its weights would belong to the loss; end the discriminator with "
-                         "`linear 1 activation=null`"}};
+    {"reduce_linear", 0,
+     "its weights would belong to the loss; end the discriminator with "
+     "`linear 1 activation=null`"}};
 
 static const Word type_words[] = {{"wgan", TYPE_WGAN, NULL},
                                   {"least-squares", TYPE_LEAST_SQUARES, NULL},
@@ -353,7 +352,8 @@ static void read_labels(GanLossConfig *loss, const Json *json)
         if (k < 3)
             loss->labels[k] = option_number(element_option(item), 0, "labels");
     if (k != 3)
-        fail_at(list->span, "a for fake, b for real, c for what G wants", "`labels` are three numbers");
+        fail_at(list->span, "a for fake, b for real, c for what G wants",
+                "`labels` are three numbers");
 }
 
 static void read_began(GanLossConfig *loss, const Json *json)
@@ -388,8 +388,8 @@ static GanLossConfig read_loss(const Json *json)
     loss.label_smooth = option_number(json_option(json, "label_smooth"), 0.2, "label_smooth");
     loss.target = option_number(json_option(json, "generator_target_probability"), 0.8,
                                 "generator_target_probability");
-    loss.type = (LossType)option_class(json_option(json, "type"), TYPE_NONE, WORDS(type_words),
-                                       "type");
+    loss.type =
+        (LossType)option_class(json_option(json, "type"), TYPE_NONE, WORDS(type_words), "type");
     if (loss.kind == GAN_F_DIVERGENCE && loss.type < TYPE_KL)
         loss.type = TYPE_GAN;
     loss.g_type = (LossType)option_class(json_option(json, "g_loss_type"), TYPE_NONE,
@@ -402,10 +402,10 @@ static GanLossConfig read_loss(const Json *json)
     loss.has_penalty = penalty.given;
     loss.gradient_penalty = option_course(penalty, 0, "gradient_penalty");
     loss.dragan = option_is(style, "dragan");
-    loss.k_lipschitz = option_number(json_option(json, "k_lipschitz_penalty"), 0,
-                                     "k_lipschitz_penalty");
-    loss.locally_stable = option_number(json_option(json, "gradient_locally_stable"), 0,
-                                        "gradient_locally_stable");
+    loss.k_lipschitz =
+        option_number(json_option(json, "k_lipschitz_penalty"), 0, "k_lipschitz_penalty");
+    loss.locally_stable =
+        option_number(json_option(json, "gradient_locally_stable"), 0, "gradient_locally_stable");
     loss.rothk = option_switch(json_option(json, "rothk_penalty"));
     loss.rothk_lambda = option_number(json_option(json, "rothk_lambda"), 1, "rothk_lambda");
     Option random = json_option(json, "random_penalty");
@@ -415,28 +415,27 @@ static GanLossConfig read_loss(const Json *json)
 }
 
 /* ---------------------------------------------------------------- optimisers */
-static const Word optimiser_words[] = {
-    {"AdamOptimizer", OPT_TF_ADAM, NULL},
-    {"RMSPropOptimizer", OPT_TF_RMSPROP, NULL},
-    {"GradientDescentOptimizer", OPT_SGD, NULL},
-    {"MomentumOptimizer", OPT_MOMENTUM, NULL},
-    {"AdagradOptimizer", OPT_ADAGRAD, NULL},
-    {"AdadeltaOptimizer", OPT_ADADELTA, NULL},
-    {"FtrlOptimizer", OPT_FTRL, NULL},
-    {"AMSGradOptimizer", OPT_AMSGRAD, NULL},
-    {"AMSGrad", OPT_AMSGRAD, NULL},
-    {"AdamirrorOptimizer", OPT_ADAMIRROR, NULL},
-    {"AdaBoundOptimizer", OPT_ADABOUND, NULL},
-    {"Adam", OPT_ADAM, NULL},
-    {"RMSprop", OPT_RMSPROP, NULL},
-    {"SGD", OPT_SGD, NULL},
-    {"CurlOptimizer", OPT_CURL, NULL},
-    {"GigaWolfOptimizer", OPT_GIGA_WOLF, NULL},
-    {"ElasticWeightConsolidationOptimizer", OPT_ELASTIC, NULL},
-    {"NegativeMomentumOptimizer", OPT_NEGATIVE_MOMENTUM, NULL},
-    {"EmaOptimizer", OPT_EMA, NULL},
-    {"ConsensusOptimizer", OPT_CONSENSUS, NULL},
-    {"GANOptimizer", -1, NULL}};
+static const Word optimiser_words[] = {{"AdamOptimizer", OPT_TF_ADAM, NULL},
+                                       {"RMSPropOptimizer", OPT_TF_RMSPROP, NULL},
+                                       {"GradientDescentOptimizer", OPT_SGD, NULL},
+                                       {"MomentumOptimizer", OPT_MOMENTUM, NULL},
+                                       {"AdagradOptimizer", OPT_ADAGRAD, NULL},
+                                       {"AdadeltaOptimizer", OPT_ADADELTA, NULL},
+                                       {"FtrlOptimizer", OPT_FTRL, NULL},
+                                       {"AMSGradOptimizer", OPT_AMSGRAD, NULL},
+                                       {"AMSGrad", OPT_AMSGRAD, NULL},
+                                       {"AdamirrorOptimizer", OPT_ADAMIRROR, NULL},
+                                       {"AdaBoundOptimizer", OPT_ADABOUND, NULL},
+                                       {"Adam", OPT_ADAM, NULL},
+                                       {"RMSprop", OPT_RMSPROP, NULL},
+                                       {"SGD", OPT_SGD, NULL},
+                                       {"CurlOptimizer", OPT_CURL, NULL},
+                                       {"GigaWolfOptimizer", OPT_GIGA_WOLF, NULL},
+                                       {"ElasticWeightConsolidationOptimizer", OPT_ELASTIC, NULL},
+                                       {"NegativeMomentumOptimizer", OPT_NEGATIVE_MOMENTUM, NULL},
+                                       {"EmaOptimizer", OPT_EMA, NULL},
+                                       {"ConsensusOptimizer", OPT_CONSENSUS, NULL},
+                                       {"GANOptimizer", -1, NULL}};
 
 static bool is_wrapper(OptimiserKind kind) { return kind >= OPT_GIGA_WOLF; }
 
@@ -614,16 +613,16 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
 }
 
 /* ---------------------------------------------------------------- trainer */
-enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM, NESTED_GANG };
+enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS };
 #define LATER "its loop around the other trainers is not there yet; use the trainer inside it"
 static const Word trainer_words[] = {
     {"AlternatingTrainer", TRAINER_ALTERNATING, NULL},
     {"SimultaneousTrainer", TRAINER_SIMULTANEOUS, NULL},
     {"ConsensusTrainer", TRAINER_CONSENSUS, NULL},
-    {"FitnessTrainer", NESTED_FITNESS, LATER},
-    {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, LATER},
-    {"CurriculumTrainer", NESTED_CURRICULUM, LATER},
-    {"GangTrainer", NESTED_GANG, LATER},
+    {"FitnessTrainer", NESTED_FITNESS, NULL},
+    {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, NULL},
+    {"CurriculumTrainer", 0, LATER},
+    {"GangTrainer", 0, LATER},
     {"DepthTrainer", 0, "it is an experiment without a template"},
     {"EvolutionTrainer", 0, "it is an experiment without a template"},
     {"KBeamTrainer", 0, "it is an experiment without a template"},
@@ -642,8 +641,8 @@ static const Word hook_words[] = {
     {"WeightPenaltyTrainHook", 0, "its formula is not known well enough"},
     {"WeightConstraintTrainHook", 0, "it is not there yet"},
     {"RollingMemoryTrainHook", 0, "it is not there yet"},
-    {"MatchSupportTrainHook", 0, "it is not there yet"},
-    {"InputFitnessTrainHook", 0, "it is not there yet"},
+    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
+    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
     {"SelfSupervisedTrainHook", 0, "it is not there yet"},
     {"ProgressCompressTrainHook", 0, "it is not there yet"},
     {"MinibatchTrainHook", 0, "its formula is not known well enough"},
@@ -699,7 +698,12 @@ static void read_hooks(Trainer *t, const Json *json)
     for (const Json *item = list->child; item != NULL; item = item->next) {
         if (item->kind != JSON_OBJECT)
             fail_at(item->span, NULL, "a hook is an object with `class`");
-        t->hooks[t->hook_count++] = read_hook(item);
+        Hook hook = read_hook(item);
+        if (hook.kind == HOOK_LEFT_OUT)
+            warn_at(item->span, NULL, "the hook `%s` is left out: the training goes on without it",
+                    printable(class_symbol(json_option(item, "class"))));
+        else
+            t->hooks[t->hook_count++] = hook;
     }
 }
 
@@ -764,6 +768,9 @@ static void read_optimisers(Trainer *t, const Json *json)
     }
     if (both != NULL && read_gan_optimizer(t, both))
         return;
+    if (both == NULL && d == NULL && g == NULL && t->kind == TRAINER_SIMULTANEOUS)
+        fail_at(json->span, "an object with `class` and `learn_rate`",
+                "the trainer has no `optimizer`");
     if (both == NULL && d == NULL && g == NULL) {
         t->d_optimiser = read_flat(json, "d_");
         t->g_optimiser = read_flat(json, "g_");
@@ -790,8 +797,52 @@ static void read_consensus(Trainer *t, const Json *json)
     t->jg_alpha = prefixed_number(json, "", "jg_alpha", 0.1);
     t->d_w_lambda = prefixed_number(json, "", "d_w_lambda", 1);
     t->g_w_lambda = prefixed_number(json, "", "g_w_lambda", 3);
-    t->g_direction =
-        1 - prefixed_number(json, "", "g_exponential_moving_average_decay", 0);
+    t->g_direction = 1 - prefixed_number(json, "", "g_exponential_moving_average_decay", 0);
+}
+
+static const Word fitness_words[] = {
+    {"default", FITNESS_MINUS_F, NULL}, {"fail2", FITNESS_MINUS_F, NULL},
+    {"fail2-reverse", FITNESS_F, NULL}, {"ls", FITNESS_LS, NULL},
+    {"ls-r", FITNESS_MINUS_LS, NULL},   {"ls2", FITNESS_LS_C, NULL},
+    {"std", FITNESS_STD, NULL},         {"ls3", FITNESS_ONE_MINUS_F, NULL},
+    {"ls4", FITNESS_DIFFERENCE, NULL},  {"ls5", FITNESS_SQUARES, NULL},
+    {"df", FITNESS_ABSOLUTE, NULL}};
+
+static Search read_search(const Json *json, int kind)
+{
+    Search s = {.kind = kind == NESTED_FITNESS ? SEARCH_THRESHOLD : SEARCH_BATCH};
+    Option diversity = json_option(json, "diversity_importance");
+    if (diversity.given)
+        fail_at(diversity.span, "take the key out",
+                "`diversity_importance` cannot be compiled: its formula is not known");
+    s.decay = option_number(json_option(json, "fitness_decay"), 0.99, "fitness_decay");
+    s.steps = option_integer(json_option(json, "search_steps"), 2, 1, "search_steps");
+    s.heuristic = option_integer(json_option_exact(json, "heuristic"), -1, -1, "heuristic");
+    if (s.kind == SEARCH_THRESHOLD)
+        s.fitness = (Fitness)option_word(json_option(json, "type"), FITNESS_MINUS_F,
+                                         WORDS(fitness_words), "fitness");
+    else if (option_switch(json_option(json, "reverse")))
+        s.fitness = FITNESS_F;
+    else if (option_switch(json_option(json, "abs")))
+        s.fitness = FITNESS_ABS_F;
+    else if (option_switch(json_option(json, "nabs")))
+        s.fitness = FITNESS_MINUS_ABS_F;
+    return s;
+}
+
+static Trainer read_trainer(const Json *json);
+
+/* The search goes around the trainer inside. */
+static Trainer read_fitness(const Json *json, int kind)
+{
+    const Json *inner = optimizer_of(json, "trainer");
+    if (inner == NULL)
+        fail_at(json->span, NULL, "a fitness trainer needs `trainer`, the one inside");
+    Trainer t = read_trainer(inner);
+    if (t.search.kind != SEARCH_NONE)
+        fail_at(inner->span, NULL, "a fitness trainer inside a fitness trainer");
+    t.search = read_search(json, kind);
+    return t;
 }
 
 static Trainer read_trainer(const Json *json)
@@ -801,7 +852,10 @@ static Trainer read_trainer(const Json *json)
     Option clip_w = json_option(json, "d_clipped_weights");
     if (!class.given)
         fail_at(json->span, NULL, "the trainer needs `class`");
-    t.kind = (TrainerKind)option_class(class, 0, WORDS(trainer_words), "trainer");
+    int kind = option_class(class, 0, WORDS(trainer_words), "trainer");
+    if (kind >= NESTED_FITNESS)
+        return read_fitness(json, kind);
+    t.kind = (TrainerKind)kind;
     read_optimisers(&t, json);
     if (t.kind == TRAINER_ALTERNATING)
         t.d_updates = option_integer(json_option(json, "d_update_steps"), 1, 1, "d_update_steps");
@@ -825,8 +879,7 @@ static Trainer read_trainer(const Json *json)
 /* ---------------------------------------------------------------- sizes, and all together */
 static int runtime_size(const Json *runtime, const char *key, int given, int fallback, int most)
 {
-    int size = given > 0 ? given
-                         : option_integer(json_option(runtime, key), fallback, 1, key);
+    int size = given > 0 ? given : option_integer(json_option(runtime, key), fallback, 1, key);
     if (size > most)
         fail_at(runtime != NULL ? runtime->span : (Span){0}, NULL, "`%s` is at most %d", key, most);
     return size;
@@ -874,16 +927,32 @@ static void fill_model(Model *m, Hyper *h, const Json *root, const HyperOptions 
     m->hyper = h;
 }
 
-/* Everything that decides networks and training is in the text; the sizes may come from the command
- * line. */
-static uint64_t hash_hyper(const Model *m, const Json *root)
+/* What decides networks and training: all of the text but what only people read; the sizes may come
+ * from the command line. */
+static uint64_t hash_hyper(const Model *m, const Json *root, const HyperOptions *options)
 {
-    const Source *source = root->span.source;
+    static const char *const unread[] = {"description", "publication", "hypergan_version",
+                                         "runtime", "inherit"};
     char sizes[128];
     snprintf(sizes, sizeof sizes, "hypergan %d %d %d %d %d", m->height, m->width, m->channels,
              m->batch_size, m->hyper->strict);
     uint64_t hash = hash_bytes(sizes, strlen(sizes), 0);
-    return hash_bytes(source->text + root->span.begin, root->span.end - root->span.begin, hash);
+    for (const Json *member = root->child; member != NULL; member = member->next) {
+        Span span = member->span;
+        bool counts = true;
+        for (size_t i = 0; i < sizeof unread / sizeof unread[0]; i++)
+            counts = counts && strcmp(member->key, unread[i]) != 0;
+        if (!counts)
+            continue;
+        hash = hash_bytes(member->key, strlen(member->key) + 1, hash);
+        hash = hash_bytes(span.source->text + span.begin, span.end - span.begin, hash);
+    }
+    for (int i = 0; i < options->override_count; i++) {
+        hash = hash_bytes(options->overrides[i].key, strlen(options->overrides[i].key) + 1, hash);
+        hash =
+            hash_bytes(options->overrides[i].value, strlen(options->overrides[i].value) + 1, hash);
+    }
+    return hash;
 }
 
 Model *read_hypergan(Json *root, const HyperOptions *options)
@@ -891,6 +960,8 @@ Model *read_hypergan(Json *root, const HyperOptions *options)
     Model *model = arena_alloc(sizeof *model);
     Hyper *h = arena_alloc(sizeof *h);
     json_keep_last(root);
+    config_inherit(root);
+    config_override(root, options->overrides, options->override_count);
     check_keys(root, top_keys, "the config");
     check_gan(root);
     h->root = root;
@@ -903,6 +974,6 @@ Model *read_hypergan(Json *root, const HyperOptions *options)
     fill_model(model, h, root, options);
     model->discriminator = (Net){.name = "discriminator", .tag = "D"};
     model->generator = (Net){.name = "generator", .tag = "G"};
-    model->hash = hash_hyper(model, root);
+    model->hash = hash_hyper(model, root, options);
     return model;
 }

@@ -83,7 +83,8 @@ static StoredTensor describe_tensor(const Tensor *tensor)
     return stored;
 }
 
-/* Slabs of the noise of a layer in D belong to training passes only; G has one more, for the sample.
+/* Slabs of the noise of a layer in D belong to training passes only; G has one more, for the
+ * sample.
  */
 static bool is_sampled(const Replay *r, const Input *input)
 {
@@ -104,8 +105,7 @@ static StoredTensor describe_input(const Replay *r, const Step *step, const Inpu
                                     (uint64_t)(r->model->batch_size * parts),
                                     (uint64_t)input->width}};
     if (input->every_pass)
-        stored.dims[0] =
-            (uint64_t)(r->iterations * passes(r) + (is_sampled(r, input) ? 1 : 0));
+        stored.dims[0] = (uint64_t)(r->iterations * passes(r) + (is_sampled(r, input) ? 1 : 0));
     for (int k = 0; k < 3 && input->map[0] > 0; k++)
         stored.dims[2 + k] = (uint64_t)input->map[k];
     if (input->map[0] > 0)
@@ -267,7 +267,8 @@ static void run_update(Replay *r, Step *step, double *const *values, int repeat)
 
 static bool is_update(const Step *step)
 {
-    return strcmp(step->name, "clamp") != 0 && strcmp(step->name, "sample") != 0;
+    return strcmp(step->name, "clamp") != 0 && strcmp(step->name, "sample") != 0 &&
+           step->count > 0; /* an evaluation is none */
 }
 
 static double **read_inputs(const Replay *r, const Step *step)

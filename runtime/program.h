@@ -134,6 +134,16 @@ typedef struct SampleRequest {
     int thread;               /* which of the pool's threads asks, for `train --bench` */
 } SampleRequest;
 
+typedef enum SearchKind { SEARCH_NONE, SEARCH_THRESHOLD, SEARCH_BATCH } SearchKind;
+
+typedef struct ProgramSearch { /* for latents that are worth an iteration: search.h */
+    SearchKind kind;
+    int update;                  /* that evaluates latents, in updates: its count is 0 */
+    int scores, latents, memory; /* tensors [batch], [batch][z_dim], [4] */
+    int steps, heuristic;        /* BATCH */
+    double decay;                /* THRESHOLD */
+} ProgramSearch;
+
 typedef struct ProgramKernel { /* one numbered kernel of the generated code, for `train --bench` */
     const char *name;          /* as in the generated code: "k3" */
     const char *label;         /* for people: "discriminator fc1 + leaky_relu" */
@@ -218,6 +228,7 @@ typedef struct Program {
     size_t
         work_size; /* bytes shared by all threads; after them scratch_size bytes for each thread */
     size_t scratch_size; /* bytes, a multiple of 64 */
+    ProgramSearch search;
     int update_count;
     const ProgramUpdate *updates; /* in the order of an iteration: d_step, g_step */
     void (*before_iteration)(Pool *pool, real *state, void *work); /* weight clamp, or NULL */

@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include "fail.h"
+#include "normal.h"
 #include "rng.h"
 
 #include <math.h>
@@ -100,21 +101,36 @@ bool tensor_is_generator(const ProgramTensor *tensor)
            !strncmp(tensor->name, "G.", 2);
 }
 
+/* A standard normal within two deviations of 0 from a uniform number of [0, 1). */
+static real truncated_normal(real uniform)
+{
+    const double below = 0.022750131948179207; /* of a normal, what is beyond -2 */
+    double share = below + (double)uniform * (1 - 2 * below);
+    double value = normal_quantile(share);
+    return (real)(value < -2 ? -2 : value > 2 ? 2 : value);
+}
+
 /* First values of one row; INIT_UNIT and INIT_COPY are finished by the callers. */
 static void initialise_row(const ProgramTensor *tensor, real *row, uint64_t seed, int index, int i)
 {
-    bool uniform = tensor->init == INIT_UNIFORM;
-    bool drawn = uniform || tensor->init == INIT_NORMAL || tensor->init == INIT_UNIT;
+    bool truncated = tensor->init == INIT_TRUNCATED;
+    bool uniform = tensor->init == INIT_UNIFORM || truncated;
+    bool drawn = uniform || tensor->init == INIT_NORMAL || tensor->init == INIT_UNIT ||
+                 tensor->init == INIT_ORTHOGONAL;
     if (drawn) {
         draw_row(row, tensor->row, uniform ? DRAW_UNIFORM : DRAW_NORMAL, seed, STREAM_INITIALISE,
                  (uint64_t)index, (uint64_t)i);
     }
     real scale = (real)tensor->scale;
     for (int j = 0; j < tensor->row; j++) {
-        if (uniform) {
+        if (truncated) {
+            row[j] = scale * truncated_normal(row[j]);
+        } else if (uniform) {
             row[j] = scale * (2 * row[j] - 1);
         } else if (tensor->init == INIT_NORMAL) {
             row[j] *= scale;
+        } else if (tensor->init == INIT_VALUE) {
+            row[j] = scale;
         } else if (!drawn) {
             row[j] = tensor->init == INIT_ONE;
         }
@@ -141,6 +157,49 @@ static void normalise_length(const ProgramTensor *tensor, real *state)
     }
 }
 
+/* The matrix's element, rows and columns exchanged where `turned`. */
+static real *element(const ProgramTensor *tensor, real *state, bool turned, int i, int j)
+{
+    size_t row = (size_t)(turned ? j : i), column = (size_t)(turned ? i : j);
+    return state + tensor->offset + row * (size_t)tensor->stride + column;
+}
+
+/* Makes the shorter of rows and columns orthogonal, of length scale: Gram and Schmidt, twice, so
+ * that rounding leaves nothing. */
+static void orthogonalise(const ProgramTensor *tensor, real *state)
+{
+    bool turned = tensor->rows > tensor->row;
+    int count = turned ? tensor->row : tensor->rows, length = turned ? tensor->rows : tensor->row;
+    for (int i = 0; i < count; i++) {
+        double norm = 0;
+        for (int round = 0; round < 2; round++) {
+            for (int other = 0; other < i; other++) {
+                double dot = 0;
+                for (int j = 0; j < length; j++) {
+                    dot += (double)*element(tensor, state, turned, i, j) *
+                           (double)*element(tensor, state, turned, other, j);
+                }
+                for (int j = 0; j < length; j++) {
+                    *element(tensor, state, turned, i, j) -=
+                        (real)dot * *element(tensor, state, turned, other, j);
+                }
+            }
+        }
+        for (int j = 0; j < length; j++) {
+            double value = (double)*element(tensor, state, turned, i, j);
+            norm += value * value;
+        }
+        for (int j = 0; j < length; j++) {
+            *element(tensor, state, turned, i, j) *= (real)(1 / sqrt(norm > 0 ? norm : 1));
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < length; j++) {
+            *element(tensor, state, turned, i, j) *= (real)tensor->scale;
+        }
+    }
+}
+
 static void initialise_tensor(const Program *program, real *state, int index, uint64_t seed)
 {
     const ProgramTensor *tensor = &program->tensors[index];
@@ -150,6 +209,9 @@ static void initialise_tensor(const Program *program, real *state, int index, ui
     }
     if (tensor->init == INIT_UNIT) {
         normalise_length(tensor, state);
+    }
+    if (tensor->init == INIT_ORTHOGONAL) {
+        orthogonalise(tensor, state);
     }
 }
 

@@ -3,9 +3,11 @@
 
 #include "device.h"
 #include "place.h"
+#include "search.h"
 #include "state.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes of Training.work: what all threads share, then what each has of its own. */
@@ -148,24 +150,43 @@ static void start_iteration(Training *training)
     }
 }
 
-const char *training_iterate(Training *training)
+/* All updates of an iteration; latents: what they read instead of draws, or NULL. */
+static const char *run_updates(Training *training, const real *latents)
 {
     const Program *program = training->program;
-    if (training->device) {
-        return training_advance(training, 1);
-    }
-    start_iteration(training);
     for (int kind = 0; kind < program->update_count; kind++) {
-        for (int repeat = 0; repeat < program->updates[kind].count; repeat++) {
-            training_update(training, kind, repeat, NULL);
+        const ProgramUpdate *update = &program->updates[kind];
+        const real *given[MAX_INPUTS] = {NULL};
+        for (int k = 0; k < update->input_count; k++) {
+            const char *name = update->inputs[k].name;
+            bool latent = !strcmp(name, "z_d") || !strcmp(name, "z_g");
+            given[k] = latent ? latents : NULL;
+        }
+        for (int repeat = 0; repeat < update->count; repeat++) {
+            training_update(training, kind, repeat, given);
             const char *diverged = find_divergence(training, kind);
             if (diverged) {
                 return diverged;
             }
         }
     }
-    training->iteration++;
     return NULL;
+}
+
+const char *training_iterate(Training *training)
+{
+    bool skip = false;
+    if (training->device) {
+        return training_advance(training, 1);
+    }
+    start_iteration(training);
+    real *latents = search_latents(training, &skip);
+    const char *diverged = skip ? NULL : run_updates(training, latents);
+    free(latents);
+    if (!diverged) {
+        training->iteration++;
+    }
+    return diverged;
 }
 
 const char *training_advance(Training *training, uint64_t most)

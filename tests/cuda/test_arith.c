@@ -264,6 +264,71 @@ static void half_types(void **state)
     }
 }
 
+static long long saturated(double x, double least, double most)
+{
+    if (x != x)
+        return 0;
+    return x <= least ? (long long)least : x >= most ? (long long)most : (long long)x;
+}
+
+/* Roundings, saturation, not-a-numbers. */
+static void conversions(void **state)
+{
+    static const char *const text =
+        "extern \"C\" __global__ void k(const float *x, int *y, long long *z, float *f, const "
+        "double *d) {"
+        "  int t = threadIdx.x; float a = x[t]; y[t] = __float2int_rz(a); y[16+t] = "
+        "__float2int_rn(a);"
+        "  y[32+t] = __float2int_rd(a); y[48+t] = __float2int_ru(a); y[64+t] = __float2uint_rz(a);"
+        "  z[t] = __float2ll_rz(a); z[16+t] = __double2ll_rn(d[t]); f[t] = __saturatef(a);"
+        "  f[16+t] = __double2float_rz(d[t]); f[32+t] = __double2float_ru(d[t]);"
+        "  f[48+t] = __ll2float_rn((long long)d[t] * 3 + t); f[64+t] = __fadd_rz(a, 1e-3f);"
+        "  f[80+t] = __fmul_ru(a, 1.1f); f[96+t] = __fmaf_rd(a, 1.1f, 0.3f); }";
+    const float big = 3e9f;
+    float x[16] = {0,        -0.5f,     1.5f, 2.5f,  -2.5f,  1e10f, -1e10f, NAN,
+                   INFINITY, -INFINITY, big,  1e20f, -1e20f, 0.3f,  1e-40f, -7.99f};
+    double d[16];
+    int y[80];
+    long long z[32];
+    float f[112];
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        d[i] = (i - 7) * 123456789.4321;
+    DevicePtr dx = vm_put(x, sizeof x), dy = vm_put(NULL, sizeof y), dz = vm_put(NULL, sizeof z);
+    DevicePtr df = vm_put(NULL, sizeof f), dd = vm_put(d, sizeof d);
+    void *params[] = {&dx, &dy, &dz, &df, &dd};
+    assert_int_equal(vm_run(vm_kernel(text, "k"), 1, 16, 0, params), 0);
+    vm_get(y, dy, sizeof y);
+    vm_get(z, dz, sizeof z);
+    vm_get(f, df, sizeof f);
+    for (int i = 0; i < 16; i++) {
+        double a = (double)x[i];
+        assert_int_equal(y[i], saturated(trunc(a), -2147483648.0, 2147483647));
+        assert_int_equal(y[16 + i], saturated(rint(a), -2147483648.0, 2147483647));
+        assert_int_equal(y[32 + i], saturated(floor(a), -2147483648.0, 2147483647));
+        assert_int_equal(y[48 + i], saturated(ceil(a), -2147483648.0, 2147483647));
+        assert_int_equal((uint32_t)y[64 + i], (uint32_t)saturated(trunc(a), 0, 4294967295.0));
+        if (a != a || fabs(a) > 1e19)
+            assert_true(z[i] == (a > 0 ? INT64_MAX : INT64_MIN));
+        else
+            assert_true(z[i] == (long long)a);
+        assert_true(z[16 + i] == llrint(d[i]));
+        assert_true(f[i] == (a > 0 ? (a < 1 ? x[i] : 1) : 0));
+        assert_true(fabs((double)f[16 + i]) <= fabs(d[i]));
+        assert_true((double)f[32 + i] >= d[i]);
+        assert_true((double)f[32 + i] - (double)f[16 + i] <= fabs(d[i]) * 0x1p-22);
+        assert_true(f[48 + i] == (float)((long long)d[i] * 3 + i));
+        if (a != a || isinf(a))
+            continue;
+        double sum = a + (double)1e-3f, product = a * (double)1.1f;
+        assert_true(fabs((double)f[64 + i]) <= fabs(sum) &&
+                    fabs((double)f[64 + i] - sum) <= fabs(sum) * 0x1p-23);
+        assert_true((double)f[80 + i] >= product &&
+                    (double)f[80 + i] - product <= fabs(product) * 0x1p-23 + 0x1p-149);
+        assert_true((double)f[96 + i] <= product + (double)0.3f + fabs(product) * 0x1p-50);
+    }
+}
+
 /* A table of targets, nested scopes and labels of the same name, carries, a guarded return. */
 static void written_by_hand(void **state)
 {
@@ -309,6 +374,7 @@ int main(void)
         cmocka_unit_test(globals_and_constants),
         cmocka_unit_test(half_types),
         cmocka_unit_test(written_by_hand),
+        cmocka_unit_test(conversions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

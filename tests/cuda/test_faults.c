@@ -403,6 +403,14 @@ static void host_and_pinned_memory(void **state)
         cu.cuStreamSynchronize(stream);
         expect_reports(wait ? NULL : "host");
     }
+    pinned[9] = 9; /* to the host and back: in order in their stream, so nothing is wrong */
+    DevicePtr other = vm_put(NULL, 256);
+    assert_int_equal(cu.cuMemcpyDtoHAsync_v2(pinned, dx, 256, stream), 0);
+    assert_int_equal(cu.cuMemcpyHtoDAsync_v2(other, pinned, 256, stream), 0);
+    cu.cuStreamSynchronize(stream);
+    vm_get(zeros, other, 256);
+    assert_true(zeros[0] == 8 && zeros[9] == pinned[9] && zeros[9] != 9);
+    expect_reports(NULL);
     assert_int_equal(cu.cuMemFreeHost(memory), 0);
     cu.cuStreamDestroy_v2(stream);
 }
@@ -449,8 +457,56 @@ static void streams_without_event(void **state)
         assert_int_equal(cu.cuStreamSynchronize(kernels), 0);
         expect_reports(wait ? NULL : "uninitialised");
         cu.cuCtxSynchronize();
+        expect_reports(wait ? NULL : "race");
         vm_get(y, dy, sizeof y);
         assert_true(!wait || y[63] == 0);
+    }
+}
+
+/* A window that is filled on one stream and read on another, three times. fault 1: the kernel does
+ * not wait for the copy; 2: the copy does not wait for the kernel before; 3: nor does the host. */
+static void fill_and_read(int fault)
+{
+    static const char *const text = "extern \"C\" __global__ void k(const float *x, float *y) { "
+                                    "y[threadIdx.x] += x[threadIdx.x]; }";
+    float zeros[64] = {0};
+    void *copies, *kernels, *memory, *filled, *used;
+    assert_int_equal(cu.cuStreamCreate(&kernels, 1), 0);
+    assert_int_equal(cu.cuStreamCreate(&copies, 1), 0);
+    assert_int_equal(cu.cuEventCreate(&filled, 2), 0);
+    assert_int_equal(cu.cuEventCreate(&used, 2), 0);
+    assert_int_equal(cu.cuMemAllocHost_v2(&memory, 256), 0);
+    memset(memory, 0, 256);
+    DevicePtr dx = vm_put(zeros, 256), dy = vm_put(zeros, 256);
+    void *kernel = vm_kernel(text, "k"), *params[] = {&dx, &dy};
+    for (int i = 0; i < 3; i++) {
+        if (fault != 2)
+            assert_int_equal(cu.cuStreamWaitEvent(copies, used, 0), 0);
+        assert_int_equal(cu.cuMemcpyHtoDAsync_v2(dx, memory, 256, copies), 0);
+        assert_int_equal(cu.cuEventRecord(filled, copies), 0);
+        if (fault != 1)
+            assert_int_equal(cu.cuStreamWaitEvent(kernels, filled, 0), 0);
+        assert_int_equal(cu.cuLaunchKernel(kernel, 1, 1, 1, 64, 1, 1, 0, kernels, params, NULL), 0);
+        assert_int_equal(cu.cuEventRecord(used, kernels), 0);
+        if (i == 1)
+            assert_int_equal(cu.cuStreamSynchronize(kernels), 0);
+    }
+    if (fault == 3) /* the kernel may still read what the memset writes */
+        assert_int_equal(cu.cuMemsetD8_v2(dx, 0, 256), 0);
+    assert_int_equal(cu.cuCtxSynchronize(), 0);
+    vm_get(zeros, dy, 256);
+    assert_int_equal(cu.cuMemsetD8_v2(dx, 0, 256), 0);
+    assert_int_equal(cu.cuStreamDestroy_v2(kernels), 0);
+    assert_int_equal(cu.cuStreamDestroy_v2(copies), 0);
+}
+
+static void window_on_two_streams(void **state)
+{
+    (void)state;
+    for (int fault = 0; fault < 4; fault++) {
+        print_message("fault %d\n", fault);
+        fill_and_read(fault);
+        expect_reports(fault ? "race" : NULL);
     }
 }
 
@@ -469,7 +525,7 @@ int main(void)
         cmocka_unit_test(faults_between_warps),   cmocka_unit_test(correct_orders),
         cmocka_unit_test(missing_wait),           cmocka_unit_test(freed_memory),
         cmocka_unit_test(host_and_pinned_memory), cmocka_unit_test(host_uses_device_address),
-        cmocka_unit_test(streams_without_event),
+        cmocka_unit_test(streams_without_event),  cmocka_unit_test(window_on_two_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,12 @@ static void *vm_open_nvrtc(void)
     void *library = NULL;
     for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    const char *home = getenv("CUDA_HOME");
+    char path[1024];
+    if (!library && home) {
+        snprintf(path, sizeof path, "%s/lib64/libnvrtc.so", home);
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
     return library;
 }
 

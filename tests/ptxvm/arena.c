@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 #include "ptx.h"
 
-#define ARENA_BYTES (64ull << 30)
+#define MOST_BYTES (256ull << 30) /* of addresses; less if the system does not give them */
+#define LEAST_BYTES (1ull << 30)
 enum { GAP = 512 }; /* between allocations, and their alignment */
 
 unsigned char *arena_data;
@@ -14,7 +15,7 @@ uint64_t arena_base, arena_end;
 static Cell *cells;
 static Allocation *table;
 static size_t table_count, table_room;
-static uint64_t next_offset, used_bytes;
+static uint64_t arena_bytes, next_offset, used_bytes;
 
 static void *reserve(uint64_t bytes, int protection)
 {
@@ -23,25 +24,38 @@ static void *reserve(uint64_t bytes, int protection)
     return result == MAP_FAILED ? NULL : result;
 }
 
+static void release(void *start, uint64_t bytes)
+{
+    if (start)
+        munmap(start, bytes);
+}
+
+/* Reserves addresses, bytes and cells for an arena of that size, or nothing. */
+static bool reserve_all(uint64_t bytes)
+{
+    uint64_t cell_bytes = bytes / 4 * sizeof(Cell);
+    void *addresses = reserve(bytes, PROT_NONE), *data = reserve(bytes, PROT_READ | PROT_WRITE);
+    cells = settings.check ? reserve(cell_bytes, PROT_READ | PROT_WRITE) : NULL;
+    if (addresses && data && (cells || !settings.check)) {
+        arena_base = (uint64_t)(uintptr_t)addresses;
+        arena_end = arena_base + bytes;
+        arena_bytes = bytes;
+        next_offset = 1 << 20;
+        arena_data = data;
+        return true;
+    }
+    release(addresses, bytes);
+    release(data, bytes);
+    release(cells, cell_bytes);
+    return false;
+}
+
 /* Reserves addresses; nothing is used before it is written. False if the system refuses. */
 bool arena_init(void)
 {
-    if (arena_data)
-        return true;
-    void *addresses = reserve(ARENA_BYTES, PROT_NONE);
-    void *data = reserve(ARENA_BYTES, PROT_READ | PROT_WRITE);
-    if (!addresses || !data)
-        return false;
-    if (settings.check) {
-        cells = reserve(ARENA_BYTES / 4 * sizeof(Cell), PROT_READ | PROT_WRITE);
-        if (!cells)
-            return false;
-    }
-    arena_base = (uint64_t)(uintptr_t)addresses;
-    arena_end = arena_base + ARENA_BYTES;
-    next_offset = 1 << 20;
-    arena_data = data;
-    return true;
+    for (uint64_t bytes = MOST_BYTES; !arena_data && bytes >= LEAST_BYTES; bytes /= 2)
+        reserve_all(bytes);
+    return arena_data != NULL;
 }
 
 uint64_t arena_alloc(uint64_t bytes, uint64_t align)
@@ -51,7 +65,7 @@ uint64_t arena_alloc(uint64_t bytes, uint64_t align)
     if (align < GAP)
         align = GAP;
     uint64_t offset = (next_offset + align - 1) / align * align;
-    if (offset + bytes + GAP > ARENA_BYTES)
+    if (offset + bytes + GAP > arena_bytes)
         return 0;
     if (table_count == table_room) {
         table_room = table_room ? table_room * 2 : 256;

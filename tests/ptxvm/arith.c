@@ -550,7 +550,7 @@ static void bit_insert64(Warp *warp, const Inst *inst, uint32_t mask)
                         insert(U64(inst->a)[l], U64(inst->b)[l], U32(inst->c)[l], len[l], 64););
 }
 
-void run_move_pred(Warp *warp, const Inst *inst, uint32_t mask)
+static void run_move_pred(Warp *warp, const Inst *inst, uint32_t mask)
 {
     uint32_t *d = U32(inst->d);
     *d = (*d & ~mask) | (*U32(inst->a) & mask);

@@ -8,7 +8,7 @@
 /* ---------------------------------------------------------------- formats */
 
 /* Rounds to `mantissa` stored bits, subnormal below 2^least_exponent, in the current mode. */
-double round_to_bits(double value, int mantissa, int least_exponent)
+static double round_to_bits(double value, int mantissa, int least_exponent)
 {
     int exponent;
     if (!isfinite(value) || value == 0)

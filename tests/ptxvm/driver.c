@@ -577,8 +577,10 @@ bool copy_to_device(CUdeviceptr target, const void *source, size_t bytes)
     if (!bytes)
         return true;
     memcpy(arena_host(target), source, bytes);
-    if (settings.check)
+    if (settings.check) {
+        shadow_copy_access(arena_cell(target), target & 3, bytes, true, "copy to the device");
         shadow_mark_written(arena_cell(target), target & 3, bytes);
+    }
     return true;
 }
 
@@ -588,6 +590,8 @@ bool copy_to_host(void *target, CUdeviceptr source, size_t bytes)
         return false;
     if (bytes)
         memcpy(target, arena_host(source), bytes);
+    if (bytes && settings.check)
+        shadow_copy_access(arena_cell(source), source & 3, bytes, false, "copy to the host");
     return true;
 }
 
@@ -599,8 +603,11 @@ bool copy_on_device(CUdeviceptr target, CUdeviceptr source, size_t bytes)
     if (!bytes)
         return true;
     memmove(arena_host(target), arena_host(source), bytes);
-    if (settings.check)
+    if (settings.check) {
+        shadow_copy_access(arena_cell(source), source & 3, bytes, false, "copy on the device");
+        shadow_copy_access(arena_cell(target), target & 3, bytes, true, "copy on the device");
         shadow_copy_written(arena_cell(target), target & 3, arena_cell(source), source & 3, bytes);
+    }
     return true;
 }
 
@@ -612,8 +619,10 @@ bool fill_device(CUdeviceptr target, uint32_t value, unsigned element, size_t co
         return true;
     for (size_t i = 0; i < count; i++)
         memcpy(arena_host(target) + i * element, &value, element);
-    if (settings.check)
+    if (settings.check) {
+        shadow_copy_access(arena_cell(target), target & 3, count * element, true, "memset");
         shadow_mark_written(arena_cell(target), target & 3, count * element);
+    }
     return true;
 }
 

@@ -84,10 +84,7 @@ int active_blocks(const Kernel *kernel, int threads, size_t dynamic);
 
 /* Everything that was put into streams so far happens now. */
 CUresult drain_all(void);
-/* What a call without a stream waits for: all but the streams made with NON_BLOCKING. */
-CUresult drain_blocking(void);
 bool anything_captures(void);
-void stream_module_gone(const Module *module);
 
 /* ---------------------------------------------------------------- host_memory.c */
 
@@ -97,6 +94,8 @@ bool pinned_contains(const void *start, size_t bytes);
 /* Until the copy happens nobody may look at these bytes of pinned memory. */
 void pinned_pend(void *start, size_t bytes);
 void pinned_arrive(void *start, size_t bytes);
+/* Is a copy to some of these bytes under way? */
+bool pinned_is_pending(const void *start, size_t bytes);
 void pinned_register(void *start, size_t bytes);
 void watch_host_accesses(void);
 

@@ -115,6 +115,15 @@ static const Pending *find_pending(const unsigned char *at)
     return NULL;
 }
 
+bool pinned_is_pending(const void *start, size_t bytes)
+{
+    const unsigned char *at = start;
+    for (int i = 0; i < pending_count; i++)
+        if (at < pending[i].start + pending[i].bytes && pending[i].start < at + bytes)
+            return true;
+    return false;
+}
+
 /* The access that failed is repeated when this returns. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {

@@ -9,13 +9,13 @@
 
 static pthread_mutex_t atomics = PTHREAD_MUTEX_INITIALIZER;
 
-void lock_atomics(void)
+static void lock_atomics(void)
 {
     if (settings.threads > 1)
         pthread_mutex_lock(&atomics);
 }
 
-void unlock_atomics(void)
+static void unlock_atomics(void)
 {
     if (settings.threads > 1)
         pthread_mutex_unlock(&atomics);

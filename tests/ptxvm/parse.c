@@ -377,7 +377,7 @@ static int find_special(const char *name, size_t len)
 }
 
 /* The register that holds a special register's value while a block runs. */
-uint32_t special_slot(Parser *parser, int which)
+static uint32_t special_slot(Parser *parser, int which)
 {
     Function *function = parser->function;
     for (size_t i = 0; i < function->specials.count; i++)

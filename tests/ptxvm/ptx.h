@@ -311,7 +311,7 @@ struct Warp {
     /* what is known to have happened before (shadow.c) */
     uint32_t seen[MAX_WARPS];   /* accesses of warp v up to this time */
     uint32_t seen_by_all;       /* the least of them, own warp aside */
-    uint32_t ordered;         /* accesses of anybody in the block up to this time */
+    uint32_t ordered;           /* accesses of anybody in the block up to this time */
     uint32_t synchronised;      /* accesses of this warp's own lanes up to this time */
     uint32_t fenced[MAX_WARPS]; /* seen[] at the last fence */
     bool has_fenced;
@@ -480,7 +480,6 @@ Module *parser_module(Parser *parser);
 Function *parser_function(Parser *parser);
 /* A register of `bytes` a lane (1: a predicate) that always holds value (+ address of symbol). */
 uint32_t constant_slot(Parser *parser, unsigned bytes, uint64_t value, const Symbol *symbol);
-uint32_t special_slot(Parser *parser, int which);
 uint32_t new_slot(Function *function, unsigned bytes);
 /* An operand as a register: itself, or a constant of that width. */
 uint32_t operand_slot(Parser *parser, const Operand *operand, unsigned bytes);
@@ -503,8 +502,8 @@ typedef struct {
 } Row;
 extern const Row arith_rows[];
 Compare *find_compare(const char *relation, Type type);
-Handler run_compare, run_set, run_select_pred, run_lop3, run_move_pred, run_logic_pred, run_pack,
-    run_unpack, run_read_clock, run_wrapped, run_nothing, run_bit_insert;
+Handler run_compare, run_set, run_lop3, run_logic_pred, run_pack, run_unpack, run_read_clock,
+    run_wrapped, run_nothing;
 Handler run_convert, run_convert_pair;
 /* A handler for a frequent conversion, or NULL. */
 Handler *find_quick_convert(const Inst *inst);
@@ -512,7 +511,6 @@ double half_to_double(uint16_t bits);
 double bfloat_to_double(uint16_t bits);
 uint16_t double_to_half(double value);
 uint16_t double_to_bfloat(double value);
-double round_to_bits(double value, int mantissa, int least_exponent);
 Handler run_load, run_store, run_load_param, run_atomic, run_to_generic, run_from_generic,
     run_is_space, run_async_copy, run_async_commit, run_async_wait, run_fence, run_copy_local;
 Handler run_shuffle, run_vote, run_match, run_redux, run_elect, run_active_mask, run_warp_barrier,
@@ -558,8 +556,6 @@ void resolve(Warp *warp, const Inst *inst, uint32_t mask, uint32_t bytes, int ki
              unsigned char *where[LANES]);
 /* Copies of the lanes arrive; all, or all but those of the `newest` last groups. */
 void finish_copies(Warp *warp, uint32_t lanes, uint32_t newest, bool all);
-void lock_atomics(void);
-void unlock_atomics(void);
 
 /* ---------------------------------------------------------------- shadow.c */
 
@@ -592,9 +588,15 @@ void shadow_warp_barrier(Warp *warp, uint32_t lanes);
 void shadow_fence(Warp *warp, uint32_t lanes);
 /* A strong access to a global address: what is released and acquired there. */
 void shadow_strong(Warp *warp, uint64_t address, bool reads, bool writes, bool releases);
+/* What follows, a launch or a copy, is operation `serial` of stream `slot`, ordered behind those
+ * operations of each stream whose serial is not above known[]. */
+enum { STREAM_SLOTS = 16 };
+void shadow_begin(int slot, uint64_t serial, const uint64_t known[STREAM_SLOTS]);
+/* A copy or memset uses bytes of device memory, the first cell from byte `offset` on. */
+void shadow_copy_access(Cell *cells, uint64_t offset, uint64_t bytes, bool writes,
+                        const char *what);
 void shadow_start_launch(Launch *launch);
 void shadow_end_launch(void);
-uint32_t shadow_serials(uint64_t blocks);
 
 /* ---------------------------------------------------------------- stat.c */
 

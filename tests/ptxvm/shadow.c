@@ -22,7 +22,7 @@ static uint32_t next_serial = 1;
 static uint64_t launch_blocks;
 
 /* Serial numbers of that many blocks: the first of them. */
-uint32_t shadow_serials(uint64_t blocks)
+static uint32_t new_serials(uint64_t blocks)
 {
     uint32_t first = next_serial;
     next_serial += (uint32_t)blocks;
@@ -32,7 +32,7 @@ uint32_t shadow_serials(uint64_t blocks)
 void shadow_start_launch(Launch *launch)
 {
     launch_blocks = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
-    launch->first_serial = shadow_serials(launch_blocks);
+    launch->first_serial = new_serials(launch_blocks);
 }
 
 void shadow_end_launch(void)
@@ -47,6 +47,98 @@ void shadow_end_launch(void)
 static void update_ordered(Warp *warp)
 {
     warp->ordered = warp->seen_by_all < warp->synchronised ? warp->seen_by_all : warp->synchronised;
+}
+
+/* ---------------------------------------------------------------- between launches */
+
+/* One launch or copy: its blocks have the serial numbers from `first` on. */
+typedef struct {
+    uint32_t first;
+    int slot;
+    uint64_t serial;
+} Epoch;
+
+static Epoch *epochs;
+static size_t epoch_count, epoch_room;
+static uint64_t last_of_slot[STREAM_SLOTS], known_now[STREAM_SLOTS];
+static uint32_t suspect =
+    UINT32_MAX; /* the first block that may not be ordered before this epoch */
+
+static bool epoch_is_known(const Epoch *epoch) { return epoch->serial <= known_now[epoch->slot]; }
+
+/* Of all that has run, the earliest that is not ordered before now. */
+static uint32_t find_suspect(void)
+{
+    enum { LOOK_BACK = 4096 };
+    uint32_t result = UINT32_MAX;
+    bool all = true;
+    for (int i = 0; i < STREAM_SLOTS; i++)
+        all = all && last_of_slot[i] <= known_now[i];
+    for (size_t i = epoch_count; !all && i-- > 0 && epoch_count - i < LOOK_BACK;)
+        if (!epoch_is_known(&epochs[i]))
+            result = epochs[i].first;
+    return result;
+}
+
+void shadow_begin(int slot, uint64_t serial, const uint64_t known[STREAM_SLOTS])
+{
+    if (!settings.check)
+        return;
+    memcpy(known_now, known, sizeof known_now);
+    suspect = find_suspect();
+    if (epoch_count == epoch_room) {
+        epoch_room = epoch_room ? epoch_room * 2 : 1024;
+        epochs = realloc(epochs, epoch_room * sizeof *epochs);
+        if (!epochs)
+            abort();
+    }
+    epochs[epoch_count++] = (Epoch){next_serial, slot, serial};
+    last_of_slot[slot] = serial;
+}
+
+/* Is the block one of a launch or copy that nothing orders before this one? */
+static bool is_unordered_epoch(uint32_t block)
+{
+    size_t low = 0, high = epoch_count;
+    if (block < suspect)
+        return false;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (epochs[middle].first <= block)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && low < epoch_count && !epoch_is_known(&epochs[low - 1]);
+}
+
+void shadow_copy_access(Cell *cell, uint64_t offset, uint64_t bytes, bool writes, const char *what)
+{
+    uint32_t serial = new_serials(1);
+    bool reported = false;
+    for (; bytes; cell++) {
+        uint64_t part = 4 - offset < bytes ? 4 - offset : bytes;
+        uint8_t mask = (uint8_t)(((1u << part) - 1) << offset);
+        bool wrong = (cell->write_bytes & mask) && is_unordered_epoch(cell->write_block);
+        if (writes && (cell->read_bytes & mask))
+            wrong |= is_unordered_epoch(cell->read_block);
+        if (wrong && !reported)
+            report_host(REPORT_RACE,
+                        "%s: a launch or copy on another stream uses the same memory, no event or "
+                        "synchronisation orders them",
+                        what);
+        reported |= wrong;
+        if (writes) {
+            *cell = (Cell){.write_block = serial, .write_bytes = mask, .written = cell->written};
+        } else {
+            cell->read_block = serial;
+            cell->read_bytes = mask;
+            cell->read_warps = cell->read_lanes = 1;
+            cell->flags &= (uint8_t) ~(READ_MANY | READ_ATOMIC);
+        }
+        bytes -= part;
+        offset = 0;
+    }
 }
 
 static uint32_t later(uint32_t a, uint32_t b) { return a > b ? a : b; }
@@ -131,6 +223,16 @@ static void report_race(Warp *warp, int lane, const Cell *cell, const char *mine
                 where_is(warp, cell), theirs, serial - block->launch->first_serial, thread);
 }
 
+/* The same for a launch or copy on another stream. */
+static void check_epoch(Warp *warp, int lane, uint32_t block, const char *mine, const char *theirs)
+{
+    if (block < warp->block->launch->first_serial && is_unordered_epoch(block))
+        report_lane(warp, lane, REPORT_RACE,
+                    "%s global memory after a %s by a launch or copy on another stream, no event "
+                    "or synchronisation orders them",
+                    mine, theirs);
+}
+
 static void note_read(Warp *warp, int lane, Cell *cell, uint8_t bytes, bool atomic)
 {
     const Block *block = warp->block;
@@ -186,6 +288,10 @@ static void check_write(Warp *warp, int lane, Cell *cell, uint8_t bytes, bool at
         !(atomic && (cell->flags & READ_ATOMIC)) && !reads_ordered(warp, lane, cell, &who))
         report_race(warp, lane, cell, atomic ? "atomic on" : "write to", "read", cell->read_block,
                     who);
+    if (cell->write_bytes & bytes)
+        check_epoch(warp, lane, cell->write_block, "write to", "write");
+    if (cell->read_bytes & bytes)
+        check_epoch(warp, lane, cell->read_block, "write to", "read");
     note_write(warp, lane, cell, bytes, atomic);
 }
 
@@ -204,6 +310,8 @@ static void check_read(Warp *warp, int lane, Cell *cell, uint8_t bytes, int kind
             report_lane(warp, lane, REPORT_CONSTANT,
                         "a load through the constant cache of what this launch has written");
     }
+    if (cell->write_bytes & bytes)
+        check_epoch(warp, lane, cell->write_block, "read of", "write");
     note_read(warp, lane, cell, bytes, atomic);
 }
 

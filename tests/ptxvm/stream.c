@@ -17,12 +17,18 @@ typedef enum {
     OP_CALL
 } OpKind;
 
+/* Of each stream, up to which operation somebody comes after it. */
+typedef struct {
+    uint64_t of[STREAM_SLOTS];
+} Known;
+
 /* Something that a stream or a graph does; a launch's parameters lie behind it. */
 typedef struct Op {
     struct Op *next;
     OpKind kind;
     size_t bytes; /* of this op with what lies behind it */
     uint64_t serial;
+    Known known; /* what the host had waited for when it issued this */
     /* launch */
     Launch launch;
     /* copies and fills */
@@ -45,6 +51,8 @@ typedef struct Op {
 typedef struct Stream {
     Op *first, *last;
     bool non_blocking;
+    int slot;
+    Known known;
     struct Graph *capture; /* that this stream's calls go into */
     bool origin;           /* the capture began here */
     bool unjoined;         /* captured work that the origin does not wait for yet */
@@ -56,6 +64,7 @@ typedef struct Event {
     uint64_t recorded, done; /* serials of ops */
     double time;
     bool timed;
+    Known known;
     struct Graph *capture;
     uint64_t covers;
 } Event;
@@ -70,10 +79,18 @@ typedef struct GraphExec {
     Graph graph;
 } GraphExec;
 
-static Stream legacy, per_thread = {.non_blocking = false};
+static Stream legacy, per_thread = {.slot = 1};
 static Stream *streams[256] = {&legacy, &per_thread};
 static int stream_count = 2;
 static uint64_t last_serial;
+static Known host_known;
+
+static void join(Known *known, const Known *other)
+{
+    for (int i = 0; i < STREAM_SLOTS; i++)
+        if (known->of[i] < other->of[i])
+            known->of[i] = other->of[i];
+}
 
 static Stream *find_stream(CUstream handle)
 {
@@ -122,8 +139,24 @@ static const void *host_source(const Op *op)
 
 static CUresult drain(Stream *stream, uint64_t upto);
 
-static CUresult run_op(Op *op)
+/* What was recorded in an event happens first. */
+static CUresult wait_for(Stream *stream, const Op *op)
 {
+    CUresult result = CUDA_SUCCESS;
+    if (op->stream == &legacy || op->stream == &per_thread ||
+        object_is(op->stream, OBJECT_STREAM)) /* else it was emptied when it was destroyed */
+        result = drain(op->stream, op->upto);
+    if (object_is(op->event, OBJECT_EVENT))
+        join(&stream->known, &op->event->known);
+    return result;
+}
+
+static CUresult run_op(Stream *stream, Op *op)
+{
+    join(&stream->known, &op->known);
+    stream->known.of[stream->slot] = op->serial;
+    if (op->kind <= OP_FILL)
+        shadow_begin(stream->slot, op->serial, stream->known.of);
     switch (op->kind) {
     case OP_LAUNCH:
         op->launch.params = (const unsigned char *)(op + 1);
@@ -152,14 +185,12 @@ static CUresult run_op(Op *op)
     case OP_RECORD:
         if (object_is(op->event, OBJECT_EVENT)) {
             op->event->done = op->serial;
+            op->event->known = stream->known;
             op->event->time = now();
         }
         break;
     case OP_WAIT:
-        if (op->stream == &legacy || op->stream == &per_thread ||
-            object_is(op->stream, OBJECT_STREAM))
-            return drain(op->stream, op->upto);
-        break;
+        return wait_for(stream, op);
     case OP_CALL:
         op->call(op->argument);
         break;
@@ -175,12 +206,20 @@ static CUresult drain(Stream *stream, uint64_t upto)
         stream->first = op->next;
         if (!stream->first)
             stream->last = NULL;
-        CUresult result = run_op(op);
+        CUresult result = run_op(stream, op);
         free(op);
         if (result)
             return result;
     }
     return report_failed() ? CUDA_ERROR_LAUNCH_FAILED : CUDA_SUCCESS;
+}
+
+/* The host waits for that. */
+static CUresult finish(Stream *stream, uint64_t upto)
+{
+    CUresult result = drain(stream, upto);
+    join(&host_known, &stream->known);
+    return result;
 }
 
 /* The streams in another order each time, if an order is asked for. */
@@ -192,7 +231,7 @@ static CUresult drain_some(bool non_blocking)
         Stream *stream = streams[(start + i) % stream_count];
         if (stream->non_blocking && !non_blocking)
             continue;
-        CUresult result = drain(stream, UINT64_MAX);
+        CUresult result = finish(stream, UINT64_MAX);
         if (result)
             return result;
     }
@@ -200,7 +239,8 @@ static CUresult drain_some(bool non_blocking)
 }
 
 CUresult drain_all(void) { return drain_some(true); }
-CUresult drain_blocking(void) { return drain_some(false); }
+/* What a call without a stream waits for: all but the streams made with NON_BLOCKING. */
+static CUresult drain_blocking(void) { return drain_some(false); }
 
 /* ---------------------------------------------------------------- putting into streams */
 
@@ -248,6 +288,14 @@ static void graph_copy(Graph *copy, const Graph *graph)
 static void stream_add(Stream *stream, Op *op)
 {
     op->serial = ++last_serial;
+    op->known = host_known;
+    if (stream == &legacy) {
+        for (int i = 1; i < stream_count; i++)
+            if (!streams[i]->non_blocking)
+                join(&op->known, &streams[i]->known);
+    } else if (!stream->non_blocking) {
+        join(&op->known, &legacy.known);
+    }
     if (stream->last)
         stream->last->next = op;
     else
@@ -255,7 +303,8 @@ static void stream_add(Stream *stream, Op *op)
     stream->last = op;
     if (op->kind == OP_TO_HOST)
         pinned_pend(op->host, op->len);
-    if (op->kind == OP_TO_DEVICE && !op->staged && pinned_contains(op->host, op->len))
+    if (op->kind == OP_TO_DEVICE && !op->staged && pinned_contains(op->host, op->len) &&
+        !pinned_is_pending(op->host, op->len))
         op->checksum = checksum(op->host, op->len);
 }
 
@@ -316,6 +365,16 @@ API CUresult cuStreamCreateWithPriority(CUstream *result, unsigned flags, int pr
     if (!stream)
         return CUDA_ERROR_OUT_OF_MEMORY;
     stream->non_blocking = flags & 1;
+    stream->slot = stream_count < STREAM_SLOTS ? stream_count : STREAM_SLOTS - 1;
+    for (int slot = 2; slot < STREAM_SLOTS; slot++) { /* one that no other has */
+        bool used = false;
+        for (int i = 0; i < stream_count; i++)
+            used |= streams[i]->slot == slot;
+        if (!used) {
+            stream->slot = slot;
+            break;
+        }
+    }
     streams[stream_count++] = stream;
     object_add(stream, OBJECT_STREAM);
     *result = stream;
@@ -334,7 +393,7 @@ API CUresult cuStreamDestroy_v2(CUstream handle)
     Stream *stream = find_stream(handle);
     if (!stream || stream == &legacy || stream == &per_thread)
         return CUDA_ERROR_INVALID_HANDLE;
-    CUresult result = drain(stream, UINT64_MAX);
+    CUresult result = finish(stream, UINT64_MAX);
     for (int i = 0; i < stream_count; i++)
         if (streams[i] == stream)
             streams[i] = streams[--stream_count];
@@ -352,7 +411,7 @@ API CUresult cuStreamSynchronize(CUstream handle)
     CUresult result = end_capture_by_error(stream);
     if (result)
         return result;
-    return stream == &legacy ? drain_blocking() : drain(stream, UINT64_MAX);
+    return stream == &legacy ? drain_blocking() : finish(stream, UINT64_MAX);
 }
 
 /* Not ready as long as anything is left; each question lets one thing happen. */
@@ -366,7 +425,7 @@ API CUresult cuStreamQuery(CUstream handle)
     if (result)
         return result;
     if (!stream->first)
-        return CUDA_SUCCESS;
+        return finish(stream, 0);
     result = drain(stream, stream->first->serial);
     return result ? result : CUDA_ERROR_NOT_READY;
 }
@@ -458,9 +517,10 @@ API CUresult cuStreamWaitEvent(CUstream handle, CUevent event, unsigned flags)
         return CUDA_ERROR_INVALID_HANDLE;
     if (event->capture)
         return wait_captured(stream, event);
-    if (!event->recorded || event->done >= event->recorded)
+    if (!event->recorded)
         return CUDA_SUCCESS;
     Op *op = new_op(OP_WAIT, 0);
+    op->event = event;
     op->stream = event->stream;
     op->upto = event->recorded;
     return issue(stream, op);
@@ -473,9 +533,11 @@ API CUresult cuEventSynchronize(CUevent event)
         return CUDA_ERROR_INVALID_HANDLE;
     if (event->capture)
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    if (event->done >= event->recorded)
-        return CUDA_SUCCESS;
-    return drain(event->stream, event->recorded);
+    CUresult result = CUDA_SUCCESS;
+    if (event->done < event->recorded)
+        result = drain(event->stream, event->recorded);
+    join(&host_known, &event->known);
+    return result;
 }
 
 API CUresult cuEventQuery(CUevent event)
@@ -485,8 +547,10 @@ API CUresult cuEventQuery(CUevent event)
         return CUDA_ERROR_INVALID_HANDLE;
     if (event->capture)
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    if (event->done >= event->recorded)
+    if (event->done >= event->recorded) {
+        join(&host_known, &event->known);
         return CUDA_SUCCESS;
+    }
     CUresult result = drain(event->stream, event->stream->first ? event->stream->first->serial : 0);
     return result ? result : CUDA_ERROR_NOT_READY;
 }
@@ -517,7 +581,11 @@ static CUresult before_copy(void)
 {
     if (anything_captures())
         return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
-    return drain_blocking();
+    CUresult result = drain_blocking();
+    host_known.of[legacy.slot] = ++last_serial;
+    join(&legacy.known, &host_known);
+    shadow_begin(legacy.slot, last_serial, host_known.of);
+    return result;
 }
 
 static CUresult after_copy(bool good)
@@ -592,7 +660,7 @@ API CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t bytes
     CUresult result = issue(stream, op);
     if (result || pinned || stream->capture)
         return result;
-    return drain(stream, UINT64_MAX);
+    return finish(stream, UINT64_MAX);
 }
 
 API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr target, CUdeviceptr source, size_t bytes,

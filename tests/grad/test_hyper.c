@@ -1,0 +1,201 @@
+/* Layers, regularisers and penalties of the HyperGAN dialect: what plain gradient descent at rate 1
+ * takes off a parameter is the central difference of its network's loss. Penalties make that a test
+ * of second derivatives. */
+#include "gagac.h"
+#include "hypergan.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { BATCH = 3 };
+
+typedef struct Case {
+    const char *generator, *discriminator; /* keys of the components, with ' for " */
+    const char *loss;
+    const char *hooks;
+} Case;
+
+#define PLAIN_G "'layers': ['linear 4*4*4', 'resize_conv 2 activation=null']"
+#define PLAIN_D "'layers': ['conv 3 stride=2', 'linear 1 activation=null']"
+#define PLAIN_LOSS "'class': 'LogisticLoss'"
+
+static const Case cases[] = {
+    {"'layers': ['linear 4*4*8', 'gram_matrix', 'conv 8', 'phase_shift 2', 'conv 2']", PLAIN_D,
+     PLAIN_LOSS, ""},
+    {"'layers': ['linear 4*4*4', 'variational 4', 'bicubic_conv 4', 'conv 2 filter=1']", PLAIN_D,
+     PLAIN_LOSS, ""},
+    {"'layers': ['linear 2*2*4', 'double_resolution', 'pad', 'crop 8 8 4', 'identity a', 'conv 4', "
+     "'add layer=a mask=true',"
+     " 'conv 2']",
+     PLAIN_D, PLAIN_LOSS, ""},
+    {"'layers': ['linear 4*4*4 name=start', 'resize_conv 4 name=end', "
+     "'progressive_replace start=start end=end steps=10 delay=-5', 'batch_norm', 'conv 2']",
+     PLAIN_D, PLAIN_LOSS, ""},
+    {PLAIN_G, "'layer_regularizer': 'weight_norm', " PLAIN_D, PLAIN_LOSS, ""},
+    {PLAIN_G, "'layer_regularizer': 'cosine_norm', " PLAIN_D, PLAIN_LOSS, ""},
+    {PLAIN_G,
+     "'l2_scale': true, 'layers': ['conv 4 name=e', 'concat noise mask=true', 'conv 4 stride=2 "
+     "adaptive_instance_norm2=e', 'linear 1']",
+     PLAIN_LOSS, ""},
+    {PLAIN_G,
+     "'layers': ['conv 8', 'reverse_batch', 'variational_noise', 'gram_matrix', 'linear 1 "
+     "activation=null']",
+     PLAIN_LOSS, ""},
+    {"'activation': 'tanh', 'class': 'ResizableGenerator', 'final_depth': 3, 'max_depth': 6,"
+     " 'adaptive_instance_norm': true, 'block': 'subpixel'",
+     PLAIN_D, PLAIN_LOSS, ""},
+    {PLAIN_G, PLAIN_D, "'class': 'QPLoss'", ""},
+    {PLAIN_G, PLAIN_D, "'class': 'AliLoss'", ""},
+    {PLAIN_G, PLAIN_D, "'class': 'LambGanLoss', 'labels': [0, 1, 1]", ""},
+    {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'js_weighted'", ""},
+    {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'neyman'", ""},
+    {PLAIN_G, PLAIN_D,
+     "'class': 'FDivergenceLoss', 'type': 'total_variation', 'g_loss_type': 'gan'", ""},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'gradient_penalty': 2, 'gradient_penalty_type': 'dragan'", ""},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'rothk_penalty': true, 'k_lipschitz_penalty': 3", ""},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'gradient_locally_stable': 2", ""},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'GradientPenaltyTrainHook', 'flex': 0.01, 'target': 'generator', 'lambda': "
+     "'decay(range=1:2 steps=10)', 'loss': 'g_loss'}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'ForceEquilibriumTrainHook', 'distance': 0.001}, {'class': 'KLipschitzTrainHook'}"},
+};
+
+static double draw(void)
+{
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (double)(state >> 11) / 9007199254740992.0;
+}
+
+static const Model *model_of(const Case *c)
+{
+    static const HyperOptions options = {
+        .width = 8, .height = 8, .channels = 2, .batch_size = BATCH};
+    char *text = arena_printf(
+        "{'latent': {'z': 4}, 'generator': {'defaults': {'activation': 'tanh'}, %s},"
+        " 'discriminator': {'defaults': {'activation': 'tanh'}, %s}, 'loss': {%s}, 'trainer':"
+        " {'class': 'SimultaneousTrainer', 'optimizer': {'class': 'GradientDescentOptimizer',"
+        " 'learn_rate': 1}, 'hooks': [%s]}}",
+        c->generator, c->discriminator, c->loss, c->hooks);
+    for (char *p = text; *p != '\0'; p++)
+        *p = *p == '\'' ? '"' : *p;
+    Source *source = arena_alloc(sizeof *source);
+    *source = (Source){"test.json", text, strlen(text)};
+    return read_hypergan(json_tree(source), &options);
+}
+
+typedef struct Run {
+    Graph *g;
+    Step *step;
+    Interpreter *in;
+    double *inputs[MAX_STEP_INPUTS], scalars[MAX_STEP_SCALARS];
+    double numbers[MAX_STEP_OUTPUTS];
+    double *before[512]; /* values of the tensors */
+} Run;
+
+static void restore(Run *r)
+{
+    for (int k = 0; k < r->g->tensor_count; k++) {
+        const Tensor *t = r->g->tensors[k];
+        memcpy(interpreter_tensor(r->in, t), r->before[k],
+               (size_t)type_size(&t->type) * sizeof(double));
+    }
+}
+
+static double loss_of(Run *r, const char *name)
+{
+    double *outputs[MAX_STEP_OUTPUTS];
+    for (int k = 0; k < r->step->output_count; k++)
+        outputs[k] = &r->numbers[k];
+    interpreter_run(r->in, r->step, r->inputs, r->scalars, outputs);
+    for (int k = 0; k < r->step->output_count; k++)
+        if (strcmp(r->step->output_names[k], name) == 0)
+            return r->numbers[k];
+    fail_msg("no output %s", name);
+    return 0;
+}
+
+static void start(Run *r, const Case *c)
+{
+    r->g = steps_build(model_of(c));
+    r->step = &r->g->steps[0];
+    r->in = interpreter_new(r->g);
+    for (int k = 0; k < r->step->input_count; k++) {
+        const Input *input = r->step->inputs[k];
+        r->inputs[k] = arena_alloc((size_t)(input->width * BATCH) * sizeof(double));
+        for (int i = 0; i < input->width * BATCH; i++)
+            r->inputs[k][i] =
+                input->kind == INPUT_UNIFORM && input->low == 0 ? draw() : 2 * draw() - 1;
+    }
+    for (int k = 0; k < r->step->scalar_count; k++)
+        r->scalars[k] = r->step->scalars[k].kind == SCALAR_RATE
+                            ? r->step->scalars[k].base
+                            : course_value(&r->step->scalars[k].course, 3);
+    for (int k = 0; k < r->g->tensor_count; k++) {
+        size_t size = (size_t)type_size(&r->g->tensors[k]->type);
+        r->before[k] = arena_alloc(size * sizeof(double));
+        for (size_t i = 0; i < size; i++)
+            r->before[k][i] = draw() - 0.5;
+    }
+}
+
+static void check_element(Run *r, int k, int64_t i, double gradient, const char *what)
+{
+    const double h = 1e-5;
+    const Tensor *t = r->g->tensors[k];
+    const char *loss = t->name[0] == 'D' ? "d_loss" : "g_loss";
+    double around[2];
+    for (int side = 0; side < 2; side++) {
+        restore(r);
+        interpreter_tensor(r->in, t)[i] += side == 0 ? h : -h;
+        around[side] = loss_of(r, loss);
+    }
+    double difference = (around[0] - around[1]) / (2 * h);
+    if (!(fabs(difference - gradient) <= 1e-6 * fmax(1, fabs(gradient))))
+        fail_msg("%s: %s[%d]: gradient %g, difference %g", what, t->name, (int)i, gradient,
+                 difference);
+}
+
+static void check_case(const Case *c)
+{
+    Run r = {0};
+    double *after[512];
+    start(&r, c);
+    restore(&r);
+    loss_of(&r, "d_loss");
+    for (int k = 0; k < r.g->tensor_count; k++) {
+        size_t size = (size_t)type_size(&r.g->tensors[k]->type) * sizeof(double);
+        after[k] = arena_alloc(size);
+        memcpy(after[k], interpreter_tensor(r.in, r.g->tensors[k]), size);
+    }
+    for (int k = 0; k < r.g->tensor_count; k++) {
+        int64_t size = type_size(&r.g->tensors[k]->type);
+        for (int trial = 0; trial < 2; trial++) {
+            int64_t i = (int64_t)(draw() * (double)size);
+            check_element(&r, k, i, r.before[k][i] - after[k][i],
+                          arena_printf("%s | %s | %s %s", c->generator, c->discriminator, c->loss,
+                                       c->hooks));
+        }
+    }
+}
+
+static void test_gradients(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check_case(&cases[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
