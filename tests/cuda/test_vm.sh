@@ -41,5 +41,17 @@ trained cpu --device cpu --iterations 3
 trained gpu --device cuda --iterations 2
 trained gpu --device cuda --iterations 3
 close_to "$(newest cpu)" "$(newest gpu)" 1e-9
+
+# Images: convolutions, pooling, a data set of pixels, the whole of it there or a window.
+must "$MKSHAPES" -o shapes.npy -n 60 --size 8 --channels 3
+must "$GAGAC" "$GAGAC_TESTS/cuda/images.json" -o pictures --target both --precision f64
+for device in cpu cuda; do
+    must pictures/train --data shapes.npy --run pictures_$device --device $device --iterations 3 \
+        --quiet
+done
+close_to "$(newest pictures_cpu)" "$(newest pictures_cuda)" 1e-9
+GAGAC_CUDA_DATA=30000 must pictures/train --data shapes.npy --run pictures_window --device cuda \
+    --iterations 3 --quiet
+same "$(newest pictures_cuda)" "$(newest pictures_window)"
 [ -s reports ] && note_failure "$(head -n 3 reports)"
 finish
