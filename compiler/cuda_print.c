@@ -445,12 +445,24 @@ static const char *prune_ints(const char *text)
     return text;
 }
 
+/* A kernel under the sentence of its first use, unless one of equal text is there. */
+static void add_kernel(Printer *p, const char *wish, const char *text)
+{
+    Text before = p->e->functions;
+    int known = p->e->known_count;
+    p->e->functions = (Text){0};
+    p->stage->function = add_function(p->e, wish, text);
+    if (p->e->known_count > known)
+        text_add(&before, "/* %s */\n%s", p->stage->sentence, text_of(&p->e->functions));
+    p->e->functions = before;
+}
+
 static void finish_kernel(Printer *p, const char *wish, const char *body)
 {
     const char *text =
         arena_printf("KERNEL __launch_bounds__(%d) %s(%s)\n{\n%s%s}\n", p->stage->block,
                      PLACE_OF_NAME, print_parameters(p), facts_text(p), body);
-    p->stage->function = add_function(p->e, wish, prune_ints(text));
+    add_kernel(p, wish, prune_ints(text));
 }
 
 static void set_launch(Stage *stage, int64_t x, int64_t y, int64_t z, int block)
@@ -995,7 +1007,7 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                     {"fetch_right", r->right},
                     {"epilogue", epilogue}};
     const char *text = prune_ints(template_fill("cuda_contract.cu", holes, 13));
-    p->stage->function = add_function(p->e, wish, text);
+    add_kernel(p, wish, text);
 }
 
 static void print_contract(Printer *p)
@@ -1050,7 +1062,7 @@ static void print_weight(Printer *p)
                     {"row", int_text(cuda_row(&n->type))}};
     const char *wish = arena_printf("weight_gradient_%lldx%lld", (long long)r.shape.rows,
                                     (long long)r.shape.columns);
-    p->stage->function = add_function(p->e, wish, template_fill("cuda_weight.cu", holes, 13));
+    add_kernel(p, wish, template_fill("cuda_weight.cu", holes, 13));
 }
 
 /* ---------------------------------------------------------------- inputs and outputs */

@@ -217,6 +217,10 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 
 bool training_use_device(Training *training, Error *error)
 {
+    if (training->program->search.kind != SEARCH_NONE) {
+        return error_set(error, EXIT_DEVICE, "--device cpu trains it",
+                         "a training that searches its latents runs on the CPU alone");
+    }
     training->device = device_create(training->program, error);
     return training->device != NULL;
 }

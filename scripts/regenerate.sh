@@ -25,5 +25,16 @@ emit() {
     cp "$work/$name/sampler/"* "$out/$name/"
 }
 
+# emit_cuda NAME CONFIG: the kernels for a GPU as NAME/model.cu
+emit_cuda() {
+    "$gagac" "$root/configs/gaga/$2" -o "$work/$1" --emit-only --target cuda >"$work/words" 2>&1 || {
+        cat "$work/words" >&2
+        exit 1
+    }
+    mkdir -p "$out/$1"
+    cp "$work/$1/src/model.cu" "$out/$1/model.cu"
+}
+
 emit tuned demo.json --isa avx512
 emit plain seed.json --plain --isa generic
+emit_cuda cuda demo.json

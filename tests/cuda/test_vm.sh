@@ -8,7 +8,7 @@ export GAGAC_LIBCUDA="$PTXVM_LIBRARY" GAGAC_CUDA_CODE=ptx PTXVM_LOG="$PWD/report
 
 # replayed CASE PRECISION TOLERANCE...
 replayed() {
-    case=$GAGAC_TESTS/golden/gaga/$1 precision=$2
+    case=$GAGAC_TESTS/golden/$1 precision=$2
     shift 2
     must "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
     run made/train --replay "$case.in.safetensors" --out out.safetensors
@@ -20,11 +20,15 @@ replayed() {
 for name in v1_bce_gpmax_ln_rmsprop v1_wgan_noise_gp_ln_sgd v1_wgan_clamp_rmsprop \
     v1_bce_smooth_gp_ln_adam v3_sn_hinge_0gp_leaky v3_cond_0gp_adam v3_hinge_l1ls_uniform_z \
     v3_wgan_linfhinge_sgd v4_pe_input_0gp_cond; do
-    replayed $name f32 2e-4 'D.*.bias=2e-3'
+    replayed gaga/$name f32 2e-4 'D.*.bias=2e-3'
 done
-replayed v1_wgan_gp_ln_3layers f64 1e-9
-PTXVM_ARCH=7.5 replayed v1_wgan_gp_sgd f32 2e-4
-PTXVM_ARCH=9.0 PTXVM_ORDER=7 replayed v1_wgan_gp_sgd f32 2e-4
+replayed gaga/v1_wgan_gp_ln_3layers f64 1e-9
+PTXVM_ARCH=7.5 replayed gaga/v1_wgan_gp_sgd f32 2e-4
+PTXVM_ARCH=9.0 PTXVM_ORDER=7 replayed gaga/v1_wgan_gp_sgd f32 2e-4
+
+for name in consensus_conv attention act_learned; do
+    [ -f "$GAGAC_TESTS/golden/hypergan/$name.json" ] && replayed hypergan/$name f64 1e-9
+done
 
 ops=$(dirname "$COMPARE")/cuda.test_ops
 must "$ops"
@@ -37,5 +41,17 @@ trained cpu --device cpu --iterations 3
 trained gpu --device cuda --iterations 2
 trained gpu --device cuda --iterations 3
 close_to "$(newest cpu)" "$(newest gpu)" 1e-9
+
+# Images: convolutions, pooling, a data set of pixels, the whole of it there or a window.
+must "$MKSHAPES" -o shapes.npy -n 60 --size 8 --channels 3
+must "$GAGAC" "$GAGAC_TESTS/cuda/images.json" -o pictures --target both --precision f64
+for device in cpu cuda; do
+    must pictures/train --data shapes.npy --run pictures_$device --device $device --iterations 3 \
+        --quiet
+done
+close_to "$(newest pictures_cpu)" "$(newest pictures_cuda)" 1e-9
+GAGAC_CUDA_DATA=30000 must pictures/train --data shapes.npy --run pictures_window --device cuda \
+    --iterations 3 --quiet
+same "$(newest pictures_cuda)" "$(newest pictures_window)"
 [ -s reports ] && note_failure "$(head -n 3 reports)"
 finish
