@@ -264,8 +264,8 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
              m->x_dim, m->cond_dim, m->z_dim, m->batch_size, m->channels ? "NULL" : "keys",
              (int)m->normalisation);
     if (m->channels)
-        text_add(out, "    .image = {%d, %d, %d}, .images = &image_runtime, .stretch = true,\n",
-                 m->height, m->width, m->channels);
+        text_add(out, "    .image = {%d, %d, %d}, .images = &image_runtime, .stretch = %s,\n",
+                 m->height, m->width, m->channels, m->hyper->strict ? "false" : "true");
     text_add(
         out,
         "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_gamma = %s,\n"

@@ -40,8 +40,11 @@ static void emit_weights(Text *out, const Graph *g)
         if (!used || strncmp(t->name, "G.", 2) != 0)
             continue;
         text_add(out, "/* %s */\n", t->label);
-        emit_table(out, "real", arena_printf("%lld", (long long)type_size(&t->type)),
-                   type_text(&t->type), table_name(t), t->name);
+        const char *shape = t->type.rank > 2
+                                ? arena_printf("[%d][%d]", rows_of(&t->type), columns_of(&t->type))
+                                : type_text(&t->type);
+        emit_table(out, "real", arena_printf("%lld", (long long)type_size(&t->type)), shape,
+                   table_name(t), t->name);
     }
 }
 

@@ -336,7 +336,7 @@ typedef struct Update { /* of the networks that a step moves */
 /* d d_loss / d D and d g_loss / d G, of the networks that move. */
 static Update first_order(Builder *b, Game *game, bool d, bool g)
 {
-    bool all = b->hyper->trainer.kind != TRAINER_ALTERNATING;
+    bool all = b->hyper->trainer.kind != TRAINER_ALTERNATING && !b->hyper->strict;
     Update u = {.v = variables_of(b, &game->pass, d, g, all)};
     Variables only_d = variables_of(b, &game->pass, d, false, all);
     Variables only_g = variables_of(b, &game->pass, false, g, all);
@@ -608,6 +608,21 @@ static Builder builder_new(const Model *model, int batch)
     return b;
 }
 
+/* The original's trainers that move both networks knew no frozen layers. */
+static void warn_frozen(const Builder *b)
+{
+    const Tensor *last = NULL;
+    for (int k = 0; k < b->g->tensor_count; k++) {
+        const Tensor *t = b->g->tensors[k];
+        bool moves = t->frozen && t->role == ROLE_PARAMETER && !b->hyper->strict &&
+                     b->hyper->trainer.kind != TRAINER_ALTERNATING;
+        if (moves && (last == NULL || last->span.begin != t->span.begin))
+            warn_at(t->span, "--strict freezes it",
+                    "this trainer moves layers with trainable=false too, as in the original");
+        last = moves ? t : last;
+    }
+}
+
 Graph *hyper_steps(const Model *model)
 {
     Builder b = builder_new(model, model->batch_size);
@@ -619,6 +634,7 @@ Graph *hyper_steps(const Model *model)
     } else {
         build_update(&b, "gan_step", "one update of both networks", 1, of_d, true, true);
     }
+    warn_frozen(&b);
     if (b.hyper->trainer.search.kind != SEARCH_NONE)
         build_fitness(&b);
     build_sample(&b);

@@ -71,12 +71,12 @@ static BuildOptions build_options(const Model *model, const Options *options)
 static void note_device(const Model *model, const Options *options)
 {
     const Span nowhere = {0};
-    if (options->cuda)
+    if (options->cuda || model->hyper)
         return;
     if (strcmp(model->device, "gpu") == 0)
         warn("--target both makes code for a GPU; \"gpu_mode\": \"cpu\" says that none is wanted",
              "the config asks for a GPU; this program trains on the CPU");
-    else if (strcmp(model->device, "auto") == 0)
+    else if (strcmp(model->device, "auto") == 0 && model->hyper == NULL)
         note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
 }
 
