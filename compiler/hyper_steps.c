@@ -654,21 +654,35 @@ Graph *hyper_sample(const Model *model, int batch)
     return b.g;
 }
 
-int hyper_table(const Model *model, const char *tag, TableRow **rows)
+/* Applies G, and D behind it where asked for; the pass has the rows of the last one. */
+static Pass tabulate(Builder *b, bool d)
 {
-    Builder b = builder_new(model, model->batch_size);
-    const Hyper *h = b.hyper;
-    Step *step = &b.g->steps[b.g->step_count++];
-    Pass pass = {.g = b.g, .step = step, .hyper = h, .tabulate = true};
+    const Hyper *h = b->hyper;
+    Step *step = &b->g->steps[b->g->step_count++];
+    Pass pass = {.g = b->g, .step = step, .hyper = h, .tabulate = true};
     *step = (Step){.name = "table"};
-    Flow z = {.slabs = {add_latent(&b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
-    Node *real = add_real(&b, step, false);
+    Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
+    Node *real = add_real(b, step, false);
     Node *fake = apply_component(&pass, &h->generator, z).slabs[0];
-    if (tag[0] == 'D') {
+    if (d) {
         pass.row_count = 0;
         pass.real = (Flow){.slabs = {real}, .count = 1};
         apply_component(&pass, &h->discriminator, (Flow){.slabs = {real, fake}, .count = 2});
     }
+    return pass;
+}
+
+int hyper_table(const Model *model, const char *tag, TableRow **rows)
+{
+    Builder b = builder_new(model, model->batch_size);
+    Pass pass = tabulate(&b, tag[0] == 'D');
     *rows = pass.rows;
     return pass.row_count;
+}
+
+Graph *hyper_tensors(const Model *model)
+{
+    Builder b = builder_new(model, model->batch_size);
+    tabulate(&b, true);
+    return b.g;
 }
