@@ -175,6 +175,8 @@ typedef enum HookKind {
     HOOK_K_LIPSCHITZ,
     HOOK_LOCALLY_STABLE,
     HOOK_FORCE_EQUILIBRIUM,
+    HOOK_MAX_GRADIENT,
+    HOOK_WEIGHT_PENALTY,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -186,6 +188,7 @@ typedef struct Hook {
     bool on_generator_loss; /* loss: "g_loss" */
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
+    bool l2nn, ortho;       /* constraints of weights */
     Span span;
 } Hook;
 

@@ -637,8 +637,8 @@ static const Word hook_words[] = {
     {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
     {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
     {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-    {"MaxGpTrainHook", 0, "its formula is not known well enough"},
-    {"WeightPenaltyTrainHook", 0, "its formula is not known well enough"},
+    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
+    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
     {"WeightConstraintTrainHook", 0, "it is not there yet"},
     {"RollingMemoryTrainHook", 0, "it is not there yet"},
     {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
@@ -665,6 +665,20 @@ static void read_hook_variables(Hook *hook, const Json *json)
     }
 }
 
+static void read_constraints(Hook *hook, const Json *json)
+{
+    enum { L2NN, ORTHO };
+    static const Word words[] = {{"l2nn", L2NN, NULL}, {"ortho", ORTHO, NULL}};
+    const Json *list = list_member(json, "constraints");
+    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
+        bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
+        *(l2nn ? &hook->l2nn : &hook->ortho) = true;
+    }
+    if (hook->kind == HOOK_WEIGHT_PENALTY && !hook->l2nn && !hook->ortho)
+        fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
+                "the hook needs `constraints`, a list of what weights shall be");
+}
+
 static Hook read_hook(const Json *json)
 {
     Hook hook = {.span = json->span};
@@ -682,6 +696,7 @@ static Hook read_hook(const Json *json)
     if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
         fail_at(target.span, NULL, "`target` must be \"discriminator\" or \"generator\"");
     read_hook_variables(&hook, json);
+    read_constraints(&hook, json);
     Option only = json_option(json, "only");
     if (option_switch(only))
         fail_at(only.span, "take the key out",
