@@ -250,6 +250,21 @@ static Node *gram(Graph *g, Node *weight, Node **squares)
     return node_sum(g, multiply(g, one, other), columns ? 0 : 2);
 }
 
+/* [n] -> a number, by halves; its gradient goes to the largest, ties share it. */
+static Node *largest_of(Graph *g, Node *vector)
+{
+    Node *all = vector;
+    for (int count; (count = vector->type.dims[0]) > 1;) {
+        int half = (count + 1) / 2;
+        Node *low = node_slice(g, vector, 0, 0, half);
+        vector = node_binary(g, OP_MAX, low, node_slice(g, vector, 0, count - half, half));
+    }
+    Node *most = node_expand_to(g, node_sum(g, vector, 0), all->type);
+    Node *wins = node_unary(g, OP_STOP, node_binary(g, OP_EQUAL, all, most));
+    Node *total = node_sum(g, multiply(g, wins, all), 0);
+    return node_binary(g, OP_DIV, total, node_sum(g, wins, 0));
+}
+
 /* l2nn: how far the largest sum of a row of |gram| is above 1, which bounds the square of the
  * largest singular value (Qian and Wegman, L2-nonexpansive neural networks). ortho: the sum of
  * squares of the gram matrix off its diagonal (Brock and others). */
@@ -265,7 +280,7 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
         Node *products = gram(g, v.nodes[k], &diagonal);
         if (hook->l2nn) {
             Node *rows = node_sum(g, node_unary(g, OP_ABS, products), 1);
-            Node *most = node_maximum_of(g, rows, 0);
+            Node *most = largest_of(g, rows);
             Node *part = node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0);
             sum = sum ? add(g, sum, part) : part;
         }
