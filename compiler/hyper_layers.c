@@ -158,6 +158,8 @@ Tensor *own_tensor(Network *n, const char *what, Tensor tensor)
                                 n->current, what);
     tensor.frozen = n->frozen;
     tensor.span = n->line != NULL ? n->line->span : (Span){0};
+    tensor.line = n->line != NULL ? line_option(n->line, "name").text : NULL;
+    tensor.what = what;
     return graph_tensor(g, tensor);
 }
 
