@@ -128,11 +128,25 @@ static void print_lines_json(const Model *model, const Net *net)
     printf("]}");
 }
 
+static void print_stages(const Curriculum *c)
+{
+    printf("%-10s %12s %12s %12s  %s\n", "stage", "steps", "size", "batch", "config");
+    for (int k = 0; k < c->count; k++) {
+        const Model *m = c->stages[k].model;
+        const char *size = arena_printf("%dx%dx%d", m->width, m->height, m->channels);
+        printf("%-10d %12lld %12s %12d  %s\n", k, (long long)c->stages[k].steps, size,
+               m->batch_size, printable(m->source->path));
+    }
+    printf("%s\n", c->cycle ? "after the last the first follows again\n" : "");
+}
+
 static void print_table(const Model *model, const StepCost *costs, int count)
 {
     void (*print_one)(const Model *, const Net *) = model->hyper ? print_lines : print_net;
     print_one(model, &model->discriminator);
     print_one(model, &model->generator);
+    if (model->hyper && model->hyper->curriculum)
+        print_stages(model->hyper->curriculum);
     printf("%-10s %12s %12s %12s %12s\n", "step", "an iteration", "GFLOP", "MB moved", "MB in use");
     for (int i = 0; i < count; i++)
         printf("%-10s %12d %12.4g %12.4g %12.4g\n", costs[i].name, costs[i].count,

@@ -304,6 +304,33 @@ static void emit_search(Text *out, const Model *model, const Graph *g, int first
              search->heuristic, number(search->decay));
 }
 
+/* The curriculum that the program is a stage of. */
+static void emit_stages(Text *out, const Model *model, const Graph *g)
+{
+    const Curriculum *c = model->hyper ? model->hyper->curriculum : NULL;
+    if (!c)
+        return;
+    const char **names = carried_names(model, g);
+    text_append(out, "static const long long stage_steps[] = {");
+    for (int k = 0; k < c->count; k++)
+        text_add(out, "%s%lld", k ? ", " : "", (long long)c->stages[k].steps);
+    text_append(out, "};\n\n/* By tensor: the one of the stage before that it goes on with. */\n"
+                     "static const char *const carried[] = {\n");
+    for (int k = 0; k < g->tensor_count; k++)
+        text_add(out, "    %s,\n", names[k] ? c_string(names[k]) : "NULL");
+    text_append(out, "};\n\n");
+}
+
+static void emit_stage_fields(Text *out, const Model *model)
+{
+    const Curriculum *c = model->hyper ? model->hyper->curriculum : NULL;
+    if (c)
+        text_add(out,
+                 "    .stages = {.count = %d, .number = %d, .cycle = %s, .steps = stage_steps,\n"
+                 "               .carried = carried},\n",
+                 c->count, model->hyper->stage, c->cycle ? "true" : "false");
+}
+
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                         const EmitOptions *options, SamplerTexts sampler)
 {
@@ -321,6 +348,7 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     emit_bytes(&out, "sampler_header", sampler.header);
     emit_keys(&out, model);
     emit_tensors(&out, g);
+    emit_stages(&out, model, g);
     for (int k = 0; k < g->step_count; k++)
         emit_inputs(&out, &g->steps[k]);
     emit_kernel_table(&out, g, plans);
@@ -342,6 +370,7 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     const Plan *sampler_plan = plans[g->step_count - 1];
     bool wide = options->order == ORDER_WIDE;
     emit_search(&out, model, g, clamp);
+    emit_stage_fields(&out, model);
     text_add(
         &out,
         "    .tensor_count = %d, .tensors = tensors,\n"

@@ -111,7 +111,8 @@ static Node *penalty_points(Builder *b, Step *step, const Game *game)
     return add(g, game->real, multiply(g, amount, draws));
 }
 
-static void add_input_penalty(Builder *b, Step *step, Game *game, int noise_lines)
+/* [b]: the square of the norm of D's slope at the penalty's points. noise_lines: drawn before D. */
+static Node *squared_slopes(Builder *b, Step *step, Game *game, int noise_lines)
 {
     Graph *g = b->g;
     Node *at = penalty_points(b, step, game);
@@ -124,7 +125,13 @@ static void add_input_penalty(Builder *b, Step *step, Game *game, int noise_line
     game->pass.noise_lines = after;
     game->pass.tabulate = tabulate;
     game->pass.announces = announces;
-    Node *norm = node_unary(g, OP_SQRT, sum_of_squares(g, slope(g, out.slabs[0], at)));
+    return sum_of_squares(g, slope(g, out.slabs[0], at));
+}
+
+static void add_input_penalty(Builder *b, Step *step, Game *game, int noise_lines)
+{
+    Graph *g = b->g;
+    Node *norm = node_unary(g, OP_SQRT, squared_slopes(b, step, game, noise_lines));
     game->penalty = node_mean_batch(g, square(g, node_shift(g, norm, -1)));
     game->d_loss = add(g, game->d_loss,
                        times_course(b, step, game->penalty, &b->hyper->loss.gradient_penalty,
@@ -229,7 +236,70 @@ static Node *stability(Builder *b, Game *game)
     return sum;
 }
 
-static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int number)
+/* [n][n]: the inner products of the columns of W [-1, out], or of its rows where they are fewer. */
+static Node *gram(Graph *g, Node *weight, Node **squares)
+{
+    int out = weight->type.dims[weight->type.rank - 1];
+    int rows = (int)(type_size(&weight->type) / out);
+    Node *matrix = node_reshape(g, weight, type_matrix(rows, out));
+    bool columns = out <= rows;
+    int count = columns ? out : rows, along = columns ? 0 : 1;
+    Node *one = node_expand(g, matrix, columns ? 2 : 1, count);   /* [rows][i][j]: at i */
+    Node *other = node_expand(g, matrix, columns ? 1 : 0, count); /* at j */
+    *squares = node_sum(g, square(g, matrix), along);
+    return node_sum(g, multiply(g, one, other), columns ? 0 : 2);
+}
+
+/* [n] -> a number, by halves; its gradient goes to the largest, ties share it. */
+static Node *largest_of(Graph *g, Node *vector)
+{
+    Node *all = vector;
+    for (int count; (count = vector->type.dims[0]) > 1;) {
+        int half = (count + 1) / 2;
+        Node *low = node_slice(g, vector, 0, 0, half);
+        vector = node_binary(g, OP_MAX, low, node_slice(g, vector, 0, count - half, half));
+    }
+    Node *most = node_expand_to(g, node_sum(g, vector, 0), all->type);
+    Node *wins = node_unary(g, OP_STOP, node_binary(g, OP_EQUAL, all, most));
+    Node *total = node_sum(g, multiply(g, wins, all), 0);
+    return node_binary(g, OP_DIV, total, node_sum(g, wins, 0));
+}
+
+/* l2nn: how far the largest sum of a row of |gram| is above 1, which bounds the square of the
+ * largest singular value (Qian and Wegman, L2-nonexpansive neural networks). ortho: the sum of
+ * squares of the gram matrix off its diagonal (Brock and others). */
+static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
+{
+    Graph *g = b->g;
+    Variables v = variables_of(b, &game->pass, !of_g && hook->use_d, of_g && hook->use_g, true);
+    Node *sum = NULL;
+    for (int k = 0; k < v.count; k++) {
+        Node *diagonal = NULL;
+        if (v.nodes[k]->type.rank < 2)
+            continue; /* biases */
+        Node *products = gram(g, v.nodes[k], &diagonal);
+        if (hook->l2nn) {
+            Node *rows = node_sum(g, node_unary(g, OP_ABS, products), 1);
+            Node *most = largest_of(g, rows);
+            Node *part = node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0);
+            sum = sum ? add(g, sum, part) : part;
+        }
+        if (hook->ortho) {
+            Node *all = sum_of_squares(g, products);
+            Node *part = subtract(g, all, sum_of_squares(g, diagonal));
+            sum = sum ? add(g, sum, part) : part;
+        }
+    }
+    return sum != NULL ? sum : node_constant(g, 0, type_scalar());
+}
+
+static Node *largest(Graph *g, Node *column) /* [b] -> a number */
+{
+    return negate(g, reduce_all(g, REDUCE_MIN, negate(g, column)));
+}
+
+static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int number,
+                     int noise_lines)
 {
     Graph *g = b->g;
     Node *value = NULL;
@@ -245,6 +315,15 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
         value = stability(b, game);
         to_g = true;
         break;
+    case HOOK_MAX_GRADIENT:
+        value = largest(g, squared_slopes(b, step, game, noise_lines));
+        break;
+    case HOOK_WEIGHT_PENALTY:
+        value = weight_penalty(b, game, hook, false);
+        game->g_loss = add(g, game->g_loss,
+                           times_course(b, step, weight_penalty(b, game, hook, true),
+                                        &hook->lambda, arena_printf("hook%d_weight_g", number)));
+        break;
     case HOOK_LEFT_OUT:
         internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {
@@ -254,7 +333,8 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
         break;
     }
     }
-    if (hook->kind == HOOK_GRADIENT_PENALTY && game->penalty == NULL)
+    bool is_gradient = hook->kind == HOOK_GRADIENT_PENALTY || hook->kind == HOOK_MAX_GRADIENT;
+    if (is_gradient && game->penalty == NULL)
         game->penalty = value;
     Node **loss = to_g ? &game->g_loss : &game->d_loss;
     *loss = add(g, *loss,
@@ -278,7 +358,7 @@ static void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
         game->g_loss =
             add(g, game->g_loss, node_scale(g, stability(b, game), loss->locally_stable));
     for (int k = 0; k < t->hook_count; k++)
-        add_hook(b, step, game, &t->hooks[k], k);
+        add_hook(b, step, game, &t->hooks[k], k, noise_lines);
 }
 
 /* ---------------------------------------------------------------- one game */
@@ -654,21 +734,35 @@ Graph *hyper_sample(const Model *model, int batch)
     return b.g;
 }
 
-int hyper_table(const Model *model, const char *tag, TableRow **rows)
+/* Applies G, and D behind it where asked for; the pass has the rows of the last one. */
+static Pass tabulate(Builder *b, bool d)
 {
-    Builder b = builder_new(model, model->batch_size);
-    const Hyper *h = b.hyper;
-    Step *step = &b.g->steps[b.g->step_count++];
-    Pass pass = {.g = b.g, .step = step, .hyper = h, .tabulate = true};
+    const Hyper *h = b->hyper;
+    Step *step = &b->g->steps[b->g->step_count++];
+    Pass pass = {.g = b->g, .step = step, .hyper = h, .tabulate = true};
     *step = (Step){.name = "table"};
-    Flow z = {.slabs = {add_latent(&b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
-    Node *real = add_real(&b, step, false);
+    Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
+    Node *real = add_real(b, step, false);
     Node *fake = apply_component(&pass, &h->generator, z).slabs[0];
-    if (tag[0] == 'D') {
+    if (d) {
         pass.row_count = 0;
         pass.real = (Flow){.slabs = {real}, .count = 1};
         apply_component(&pass, &h->discriminator, (Flow){.slabs = {real, fake}, .count = 2});
     }
+    return pass;
+}
+
+int hyper_table(const Model *model, const char *tag, TableRow **rows)
+{
+    Builder b = builder_new(model, model->batch_size);
+    Pass pass = tabulate(&b, tag[0] == 'D');
     *rows = pass.rows;
     return pass.row_count;
+}
+
+Graph *hyper_tensors(const Model *model)
+{
+    Builder b = builder_new(model, model->batch_size);
+    tabulate(&b, true);
+    return b.g;
 }

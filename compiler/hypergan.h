@@ -175,6 +175,8 @@ typedef enum HookKind {
     HOOK_K_LIPSCHITZ,
     HOOK_LOCALLY_STABLE,
     HOOK_FORCE_EQUILIBRIUM,
+    HOOK_MAX_GRADIENT,
+    HOOK_WEIGHT_PENALTY,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -186,6 +188,7 @@ typedef struct Hook {
     bool on_generator_loss; /* loss: "g_loss" */
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
+    bool l2nn, ortho;       /* constraints of weights */
     Span span;
 } Hook;
 
@@ -220,8 +223,22 @@ typedef struct Search { /* for latents that are worth a step (Fitness and BatchF
     double decay;  /* THRESHOLD */
 } Search;
 
+typedef struct Phase { /* of a curriculum: a config and how long it trains */
+    const char *name; /* of the config; of the first one NULL: the config that is compiled */
+    int64_t steps;
+    Span span;
+    const Model *model;
+} Phase;
+
+typedef struct Curriculum {
+    Phase *stages;
+    int count;
+    bool cycle; /* the first follows the last */
+} Curriculum;
+
 typedef struct Trainer {
     TrainerKind kind;
+    Curriculum *curriculum; /* as its trainer has it; NULL: none */
     Search search;
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
@@ -242,6 +259,8 @@ struct Hyper {
     Component generator, discriminator;
     GanLossConfig loss;
     Trainer trainer;
+    const Curriculum *curriculum; /* that the config is a stage of, with all models; NULL: none */
+    int stage;
 };
 
 /* ---------------------------------------------------------------- hyper_nodes.c: nodes for maps */
@@ -412,8 +431,15 @@ typedef struct HyperOptions { /* of the command line; 0 or NULL where absent */
     bool strict;
     const Override *overrides;
     int override_count;
+    const Model *like; /* whose sizes count where the config has none; NULL: the usual ones */
 } HyperOptions;
+/* A config, and those that its curriculum names. hyper_stages.c */
 Model *read_hypergan(Json *root, const HyperOptions *options);
+Model *read_hypergan_one(Json *root, const HyperOptions *options);
+/* By tensor of g: the name of the one in the previous stage whose value it begins with, or NULL. */
+const char **carried_names(const Model *model, const Graph *g);
+/* The tensors of both networks, in a graph without steps. hyper_steps.c */
+Graph *hyper_tensors(const Model *model);
 Graph *hyper_steps(const Model *model);
 Graph *hyper_sample(const Model *model, int batch);
 /* The layers of a component with shapes and parameters. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static Model *read_model(const Options *options)
@@ -18,7 +19,7 @@ static Model *read_model(const Options *options)
     if (is_hypergan(root)) {
         HyperOptions hyper = {options->width,         options->height, options->channels,
                               options->batch_size,    options->strict, options->overrides,
-                              options->override_count};
+                              options->override_count, NULL};
         return read_hypergan(root, &hyper);
     }
     if (options->width > 0 || options->batch_size > 0 || options->strict)
@@ -80,6 +81,35 @@ static void note_device(const Model *model, const Options *options)
         note_at(nowhere, "gpu_mode is auto: the program trains on the CPU");
 }
 
+/* Pictures cannot fit the sizes of all stages: they are scaled where nobody says otherwise. */
+static const char *stages_fit(const Curriculum *c, const char *fit)
+{
+    for (int k = 1; k < c->count && fit == NULL; k++) {
+        const Model *first = c->stages[0].model, *other = c->stages[k].model;
+        if (first->width == other->width && first->height == other->height)
+            continue;
+        note_at(c->stages[k].span,
+                "pictures are scaled to each stage's size, as with --resize; --crop cuts them");
+        fit = "--resize";
+    }
+    return fit;
+}
+
+/* RUN is the first stage, RUN/stages/K the others. Nothing is written before all are emitted. */
+static void compile_stages(const Curriculum *c, const Options *options, BuildOptions *build)
+{
+    EmittedFiles *files = arena_alloc((size_t)c->count * sizeof *files);
+    const char *folder = arena_printf("%s/stages", options->output);
+    for (int k = 0; k < c->count; k++)
+        files[k] = emit(c->stages[k].model, options);
+    build->fit = stages_fit(c, build->fit);
+    build_run(options->output, files[0], build);
+    if (c->count > 1 && mkdir(folder, 0777) != 0 && errno != EEXIST)
+        fail(EXIT_IO, NULL, "cannot make the folder %s: %s", printable(folder), strerror(errno));
+    for (int k = 1; k < c->count; k++)
+        build_run(arena_printf("%s/%d", folder, k), files[k], build);
+}
+
 static void compile(const Options *options)
 {
     Model *model = read_model(options);
@@ -89,7 +119,10 @@ static void compile(const Options *options)
     else if (options->data != NULL)
         check_data(model, options->data);
     BuildOptions build = build_options(model, options);
-    build_run(options->output, emit(model, options), &build);
+    if (model->hyper != NULL && model->hyper->curriculum != NULL)
+        compile_stages(model->hyper->curriculum, options, &build);
+    else
+        build_run(options->output, emit(model, options), &build);
 }
 
 /* The program takes over this process, so that signals and the exit status are its own. */

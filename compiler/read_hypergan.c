@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_SIDE = 4096, MAX_BATCH = 65536, MAX_LATENT = 65536 };
+enum { MAX_SIDE = 4096, MAX_BATCH = 65536, MAX_LATENT = 65536, MAX_STAGES = 64 };
 
 bool is_hypergan(const Json *root)
 {
@@ -613,7 +613,7 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
 }
 
 /* ---------------------------------------------------------------- trainer */
-enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS };
+enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM };
 #define LATER "its loop around the other trainers is not there yet; use the trainer inside it"
 static const Word trainer_words[] = {
     {"AlternatingTrainer", TRAINER_ALTERNATING, NULL},
@@ -621,7 +621,7 @@ static const Word trainer_words[] = {
     {"ConsensusTrainer", TRAINER_CONSENSUS, NULL},
     {"FitnessTrainer", NESTED_FITNESS, NULL},
     {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, NULL},
-    {"CurriculumTrainer", 0, LATER},
+    {"CurriculumTrainer", NESTED_CURRICULUM, NULL},
     {"GangTrainer", 0, LATER},
     {"DepthTrainer", 0, "it is an experiment without a template"},
     {"EvolutionTrainer", 0, "it is an experiment without a template"},
@@ -637,8 +637,8 @@ static const Word hook_words[] = {
     {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
     {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
     {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-    {"MaxGpTrainHook", 0, "its formula is not known well enough"},
-    {"WeightPenaltyTrainHook", 0, "its formula is not known well enough"},
+    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
+    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
     {"WeightConstraintTrainHook", 0, "it is not there yet"},
     {"RollingMemoryTrainHook", 0, "it is not there yet"},
     {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
@@ -665,6 +665,20 @@ static void read_hook_variables(Hook *hook, const Json *json)
     }
 }
 
+static void read_constraints(Hook *hook, const Json *json)
+{
+    enum { L2NN, ORTHO };
+    static const Word words[] = {{"l2nn", L2NN, NULL}, {"ortho", ORTHO, NULL}};
+    const Json *list = list_member(json, "constraints");
+    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
+        bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
+        *(l2nn ? &hook->l2nn : &hook->ortho) = true;
+    }
+    if (hook->kind == HOOK_WEIGHT_PENALTY && !hook->l2nn && !hook->ortho)
+        fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
+                "the hook needs `constraints`, a list of what weights shall be");
+}
+
 static Hook read_hook(const Json *json)
 {
     Hook hook = {.span = json->span};
@@ -682,6 +696,7 @@ static Hook read_hook(const Json *json)
     if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
         fail_at(target.span, NULL, "`target` must be \"discriminator\" or \"generator\"");
     read_hook_variables(&hook, json);
+    read_constraints(&hook, json);
     Option only = json_option(json, "only");
     if (option_switch(only))
         fail_at(only.span, "take the key out",
@@ -845,6 +860,45 @@ static Trainer read_fitness(const Json *json, int kind)
     return t;
 }
 
+static Phase read_stage(const Json *entry, bool first)
+{
+    static const char hint[] = "for example [100000, \"pro16x16\"]";
+    const Json *steps = entry->kind == JSON_ARRAY ? entry->child : NULL;
+    const Json *config = steps != NULL ? steps->next : NULL;
+    if (config == NULL || config->next != NULL || steps->kind != JSON_NUMBER ||
+        config->kind != JSON_STRING)
+        fail_at(entry->span, hint, "a stage is a list of a number of steps and a config's name");
+    if (!(steps->number >= 1 && steps->number <= 999999999) ||
+        steps->number != (double)(int64_t)steps->number)
+        fail_at(steps->span, hint, "steps must be a whole number from 1 to 999999999");
+    return (Phase){.name = first ? NULL : config->string,
+                   .steps = (int64_t)steps->number,
+                   .span = config->span};
+}
+
+/* The trainer inside, with the stages around it. */
+static Trainer read_curriculum(const Json *json)
+{
+    const Json *inner = optimizer_of(json, "delegate"), *list = list_member(json, "curriculum");
+    if (inner == NULL)
+        fail_at(json->span, NULL, "a curriculum needs `delegate`, the trainer inside");
+    if (list == NULL || list->child == NULL)
+        fail_at(json->span, "for example [[100000, \"pro8x8\"], [100000, \"pro16x16\"]]",
+                "a curriculum trainer needs `curriculum`, a list of stages");
+    Trainer t = read_trainer(inner);
+    if (t.curriculum != NULL)
+        fail_at(inner->span, NULL, "a curriculum inside a curriculum");
+    Curriculum *c = arena_alloc(sizeof *c);
+    c->stages = arena_alloc((size_t)count_elements(list) * sizeof *c->stages);
+    for (const Json *entry = list->child; entry != NULL; entry = entry->next, c->count++)
+        c->stages[c->count] = read_stage(entry, c->count == 0);
+    if (c->count > MAX_STAGES)
+        fail_at(list->span, NULL, "a curriculum has at most %d stages", MAX_STAGES);
+    c->cycle = option_switch(json_option(json, "cycle"));
+    t.curriculum = c;
+    return t;
+}
+
 static Trainer read_trainer(const Json *json)
 {
     Trainer t = {.span = json->span, .d_updates = 1};
@@ -853,6 +907,8 @@ static Trainer read_trainer(const Json *json)
     if (!class.given)
         fail_at(json->span, NULL, "the trainer needs `class`");
     int kind = option_class(class, 0, WORDS(trainer_words), "trainer");
+    if (kind == NESTED_CURRICULUM)
+        return read_curriculum(json);
     if (kind >= NESTED_FITNESS)
         return read_fitness(json, kind);
     t.kind = (TrainerKind)kind;
@@ -908,10 +964,13 @@ static void fill_model(Model *m, Hyper *h, const Json *root, const HyperOptions 
     const Json *runtime = json_member(root, "runtime");
     if (runtime != NULL && runtime->kind != JSON_OBJECT)
         fail_at(runtime->span, NULL, "`runtime` must be an object");
-    h->width = runtime_size(runtime, "width", options->width, 64, MAX_SIDE);
-    h->height = runtime_size(runtime, "height", options->height, 64, MAX_SIDE);
-    h->channels = runtime_size(runtime, "channels", options->channels, 3, 64);
-    m->batch_size = runtime_size(runtime, "batch_size", options->batch_size, 32, MAX_BATCH);
+    static const Model usual = {.width = 64, .height = 64, .channels = 3, .batch_size = 32};
+    const Model *like = options->like != NULL ? options->like : &usual;
+    h->width = runtime_size(runtime, "width", options->width, like->width, MAX_SIDE);
+    h->height = runtime_size(runtime, "height", options->height, like->height, MAX_SIDE);
+    h->channels = runtime_size(runtime, "channels", options->channels, like->channels, 64);
+    m->batch_size =
+        runtime_size(runtime, "batch_size", options->batch_size, like->batch_size, MAX_BATCH);
     m->height = h->height;
     m->width = h->width;
     m->channels = h->channels;
@@ -955,7 +1014,7 @@ static uint64_t hash_hyper(const Model *m, const Json *root, const HyperOptions 
     return hash;
 }
 
-Model *read_hypergan(Json *root, const HyperOptions *options)
+Model *read_hypergan_one(Json *root, const HyperOptions *options)
 {
     Model *model = arena_alloc(sizeof *model);
     Hyper *h = arena_alloc(sizeof *h);

@@ -144,6 +144,15 @@ typedef struct ProgramSearch { /* for latents that are worth an iteration: searc
     double decay;                /* THRESHOLD */
 } ProgramSearch;
 
+typedef struct ProgramStages { /* of a curriculum: stages.h */
+    int count;                 /* 0: no curriculum */
+    int number;                /* of this program, from 0 */
+    bool cycle;                /* the first follows the last */
+    const long long *steps;    /* iterations of each */
+    const char *const *carried; /* by tensor: that of the stage before that it goes on with, NULL:
+                                   it keeps its first value */
+} ProgramStages;
+
 typedef struct ProgramKernel { /* one numbered kernel of the generated code, for `train --bench` */
     const char *name;          /* as in the generated code: "k3" */
     const char *label;         /* for people: "discriminator fc1 + leaky_relu" */
@@ -229,6 +238,7 @@ typedef struct Program {
         work_size; /* bytes shared by all threads; after them scratch_size bytes for each thread */
     size_t scratch_size; /* bytes, a multiple of 64 */
     ProgramSearch search;
+    ProgramStages stages;
     int update_count;
     const ProgramUpdate *updates; /* in the order of an iteration: d_step, g_step */
     void (*before_iteration)(Pool *pool, real *state, void *work); /* weight clamp, or NULL */

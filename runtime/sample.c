@@ -11,6 +11,7 @@
 #include "program.h"
 #include "sink.h"
 #include "snapshot.h"
+#include "stages.h"
 #include "state.h"
 
 #include <inttypes.h>
@@ -381,6 +382,11 @@ int main(int argc, char **argv)
     fail_program("sample");
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
     SampleOptions options = read_options(argc, argv);
+    if (program->stages.count > 0 && !options.checkpoint) { /* of the stage that was reached */
+        Stages stages = stages_open(program, options.run, false);
+        stages_enter(&stages, "sample", argv);
+        options.run = stages_run(&stages, false);
+    }
     place_check_cpu(program);
     Normaliser normaliser = {0};
     real *state = load_state(&options, program, &normaliser);

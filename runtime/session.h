@@ -8,11 +8,13 @@
 #include "progress.h"
 #include "report.h"
 #include "snapshot.h"
+#include "stages.h"
 #include "training.h"
 
 typedef struct Session {
     const Program *program;
-    const char *run; /* the run folder */
+    const char *run; /* the run folder; of a later stage its own */
+    Stages *stages;  /* NULL: no curriculum */
     const char *data_path;
     char *checkpoints; /* RUN/checkpoints */
     Data data;

@@ -258,7 +258,7 @@ static void load_start(Session *session)
     state_copy_sources(program, session->training.state);
 }
 
-static void start_new(Session *session)
+static void start_new(Session *session, const TrainOptions *options)
 {
     const Program *program = session->program;
     const Data *data = &session->data;
@@ -272,6 +272,10 @@ static void start_new(Session *session)
     state_initialise(program, session->training.state, session->training.seed);
     if (program->start_from) {
         load_start(session);
+    }
+    if (session->stages && session->stages->visit > 0) {
+        stages_carry(session->stages, session->training.state, options->quiet);
+        session->remove_others = true; /* so that a checkpoint is there at once */
     }
 }
 
@@ -313,7 +317,7 @@ static void take_up(Session *session, const TrainOptions *options)
     CheckpointFound found = checkpoint_newest(session->checkpoints, &file, &iteration, &error);
     if (options->fresh || found == CHECKPOINT_NONE) {
         session->remove_others = found != CHECKPOINT_NONE;
-        start_new(session);
+        start_new(session, options);
     } else if (found == CHECKPOINT_ALL_DAMAGED) {
         fail(error.status, fresh_hint, "%s", error.message);
     } else {
@@ -365,7 +369,9 @@ static uint64_t choose_total(const Session *session, const TrainOptions *options
 {
     const Program *program = session->program;
     uint64_t total = (uint64_t)options->iterations;
-    if (total == 0) {
+    if (session->stages) {
+        total = stages_total(session->stages, total);
+    } else if (total == 0) {
         total = program->iterations > 0
                     ? (uint64_t)program->iterations
                     : training_iterations(program, session->data.rows, (uint64_t)program->passes);
@@ -388,6 +394,9 @@ static void session_open(Session *session, const Program *program, const TrainOp
 {
     session->program = program;
     session->run = options->run ? options->run : program_folder();
+    if (session->stages) {
+        session->run = stages_run(session->stages, true);
+    }
     session->data_path = options->data;
     session->checkpoints = path_join(session->run, "checkpoints");
     open_data(session, options);
@@ -614,7 +623,7 @@ static int stop(Session *session)
     return EXIT_STOPPED;
 }
 
-static int finish(Session *session)
+static int finish(Session *session, bool follows)
 {
     Error error = {0};
     training_fetch(&session->training);
@@ -628,7 +637,7 @@ static int finish(Session *session)
         fail(EXIT_IO, "free some space, then run the same command again",
              "trained, but not all files of %s could be written", session->run);
     }
-    if (!session->bar.quiet) {
+    if (!session->bar.quiet && !follows) {
         fprintf(stderr, "trained: see %s/report.html, draw with %s/sample %s\n", session->run,
                 session->run,
                 session->program->images ? "-n 64 -o grid.png" : "-n 1000000 -o new.npy");
@@ -636,10 +645,27 @@ static int finish(Session *session)
     return EXIT_OK;
 }
 
-static int train_run(const Program *program, const TrainOptions *options)
+/* Takes the place of the options that a later stage changes: its draws are its own. */
+static void enter_stage(Session *session, const Program *program, TrainOptions *options,
+                        char **argv)
+{
+    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
+    session->stages = allocate(1, sizeof *session->stages);
+    *session->stages = stages_open(program, options->run, options->fresh);
+    stages_enter(session->stages, "train", argv);
+    options->seed += odd * session->stages->visit;
+}
+
+static int train_run(const Program *program, TrainOptions *options, char **argv)
 {
     Session *session = allocate(1, sizeof *session);
+    if (program->stages.count > 0) {
+        enter_stage(session, program, options, argv);
+    }
     session_open(session, program, options);
+    if (session->stages && options->fresh) {
+        stages_record(session->stages);
+    }
     Training *training = &session->training;
     session->start = session->reported = clock_seconds();
     session->bar = progress_start(stderr, options->quiet, training->iteration, session->total);
@@ -661,8 +687,17 @@ static int train_run(const Program *program, const TrainOptions *options)
     train(session, options);
     progress_break(&session->bar);
     bool stopped = stop_signal && training->iteration < session->total;
-    int status = stopped ? stop(session) : finish(session);
+    bool follows = !stopped && session->stages &&
+                   stages_follow(session->stages, (uint64_t)options->iterations);
+    int status = stopped ? stop(session) : finish(session, follows);
     metrics_flush(&session->metrics);
+    if (follows) {
+        if (!options->quiet) {
+            fprintf(stderr, "stage %d of %d is trained; the next one follows\n",
+                    program->stages.number, program->stages.count - 1);
+        }
+        stages_next(session->stages, argv);
+    }
     training_destroy(training);
     return status;
 }
@@ -690,5 +725,5 @@ int main(int argc, char **argv)
         training_destroy(&training);
         return EXIT_OK;
     }
-    return train_run(program, &options);
+    return train_run(program, &options, argv);
 }

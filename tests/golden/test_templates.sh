@@ -13,7 +13,7 @@ while read -r name; do
     cmp "copy$number.json" "$GAGAC_TESTS/../configs/hypergan/$name.json" ||
         note_failure "the copy of $name differs"
     case $name in
-    progressive_growing/*) ;; # inherit and are checked with the curriculum
+    progressive_growing/base) ;; # only to be inherited
     *)
         run "$GAGAC" check "copy$number.json"
         if [ "$status" -ne 0 ]; then

@@ -64,6 +64,11 @@ static const Case cases[] = {
      "'decay(range=1:2 steps=10)', 'loss': 'g_loss'}"},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS,
      "{'class': 'ForceEquilibriumTrainHook', 'distance': 0.001}, {'class': 'KLipschitzTrainHook'}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS, "{'class': 'MaxGpTrainHook', 'lambda': 3}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'WeightPenaltyTrainHook', 'constraints': ['l2nn', 'ortho'], 'lambda': 0.5}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'WeightPenaltyTrainHook', 'constraints': ['ortho'], 'components': ['generator']}"},
 };
 
 static double draw(void)
