@@ -12,6 +12,8 @@
 
 #include "gagac.h"
 
+#include "../runtime/nash.h"
+
 /* ---------------------------------------------------------------- hyper_options.c: values */
 typedef struct Option { /* a value, in a layer string or in the JSON, or nothing */
     bool given;
@@ -223,8 +225,33 @@ typedef struct Search { /* for latents that are worth a step (Fitness and BatchF
     double decay;  /* THRESHOLD */
 } Search;
 
+typedef enum Payoff { /* of the generator; r, f: D's outputs for real and fake */
+                      PAYOFF_DIFFERENCE,
+                      PAYOFF_LEAST_SQUARES,
+                      PAYOFF_SQUARES,
+                      PAYOFF_HALVES,
+                      PAYOFF_RAGAN,
+                      PAYOFF_RAGAN_LOG,
+                      PAYOFF_SIGMOID,
+                      PAYOFF_G_LOSS,
+                      PAYOFF_D_LOSS,
+                      PAYOFF_MINUS_G_LOSS,
+                      PAYOFF_MINUS_BOTH /* and that of D of its own */
+} Payoff;
+
+typedef struct Gang { /* see ProgramGang in runtime/program.h */
+    int mix_steps;    /* 0: no gang */
+    bool remembers;
+    double decay;
+    int size, points;
+    NashMethod method;
+    Payoff payoff;
+    bool crossover, crossover_random, mutates;
+    double mutation_chance;
+} Gang;
+
 typedef struct Phase { /* of a curriculum: a config and how long it trains */
-    const char *name; /* of the config; of the first one NULL: the config that is compiled */
+    const char *name;  /* of the config; of the first one NULL: the config that is compiled */
     int64_t steps;
     Span span;
     const Model *model;
@@ -240,6 +267,7 @@ typedef struct Trainer {
     TrainerKind kind;
     Curriculum *curriculum; /* as its trainer has it; NULL: none */
     Search search;
+    Gang gang;
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
