@@ -147,10 +147,10 @@ static void print_table(const Model *model, const StepCost *costs, int count)
     print_one(model, &model->generator);
     if (model->hyper && model->hyper->curriculum)
         print_stages(model->hyper->curriculum);
-    printf("%-10s %12s %12s %12s\n", "step", "an iteration", "GFLOP", "MB");
+    printf("%-10s %12s %12s %12s %12s\n", "step", "an iteration", "GFLOP", "MB moved", "MB in use");
     for (int i = 0; i < count; i++)
-        printf("%-10s %12d %12.4g %12.4g\n", costs[i].name, costs[i].count, costs[i].flops * 1e-9,
-               costs[i].bytes * 1e-6);
+        printf("%-10s %12d %12.4g %12.4g %12.4g\n", costs[i].name, costs[i].count,
+               costs[i].flops * 1e-9, costs[i].bytes * 1e-6, costs[i].memory * 1e-6);
 }
 
 static void print_json(const Model *model, const StepCost *costs, int count)
@@ -163,8 +163,10 @@ static void print_json(const Model *model, const StepCost *costs, int count)
     print_one(model, &model->generator);
     printf("], \"steps\": [");
     for (int i = 0; i < count; i++)
-        printf("%s{\"name\": \"%s\", \"count\": %d, \"flops\": %.17g, \"bytes\": %.17g}",
-               i > 0 ? ", " : "", costs[i].name, costs[i].count, costs[i].flops, costs[i].bytes);
+        printf("%s{\"name\": \"%s\", \"count\": %d, \"flops\": %.17g, \"bytes\": %.17g, "
+               "\"memory\": %.17g}",
+               i > 0 ? ", " : "", costs[i].name, costs[i].count, costs[i].flops, costs[i].bytes,
+               costs[i].memory);
     printf("]}\n");
 }
 

@@ -985,7 +985,7 @@ static Product weight_product(Printer *p, const Node *n)
 static void set_product_launch(Printer *p, const Product *r, const Tile *t)
 {
     int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
-    set_launch(p->stage, blocks_of(r->shape.columns, width), blocks_of(r->shape.rows, height),
+    set_launch(p->stage, blocks_of(r->shape.columns, width) * blocks_of(r->shape.rows, height), 1,
                t->parts, t->threads);
 }
 
@@ -1084,7 +1084,8 @@ static void print_fill(Printer *p)
     int draws = p->e->options->f64 ? 2 : 4;
     use_run(p);
     const char *out = use_array(p, n, true);
-    set_launch(p->stage, blocks_of(batch, 128), data ? 1 : blocks_of(in->width, draws), 1, 128);
+    set_launch(p->stage, data ? blocks_of(batch, 128) : blocks_of(in->width, draws),
+               data ? 1 : blocks_of(batch, 128), 1, 128);
     const char *body =
         data ? arena_printf(
                    "    fill_data<%d, BATCH, STRIDE>(run, facts_of(run, update), %d, %s);\n",

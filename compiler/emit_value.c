@@ -441,7 +441,9 @@ static const char *resample_at(Body *b, const Node *n, Place at)
     }
     const char *first = map_table(b, map, "first"), *source = map_table(b, map, "index");
     const char *weight = map_table(b, map, "weight"), *name = arena_printf("sum%d", b->value_count);
-    const char *place = place_of(b, from, with_index(n, at, arena_printf("%s[e]", source)), false);
+    Place source_at = with_index(n, at, arena_printf("%s[e]", source));
+    const char *value = from->type.batch ? load_text(b, place_of(b, from, source_at, false))
+                                         : load_array_at(b, from, source_at);
     const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
     if (b->flat && n->axis == from->type.rank - 1 && *last)
         b->broken = true;
@@ -449,8 +451,7 @@ static const char *resample_at(Body *b, const Node *n, Place at)
         &b->statements,
         "%s%s %s = %s;\n%sfor (int e = %s[%s]; e < %s[%s + 1]; e++)\n%s    %s = %s + %s * %s;\n",
         b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index, first,
-        wrapped(index), b->indent, name, name, splat(b, arena_printf("%s[e]", weight)),
-        load_text(b, place));
+        wrapped(index), b->indent, name, name, splat(b, arena_printf("%s[e]", weight)), value);
     return name;
 }
 

@@ -698,8 +698,10 @@ typedef struct Plan {
 Plan *plan_buffers(const Schedule *s, bool halos);
 Buffer *plan_buffer(const Plan *p, const Node *n); /* of a batch or a whole array; NULL: none */
 int64_t buffer_reals(const Plan *p,
-                     const Buffer *b); /* wide: of one buffer, halo and slack included */
-int padded(int n);                     /* n rounded up to a multiple of 16 reals: rows in memory */
+                     const Buffer *b);  /* wide: of one buffer, halo and slack included */
+int64_t stored_reals(const Type *type); /* of a whole array, rows padded */
+int64_t plan_reals(const Plan *p);      /* that a step works in, with one thread */
+int padded(int n);                      /* n rounded up to a multiple of 16 reals: rows in memory */
 
 /* ---------------------------------------------------------------- options.c */
 typedef enum CommandKind {
@@ -814,7 +816,8 @@ int command_score(int argc, char **argv);
 typedef struct StepCost { /* what one update costs */
     const char *name;     /* of the Step */
     int count;            /* updates an iteration */
-    double flops, bytes;
+    double flops, bytes;  /* operations; traffic that cannot be avoided */
+    double memory; /* bytes that it works in, single precision, one thread: state and values */
 } StepCost;
 enum { MAX_STEPS = 8 };
 int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; their number */

@@ -740,6 +740,18 @@ static void keep_name(Network *n, Flow x)
     name_flow(n, name.text, x);
 }
 
+/* What generated code calls the result of a line with parameters: "real_conv1", "made_deconv2". */
+static void name_result(const Network *n, Flow x)
+{
+    static const char *const sides[] = {"real", "fake"};
+    for (int i = 0; i < x.count && n->current >= 0; i++)
+        node_named(x.slabs[i], arena_printf("%s_%s%d",
+                                            x.count == 2       ? sides[i]
+                                            : n->tag[0] == 'D' ? "between"
+                                                               : "made",
+                                            n->line->op->name, n->current));
+}
+
 Flow apply_line(Network *n, const Line *line, Flow x)
 {
     if (line->op == NULL)
@@ -753,6 +765,7 @@ Flow apply_line(Network *n, const Line *line, Flow x)
     x = line->op->apply(n, x);
     check_size(n, x);
     keep_name(n, x);
+    name_result(n, x);
     if (n->pass->tabulate)
         tabulate(n, line, x);
     outer.next = n->next;

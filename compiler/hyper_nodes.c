@@ -114,9 +114,50 @@ static Window same_window(int h, int w, const Node *weight, int stride_h, int st
                      same_before(w, weight->type.dims[1], stride_w)}};
 }
 
+/* x where each pixel stands twice in both directions, made from the maps that are returned; NULL:
+ * another node. */
+static Node *doubled(Graph *g, const Node *x)
+{
+    for (int axis = AXIS_WIDTH; axis >= AXIS_HEIGHT; axis--) {
+        if (x->op != OP_RESAMPLE || x->axis != axis ||
+            x->map != resample_nearest(g, x->type.dims[axis] / 2, x->type.dims[axis]))
+            return NULL;
+        x = x->inputs[0];
+    }
+    return g->nodes[x->id];
+}
+
+/* Along an axis of a filter of size n: what each of the n + 1 places of the folded one sums up.
+ * Pixel h reads place k of pixel (h + k - before) / 2 of the smaller maps, so place j of a
+ * transposed convolution with stride 2 and n - 1 - before zeros adds w[n - 1 - j] and w[n - j]. */
+static Node *fold_axis(Graph *g, Node *weight, int axis)
+{
+    int n = weight->type.dims[axis];
+    double *matrix = arena_alloc((size_t)(n * (n + 1)) * sizeof *matrix);
+    for (int j = 0; j <= n; j++)
+        for (int k = n - 1 - j; k <= n - j; k++)
+            if (k >= 0 && k < n)
+                matrix[j * n + k] = 1;
+    return node_resample(g, weight, axis, resample_matrix(g, n, n + 1, matrix));
+}
+
+/* A convolution of doubled maps as a transposed one of the maps themselves: of n^2 products at each
+ * pixel, (n + 1)^2 / 4 are left. */
+static Node *convolve_doubled(Graph *g, Node *x, Node *weight, int h, int w)
+{
+    Window wide = same_window(h, w, weight, 1, 1), window = {{2, 2}, {0, 0}};
+    for (int k = 0; k < 2; k++)
+        window.before[k] = weight->type.dims[k] - 1 - wide.before[k];
+    Node *folded = fold_axis(g, fold_axis(g, weight, 0), 1);
+    return node_conv_x(g, x, node_permute(g, folded, (const int[]){0, 1, 3, 2}), window, h, w);
+}
+
 Node *convolve_same(Graph *g, Node *x, Node *weight, int stride_h, int stride_w)
 {
     int h = x->type.dims[AXIS_HEIGHT], w = x->type.dims[AXIS_WIDTH];
+    Node *small = stride_h == 1 && stride_w == 1 ? doubled(g, x) : NULL;
+    if (small != NULL)
+        return convolve_doubled(g, small, weight, h, w);
     return node_conv_y(g, x, weight, same_window(h, w, weight, stride_h, stride_w),
                        same_size(h, stride_h), same_size(w, stride_w));
 }

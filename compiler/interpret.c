@@ -94,12 +94,23 @@ static void drop_values(Interpreter *in)
     free(in->needed);
 }
 
+/* Another step may lie where one lay that ran before. */
+static bool is_prepared(const Interpreter *in, const Step *step)
+{
+    bool all = in->step == step && in->count == in->graph->count;
+    for (int k = 0; k < step->output_count && all; k++)
+        all = in->needed[step->outputs[k]->id];
+    for (int k = 0; k < step->assign_count && all; k++)
+        all = in->needed[step->assigns[k]->id];
+    return all;
+}
+
 /* Room for every value of a step. What ran before gives up its own: one step may need gigabytes,
  * and a classifier runs the same step hundreds of times. */
 static void prepare_values(Interpreter *in, const Step *step)
 {
     const Graph *g = in->graph;
-    if (in->step == step && in->count == g->count)
+    if (is_prepared(in, step))
         return;
     drop_values(in);
     in->step = step;

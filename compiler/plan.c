@@ -3,7 +3,7 @@
  * Needs: a schedule. Guarantees: two buffers of a tile's scratch overlap only when one dies before
  * the other is born; values that a later section reads are kept for the whole batch. Names are
  * unique in a step.                           */
-#include "gagac.h"
+#include "emit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -285,4 +285,27 @@ Plan *plan_buffers(const Schedule *s, bool halos)
     }
     assign_places(p);
     return p;
+}
+
+int64_t stored_reals(const Type *type)
+{
+    int columns = type->rank ? type->dims[type->rank - 1] : 1;
+    return type_size(type) / columns * padded(columns);
+}
+
+int64_t plan_reals(const Plan *p)
+{
+    const Schedule *s = p->schedule;
+    if (s->order == ORDER_WIDE)
+        return (int64_t)p->wide_size + packed_reals(p);
+    int64_t reals = (int64_t)p->scratch_size + (int64_t)p->kept_size * s->tiles;
+    for (int k = 0; k < p->global_count; k++)
+        reals += stored_reals(&p->globals[k].node->type);
+    for (int k = 0; k < s->sum_count; k++) {
+        const Type *type = &s->sums[k].node->type;
+        int64_t share =
+            s->sums[k].lanes ? (int64_t)padded((int)type_size(type)) * 16 : stored_reals(type);
+        reals += share * s->shards;
+    }
+    return reals;
 }

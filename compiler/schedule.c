@@ -756,9 +756,15 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
 int steps_cost(const Model *model, StepCost costs[MAX_STEPS])
 {
     Graph *g = steps_build(model);
+    LoopOrder order = host_order(model);
+    double state = 0;
+    for (int k = 0; k < g->tensor_count; k++)
+        state += (double)stored_reals(&g->tensors[k]->type);
     for (int k = 0; k < g->step_count; k++) {
-        const Schedule *s = schedule_step(g, &g->steps[k], host_order(model));
-        costs[k] = (StepCost){g->steps[k].name, g->steps[k].count, s->flops, step_bytes(s)};
+        const Schedule *s = schedule_step(g, &g->steps[k], order);
+        const Plan *p = plan_buffers(s, order == ORDER_WIDE);
+        costs[k] = (StepCost){g->steps[k].name, g->steps[k].count, s->flops, step_bytes(s),
+                              4 * (state + (double)plan_reals(p))};
     }
     return g->step_count;
 }

@@ -320,7 +320,7 @@ template <int WIDTH, int COUNT, int STRIDE, int KIND>
 static inline void fill_draws(const CudaFacts *facts, int input, uint32_t stream, real low,
                               real extent, real *out)
 {
-    const int sample = (int)(blockIdx.x * blockDim.x + threadIdx.x), block = (int)blockIdx.y;
+    const int sample = (int)(blockIdx.y * blockDim.x + threadIdx.x), block = (int)blockIdx.x;
     if (sample >= COUNT)
         return;
     const real *given = facts->given[input];

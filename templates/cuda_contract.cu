@@ -16,11 +16,12 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
 /*{prepare*//*}*/    auto fetch = [&](int tile) {

@@ -15,12 +15,13 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
         TR = /*{tile_rows*/8/*}*/, TC = /*{tile_columns*/8/*}*/,
         TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
         FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
     const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
     auto fetch = [&](int tile, int stage) {

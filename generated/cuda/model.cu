@@ -35,11 +35,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -99,11 +100,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -233,11 +235,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -418,11 +421,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -480,11 +484,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -627,12 +632,13 @@ KERNEL __launch_bounds__(256)
         TR = 2, TC = 1,
         TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
         FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
     const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
     auto fetch = [&](int tile, int stage) {
@@ -682,12 +688,13 @@ KERNEL __launch_bounds__(160)
         TR = 2, TC = 2,
         TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
         FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
     const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
     auto fetch = [&](int tile, int stage) {
@@ -792,11 +799,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -857,11 +865,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -1236,11 +1245,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -1298,11 +1308,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {
@@ -1355,12 +1366,13 @@ KERNEL __launch_bounds__(128)
         TR = 1, TC = 1,
         TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
         FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
     const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
     auto fetch = [&](int tile, int stage) {
@@ -1412,11 +1424,12 @@ KERNEL __launch_bounds__(256)
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
         FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
-    const int m0 = (int)blockIdx.y * HEIGHT, n0 = (int)blockIdx.x * WIDTH;
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
     auto fetch = [&](int tile) {

@@ -42,7 +42,7 @@ FAKE_NO_GPU=1 expect 6 'sees no GPU' made/train --data photons.npy --run none --
 GAGAC_LIBNVRTC=./none.so expect 6 'CUDA compiler' \
     made/train --data photons.npy --run none --device cuda
 must "$GAGAC" network.json -o wide --target both -p batch_size=300
-FAKE_MEMORY=250000 expect 6 'a batch_size of about' \
+FAKE_MEMORY=560000 expect 6 'a batch_size of about' \
     wide/train --data photons.npy --run none --device cuda
 FAKE_MEMORY=10000 expect 6 'the nets alone do not fit' \
     wide/train --data photons.npy --run none --device cuda
