@@ -325,6 +325,12 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
                            times_course(b, step, weight_penalty(b, game, hook, true), &hook->lambda,
                                         arena_printf("hook%d_weight_g", number)));
         break;
+    case HOOK_SELF_SUPERVISED: {
+        RotationLosses losses = rotation_losses(&game->pass, game->real, game->fake, hook->span);
+        value = node_scale(g, losses.real, hook->beta);
+        game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
+        break;
+    }
     case HOOK_LEFT_OUT:
         internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {

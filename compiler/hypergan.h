@@ -179,6 +179,7 @@ typedef enum HookKind {
     HOOK_FORCE_EQUILIBRIUM,
     HOOK_MAX_GRADIENT,
     HOOK_WEIGHT_PENALTY,
+    HOOK_SELF_SUPERVISED,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -191,6 +192,7 @@ typedef struct Hook {
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
     bool l2nn, ortho;       /* constraints of weights */
+    double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
 
@@ -447,6 +449,13 @@ typedef struct GanTerms { /* d_loss and g_loss of two outputs of D */
 GanTerms gan_loss(Graph *g, const GanLossConfig *loss, Node *real, Node *fake, Node *k,
                   Node *real_image, Node *fake_image);
 Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the batch */
+
+/* ---------------------------------------------------------------- hyper_hooks.c */
+typedef struct RotationLosses { /* how badly D tells by how much samples were turned; numbers */
+    Node *real, *fake;
+} RotationLosses;
+/* span: of the hook. The head is D.0.rotation.weight and .bias. */
+RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
  */

@@ -641,7 +641,7 @@ static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PEN
                                   {"RollingMemoryTrainHook", 0, "it is not there yet"},
                                   {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
                                   {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-                                  {"SelfSupervisedTrainHook", 0, "it is not there yet"},
+                                  {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
                                   {"ProgressCompressTrainHook", 0, "it is not there yet"},
                                   {"MinibatchTrainHook", 0, "its formula is not known well enough"},
                                   {"MemoryTrainHook", 0, "its formula is not known well enough"},
@@ -690,6 +690,8 @@ static Hook read_hook(const Json *json)
     hook.has_flex = flex.given;
     hook.flex = option_number(flex, 0, "flex");
     hook.distance = option_number(json_option(json, "distance"), 0, "distance");
+    hook.alpha = option_number(json_option(json, "alpha"), 1, "alpha");
+    hook.beta = option_number(json_option(json, "beta"), 1, "beta");
     hook.on_generator_loss = option_is(json_option(json, "loss"), "g_loss");
     hook.target_generator = option_is(target, "generator");
     if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
