@@ -14,7 +14,8 @@ enum {
     STREAM_DRAGAN,
     STREAM_LATENT_G = 7,
     STREAM_LATENT_SAMPLE = 9,
-    STREAM_SEARCH = 20
+    STREAM_SEARCH = 20,
+    STREAM_PAYOFF = 30
 };
 
 typedef struct Builder {
@@ -321,9 +322,15 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
     case HOOK_WEIGHT_PENALTY:
         value = weight_penalty(b, game, hook, false);
         game->g_loss = add(g, game->g_loss,
-                           times_course(b, step, weight_penalty(b, game, hook, true),
-                                        &hook->lambda, arena_printf("hook%d_weight_g", number)));
+                           times_course(b, step, weight_penalty(b, game, hook, true), &hook->lambda,
+                                        arena_printf("hook%d_weight_g", number)));
         break;
+    case HOOK_SELF_SUPERVISED: {
+        RotationLosses losses = rotation_losses(&game->pass, game->real, game->fake, hook->span);
+        value = node_scale(g, losses.real, hook->beta);
+        game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
+        break;
+    }
     case HOOK_LEFT_OUT:
         internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {
@@ -663,6 +670,83 @@ static void build_fitness(Builder *b)
     add_output(step, "fitness", node_mean_batch(g, each));
 }
 
+/* ---------------------------------------------------------------- payoffs of a gang */
+static Node *payoff_of(Graph *g, Payoff kind, const Game *game)
+{
+    Node *r = reduce_all(g, REDUCE_MEAN, game->d_real),
+         *f = reduce_all(g, REDUCE_MEAN, game->d_fake);
+    switch (kind) {
+    case PAYOFF_DIFFERENCE:
+        return subtract(g, f, r);
+    case PAYOFF_LEAST_SQUARES: {
+        Node *sum = add(g, f, r);
+        return multiply(g, sum, node_unary(g, OP_ABS, sum));
+    }
+    case PAYOFF_SQUARES:
+        return subtract(g, square(g, f), square(g, r));
+    case PAYOFF_HALVES: {
+        Node *of_f = square(g, node_scale(g, node_shift(g, negate(g, f), 1), 0.5));
+        return subtract(g, of_f, square(g, node_scale(g, node_shift(g, negate(g, r), 1), 0.5)));
+    }
+    case PAYOFF_RAGAN: {
+        Node *gain = node_unary(g, OP_SIGMOID, subtract(g, f, r));
+        return subtract(g, gain, node_unary(g, OP_SIGMOID, subtract(g, r, f)));
+    }
+    case PAYOFF_RAGAN_LOG: /* ln s(x) = -ln(1 + e^-x) */
+        return subtract(g, softplus(g, negate(g, f)), softplus(g, negate(g, r)));
+    case PAYOFF_SIGMOID: {
+        Node *way = node_scale(g, subtract(g, f, r), 2);
+        return node_shift(g, node_scale(g, node_unary(g, OP_SIGMOID, way), 2), -1);
+    }
+    case PAYOFF_G_LOSS:
+        return game->g_loss;
+    case PAYOFF_D_LOSS:
+        return game->d_loss;
+    case PAYOFF_MINUS_G_LOSS:
+    case PAYOFF_MINUS_BOTH:
+        return negate(g, game->g_loss);
+    }
+    internal_error("a payoff of unknown kind");
+}
+
+/* All that belongs to a network: weights, moments, averages. */
+static int side_size(const Graph *g, char side)
+{
+    int64_t size = 0;
+    for (int k = 0; k < g->tensor_count; k++)
+        if (g->tensors[k]->name[0] == side)
+            size += type_size(&g->tensors[k]->type);
+    if (size > 1 << 28)
+        fail(EXIT_INVALID, "take smaller networks", "networks of a gang have at most 2^28 numbers");
+    return (int)size;
+}
+
+/* One evaluation of a pair of networks, not an update: the mixing is in runtime/gang.c. */
+static void build_payoff(Builder *b)
+{
+    Graph *g = b->g;
+    const Gang *gang = &b->hyper->trainer.gang;
+    Round round = {"z_payoff", STREAM_PAYOFF, true};
+    for (int k = 0; k < 2; k++) {
+        int size = side_size(g, k ? 'D' : 'G');
+        const char *of = k ? "discriminators" : "generators";
+        if (gang->remembers)
+            control_tensor(g, k ? "memory_d" : "memory_g", arena_printf("remembered %s", of),
+                           type_matrix(gang->size + 1, size));
+        control_tensor(g, k ? "anchor_d" : "anchor_g", arena_printf("the last mixed %s", of),
+                       type_vector(false, size));
+    }
+    control_tensor(g, "gang", "how much is remembered", type_vector(false, 2));
+    Step *step = &g->steps[g->step_count++];
+    *step = (Step){.name = "payoff", .title = "what a pair of networks is worth", .count = 0};
+    Game *game = play(b, step, round, NULL, 0);
+    step->assign_count = 0; /* what a forward keeps belongs to updates */
+    Node *of_g = payoff_of(g, gang->payoff, game);
+    add_output(step, "payoff_g", of_g);
+    add_output(step, "payoff_d",
+               gang->payoff == PAYOFF_MINUS_BOTH ? negate(g, game->d_loss) : negate(g, of_g));
+}
+
 static void build_sample(Builder *b)
 {
     Graph *g = b->g;
@@ -684,7 +768,7 @@ static Builder builder_new(const Model *model, int batch)
                                          .role = ROLE_CONTROL,
                                          .init = INIT_VALUE,
                                          .scale = b.hyper->loss.initial_k});
-    b.g->steps = arena_alloc(4 * sizeof(Step));
+    b.g->steps = arena_alloc(MAX_STEPS * sizeof(Step));
     return b;
 }
 
@@ -717,6 +801,8 @@ Graph *hyper_steps(const Model *model)
     warn_frozen(&b);
     if (b.hyper->trainer.search.kind != SEARCH_NONE)
         build_fitness(&b);
+    if (b.hyper->trainer.gang.mix_steps > 0)
+        build_payoff(&b);
     build_sample(&b);
     for (int k = 0; k < b.g->step_count; k++) {
         simplify_step(b.g, &b.g->steps[k]);

@@ -12,6 +12,8 @@
 
 #include "gagac.h"
 
+#include "../runtime/nash.h"
+
 /* ---------------------------------------------------------------- hyper_options.c: values */
 typedef struct Option { /* a value, in a layer string or in the JSON, or nothing */
     bool given;
@@ -177,6 +179,7 @@ typedef enum HookKind {
     HOOK_FORCE_EQUILIBRIUM,
     HOOK_MAX_GRADIENT,
     HOOK_WEIGHT_PENALTY,
+    HOOK_SELF_SUPERVISED,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -189,6 +192,7 @@ typedef struct Hook {
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
     bool l2nn, ortho;       /* constraints of weights */
+    double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
 
@@ -223,8 +227,33 @@ typedef struct Search { /* for latents that are worth a step (Fitness and BatchF
     double decay;  /* THRESHOLD */
 } Search;
 
+typedef enum Payoff { /* of the generator; r, f: D's outputs for real and fake */
+                      PAYOFF_DIFFERENCE,
+                      PAYOFF_LEAST_SQUARES,
+                      PAYOFF_SQUARES,
+                      PAYOFF_HALVES,
+                      PAYOFF_RAGAN,
+                      PAYOFF_RAGAN_LOG,
+                      PAYOFF_SIGMOID,
+                      PAYOFF_G_LOSS,
+                      PAYOFF_D_LOSS,
+                      PAYOFF_MINUS_G_LOSS,
+                      PAYOFF_MINUS_BOTH /* and that of D of its own */
+} Payoff;
+
+typedef struct Gang { /* see ProgramGang in runtime/program.h */
+    int mix_steps;    /* 0: no gang */
+    bool remembers;
+    double decay;
+    int size, points;
+    NashMethod method;
+    Payoff payoff;
+    bool crossover, crossover_random, mutates;
+    double mutation_chance;
+} Gang;
+
 typedef struct Phase { /* of a curriculum: a config and how long it trains */
-    const char *name; /* of the config; of the first one NULL: the config that is compiled */
+    const char *name;  /* of the config; of the first one NULL: the config that is compiled */
     int64_t steps;
     Span span;
     const Model *model;
@@ -240,6 +269,7 @@ typedef struct Trainer {
     TrainerKind kind;
     Curriculum *curriculum; /* as its trainer has it; NULL: none */
     Search search;
+    Gang gang;
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
@@ -419,6 +449,13 @@ typedef struct GanTerms { /* d_loss and g_loss of two outputs of D */
 GanTerms gan_loss(Graph *g, const GanLossConfig *loss, Node *real, Node *fake, Node *k,
                   Node *real_image, Node *fake_image);
 Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the batch */
+
+/* ---------------------------------------------------------------- hyper_hooks.c */
+typedef struct RotationLosses { /* how badly D tells by how much samples were turned; numbers */
+    Node *real, *fake;
+} RotationLosses;
+/* span: of the hook. The head is D.0.rotation.weight and .bias. */
+RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
  */

@@ -613,8 +613,7 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
 }
 
 /* ---------------------------------------------------------------- trainer */
-enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM };
-#define LATER "its loop around the other trainers is not there yet; use the trainer inside it"
+enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM, NESTED_GANG };
 static const Word trainer_words[] = {
     {"AlternatingTrainer", TRAINER_ALTERNATING, NULL},
     {"SimultaneousTrainer", TRAINER_SIMULTANEOUS, NULL},
@@ -622,7 +621,7 @@ static const Word trainer_words[] = {
     {"FitnessTrainer", NESTED_FITNESS, NULL},
     {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, NULL},
     {"CurriculumTrainer", NESTED_CURRICULUM, NULL},
-    {"GangTrainer", 0, LATER},
+    {"GangTrainer", NESTED_GANG, NULL},
     {"DepthTrainer", 0, "it is an experiment without a template"},
     {"EvolutionTrainer", 0, "it is an experiment without a template"},
     {"KBeamTrainer", 0, "it is an experiment without a template"},
@@ -632,23 +631,23 @@ static const Word trainer_words[] = {
     {"ProportionalControlTrainer", 0, "it is an experiment without a template"},
     {"QualifiedStepTrainer", 0, "it is an experiment without a template"}};
 
-static const Word hook_words[] = {
-    {"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
-    {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
-    {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
-    {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
-    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-    {"WeightConstraintTrainHook", 0, "it is not there yet"},
-    {"RollingMemoryTrainHook", 0, "it is not there yet"},
-    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
-    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-    {"SelfSupervisedTrainHook", 0, "it is not there yet"},
-    {"ProgressCompressTrainHook", 0, "it is not there yet"},
-    {"MinibatchTrainHook", 0, "its formula is not known well enough"},
-    {"MemoryTrainHook", 0, "its formula is not known well enough"},
-    {"ImleTrainHook", 0, "its formula is not known well enough"},
-    {"AdversarialRobustTrainHook", 0, "its formula is not known well enough"}};
+static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
+                                  {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
+                                  {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
+                                  {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
+                                  {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
+                                  {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
+                                  {"WeightConstraintTrainHook", 0, "it is not there yet"},
+                                  {"RollingMemoryTrainHook", 0, "it is not there yet"},
+                                  {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
+                                  {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
+                                  {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
+                                  {"ProgressCompressTrainHook", 0, "it is not there yet"},
+                                  {"MinibatchTrainHook", 0, "its formula is not known well enough"},
+                                  {"MemoryTrainHook", 0, "its formula is not known well enough"},
+                                  {"ImleTrainHook", 0, "its formula is not known well enough"},
+                                  {"AdversarialRobustTrainHook", 0,
+                                   "its formula is not known well enough"}};
 
 static void read_hook_variables(Hook *hook, const Json *json)
 {
@@ -691,6 +690,8 @@ static Hook read_hook(const Json *json)
     hook.has_flex = flex.given;
     hook.flex = option_number(flex, 0, "flex");
     hook.distance = option_number(json_option(json, "distance"), 0, "distance");
+    hook.alpha = option_number(json_option(json, "alpha"), 1, "alpha");
+    hook.beta = option_number(json_option(json, "beta"), 1, "beta");
     hook.on_generator_loss = option_is(json_option(json, "loss"), "g_loss");
     hook.target_generator = option_is(target, "generator");
     if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
@@ -860,6 +861,73 @@ static Trainer read_fitness(const Json *json, int kind)
     return t;
 }
 
+static const Word payoff_words[] = {{"default", PAYOFF_DIFFERENCE, NULL},
+                                    {"wasserstein", PAYOFF_DIFFERENCE, NULL},
+                                    {"least_squares", PAYOFF_LEAST_SQUARES, NULL},
+                                    {"least_squares2", PAYOFF_SQUARES, NULL},
+                                    {"least_squares4", PAYOFF_HALVES, NULL},
+                                    {"ragan", PAYOFF_RAGAN, NULL},
+                                    {"ragan2", PAYOFF_RAGAN_LOG, NULL},
+                                    {"f-r", PAYOFF_SIGMOID, NULL},
+                                    {"g_loss", PAYOFF_G_LOSS, NULL},
+                                    {"d_loss", PAYOFF_D_LOSS, NULL},
+                                    {"-g_loss", PAYOFF_MINUS_G_LOSS, NULL},
+                                    {"-gl-dl", PAYOFF_MINUS_BOTH, NULL},
+                                    {"least_squares3", 0, "its formula is not known"},
+                                    {"gl-dl", 0, "its formula is not known"},
+                                    {"gl-dl2", 0, "its formula is not known"},
+                                    {"gldl", 0, "its formula is not known"},
+                                    {"double", 0, "its formula is not known"}};
+
+static void refuse_gang_keys(const Json *json)
+{
+    static const char *const keys[] = {"train_g_on_sds", "train_d_on_sgs", "preload",
+                                       "recreate",       "mutations",      "reset_before_step"};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (option_switch(json_option(json, keys[k])))
+            fail_at(json_option(json, keys[k]).span, "take the key out",
+                    "`%s` of a gang trainer cannot be compiled: it is not known well enough",
+                    keys[k]);
+}
+
+/* The trainer that makes the best answers, with the mixing around it. */
+static Trainer read_gang(const Json *json)
+{
+    static const Word methods[] = {{"support", NASH_SUPPORT, NULL},
+                                   {"lemke", NASH_LEMKE, NULL},
+                                   {"vertex", NASH_VERTEX, NULL}};
+    const Json *inner = optimizer_of(json, "rbbr");
+    if (inner == NULL)
+        fail_at(json->span, NULL, "a gang trainer needs `rbbr`, the trainer inside");
+    refuse_gang_keys(json);
+    Trainer t = read_trainer(inner);
+    Gang *g = &t.gang;
+    Option size = json_option(json, "nash_memory_size");
+    if (g->mix_steps > 0 || t.curriculum != NULL)
+        fail_at(inner->span, NULL, "a gang or a curriculum inside a gang");
+    g->mix_steps = option_integer(json_option(json, "mix_steps"), 100, 1, "mix_steps");
+    g->decay = option_number(json_option(json, "decay"), 0.5, "decay");
+    g->remembers = option_switch(json_option(json, "nash_memory"));
+    g->size = option_integer(size, 10, 1, "nash_memory_size");
+    g->points =
+        option_integer(json_option(json, "fitness_test_points"), 10, 1, "fitness_test_points");
+    g->payoff = (Payoff)option_word(json_option(json, "fitness_method"), PAYOFF_DIFFERENCE,
+                                    WORDS(payoff_words), "fitness_method");
+    if (option_switch(json_option(json, "use_nash")))
+        g->method = (NashMethod)option_word(json_option(json, "nash_method"), NASH_VERTEX,
+                                            WORDS(methods), "nash_method");
+    g->crossover_random = option_switch(json_option(json, "crossover_random"));
+    g->crossover = option_switch(json_option(json, "use_crossover"));
+    g->mutates = option_switch(json_option(json, "mutate_child"));
+    g->mutation_chance =
+        option_number(json_option_exact(json, "mutation_chance"), 0.7, "mutation_chance");
+    if (g->size >= NASH_MOST)
+        fail_at(size.span, NULL, "`nash_memory_size` is at most %d", NASH_MOST - 1);
+    if (g->points >= 1 << 16)
+        fail_at(json->span, NULL, "`fitness_test_points` is too large");
+    return t;
+}
+
 static Phase read_stage(const Json *entry, bool first)
 {
     static const char hint[] = "for example [100000, \"pro16x16\"]";
@@ -907,6 +975,8 @@ static Trainer read_trainer(const Json *json)
     if (!class.given)
         fail_at(json->span, NULL, "the trainer needs `class`");
     int kind = option_class(class, 0, WORDS(trainer_words), "trainer");
+    if (kind == NESTED_GANG)
+        return read_gang(json);
     if (kind == NESTED_CURRICULUM)
         return read_curriculum(json);
     if (kind >= NESTED_FITNESS)

@@ -2,6 +2,7 @@
 #include "training.h"
 
 #include "device.h"
+#include "gang.h"
 #include "place.h"
 #include "search.h"
 #include "state.h"
@@ -179,12 +180,14 @@ const char *training_iterate(Training *training)
     if (training->device) {
         return training_advance(training, 1);
     }
+    gang_start(training);
     start_iteration(training);
     real *latents = search_latents(training, &skip);
     const char *diverged = skip ? NULL : run_updates(training, latents);
     free(latents);
     if (!diverged) {
         training->iteration++;
+        gang_mix(training);
     }
     return diverged;
 }
@@ -217,9 +220,10 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 
 bool training_use_device(Training *training, Error *error)
 {
-    if (training->program->search.kind != SEARCH_NONE) {
+    if (training->program->search.kind != SEARCH_NONE || training->program->gang.mix_steps > 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents runs on the CPU alone");
+                         "a training that searches its latents or mixes networks runs on the CPU "
+                         "alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;

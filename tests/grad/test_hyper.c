@@ -69,6 +69,8 @@ static const Case cases[] = {
      "{'class': 'WeightPenaltyTrainHook', 'constraints': ['l2nn', 'ortho'], 'lambda': 0.5}"},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS,
      "{'class': 'WeightPenaltyTrainHook', 'constraints': ['ortho'], 'components': ['generator']}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'SelfSupervisedTrainHook', 'alpha': 0.5, 'beta': 2}"},
 };
 
 static double draw(void)
