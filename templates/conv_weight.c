@@ -45,7 +45,7 @@ static inline __attribute__((always_inline)) void /*{name*/conv_weight/*}*/_bloc
     }
 }
 
-static void /*{name*/conv_weight/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
+SHARED void /*{name*/conv_weight/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
     real s[restrict 16][1024], real dw[restrict 16][64]/*}*/)
 {
     ROLLED
