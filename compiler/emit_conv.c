@@ -224,8 +224,9 @@ static const char *emit_block(Emitter *e, const Shape *s, Tile tile, int taps)
                     {"channels", int_text(s->channels)},
                     {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
                     {"row_pitch", int_text(s->row_pitch)},
+                    {"ahead", int_text((long long)s->map_rows * s->row_pitch * (s->dense ? 8 : 1))},
                     {"taps", text_of(&text)}};
-    return add_function(e, "block", template_fill("conv_block.c", holes, 8));
+    return add_function(e, "block", template_fill("conv_block.c", holes, 9));
 }
 
 /* ---------------------------------------------------------------- epilogues */
@@ -700,11 +701,12 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"map_rows", int_text(d->height)},
                     {"units", int_text(strided ? d->width : d->width * d->batch)},
                     {"chunk", int_text(chunk)},
+                    {"ahead", int_text(chunk * unit * (d->swapped ? 1 : d->window[1]))},
                     {"blocks", gradient_calls(e, d, tile, rows)}};
     int items = divide_up(rows, tile.rows) * divide_up(vectors, tile.vectors);
     if (d->swapped)
         items *= d->filter[0] * d->filter[1];
-    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 10)),
+    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 11)),
                       arena_printf(", %s", argument_list(b)), items};
 }
 
