@@ -180,6 +180,7 @@ typedef enum HookKind {
     HOOK_MAX_GRADIENT,
     HOOK_WEIGHT_PENALTY,
     HOOK_SELF_SUPERVISED,
+    HOOK_WEIGHT_CONSTRAINT,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -192,6 +193,7 @@ typedef struct Hook {
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
     bool l2nn, ortho;       /* constraints of weights */
+    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights */
     double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
@@ -454,7 +456,10 @@ Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the 
 typedef struct RotationLosses { /* how badly D tells by how much samples were turned; numbers */
     Node *real, *fake;
 } RotationLosses;
-/* span: of the hook. The head is D.0.rotation.weight and .bias. */
+/* For one more application of a network: the first `names` names of values, and nothing is kept or
+ * said. */
+Pass pass_apart(const Pass *pass, int names);
+/* pass: one that is apart. span: of the hook. The head is D.0.rotation.weight and .bias. */
 RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
