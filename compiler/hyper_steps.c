@@ -788,7 +788,7 @@ static void build_sample(Builder *b)
     Graph *g = b->g;
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "sample", .title = "images from the generator"};
-    Pass pass = {.g = g, .step = step, .hyper = b->hyper};
+    Pass pass = {.g = g, .step = step, .hyper = b->hyper, .sampling = true};
     Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
     add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
 }

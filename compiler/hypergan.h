@@ -352,6 +352,7 @@ typedef struct Pass { /* one evaluation of the networks inside a step */
     int name_count, name_capacity;
     Flow real;       /* of src=inputs; count 0: none in this pass */
     int noise_lines; /* that drew so far */
+    bool sampling;   /* the step has no iteration: it draws samples */
     bool keeps;      /* the step keeps what a forward changes: spectral norm's vectors */
     Node **values;   /* by index of the graph's tensors: instead of the tensor; NULL: none */
     int value_count;

@@ -15,12 +15,11 @@ trains() {
     must run/sample -n 2 --direct -o two.npy
 }
 trains dcgan 1 -b 2
-trains wgan 1 -b 2
+trains wgan 1 -b 2 -p trainer.d_update_steps=1
 trains began 1 -b 2
 trains default 2 -s 16x16x3 -b 2 -p trainer.search_steps=3
 trains stylegan 1 -b 1
 trains progressive_growing/pro16x16 1 -b 2 -p 'trainer.curriculum=[[1, "pro16x16"]]'
 trains gang 2 -b 2 -p trainer.mix_steps=1 -p trainer.fitness_test_points=1
-trains wgan-maxgp 1 -b 2
-trains l2nn_fitness 1 -b 2
+trains self-supervised 1 -b 2
 finish
