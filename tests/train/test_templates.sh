@@ -13,6 +13,7 @@ trains() {
     must run/train --steps "$steps" --sample-every 0
     grep -q "^$steps/$steps\|[^0-9]$steps/$steps " words || note_failure "$name: $(cat words)"
     must run/sample -n 2 --direct -o two.npy
+    od -An -tf4 -j128 two.npy | grep -qi nan && note_failure "$name: samples are no numbers"
 }
 trains dcgan 1 -b 2
 trains wgan 1 -b 2 -p trainer.d_update_steps=1
@@ -22,4 +23,5 @@ trains stylegan 1 -b 1
 trains progressive_growing/pro16x16 1 -b 2 -p 'trainer.curriculum=[[1, "pro16x16"]]'
 trains gang 2 -b 2 -p trainer.mix_steps=1 -p trainer.fitness_test_points=1
 trains self-supervised 1 -b 2
+trains configurable 1 -b 2 -p generator.layer_regularizer=spectral_norm
 finish
