@@ -36,6 +36,14 @@ static Node *class_loss(Graph *g, Node *x, int which)
     return node_mean_batch(g, subtract(g, total, own_value));
 }
 
+Pass pass_apart(const Pass *pass, int names)
+{
+    Pass apart = *pass;
+    apart.name_count = apart.name_capacity = names; /* the next name goes into a copy */
+    apart.tabulate = apart.announces = apart.keeps = false;
+    return apart;
+}
+
 RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span)
 {
     Graph *g = pass->g;
@@ -47,11 +55,10 @@ RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span sp
                 "last one also tells rotations apart");
     if (real->type.dims[1] != real->type.dims[2])
         fail_at(span, NULL, "SelfSupervised turns pictures, so they must be square");
-    Pass apart = *pass; /* its names and draws are its own */
-    apart.tabulate = apart.announces = apart.keeps = false;
     body.lines.count--;
     for (int turns = 0; turns < TURNS; turns++) {
         Flow both = {.slabs = {turned(g, real, turns), turned(g, fake, turns)}, .count = 2};
+        Pass apart = pass_apart(pass, pass->name_count);
         Flow features = apply_component(&apart, &body, both);
         Network head = {.pass = &apart,
                         .g = g,

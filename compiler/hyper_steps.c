@@ -30,6 +30,7 @@ typedef struct Game { /* both networks applied once, and their losses */
     Node *real, *fake; /* images */
     Node *d_real, *d_fake;
     Node *d_loss, *g_loss, *next_k, *penalty;
+    int names; /* of values in the pass before D was applied */
 } Game;
 
 typedef struct Round { /* what the networks of a step read */
@@ -118,14 +119,9 @@ static Node *squared_slopes(Builder *b, Step *step, Game *game, int noise_lines)
     Graph *g = b->g;
     Node *at = penalty_points(b, step, game);
     Flow flow = {.slabs = {at}, .count = 1};
-    bool tabulate = game->pass.tabulate, announces = game->pass.announces;
-    int after = game->pass.noise_lines;
-    game->pass.noise_lines = noise_lines; /* the real samples' draws */
-    game->pass.tabulate = game->pass.announces = game->pass.keeps = false;
-    Flow out = apply_component(&game->pass, &b->hyper->discriminator, flow);
-    game->pass.noise_lines = after;
-    game->pass.tabulate = tabulate;
-    game->pass.announces = announces;
+    Pass apart = pass_apart(&game->pass, game->names);
+    apart.noise_lines = noise_lines; /* the real samples' draws */
+    Flow out = apply_component(&apart, &b->hyper->discriminator, flow);
     return sum_of_squares(g, slope(g, out.slabs[0], at));
 }
 
@@ -266,6 +262,15 @@ static Node *largest_of(Graph *g, Node *vector)
     return node_binary(g, OP_DIV, total, node_sum(g, wins, 0));
 }
 
+/* How far a weight is from l2nn: at least 1, the largest sum of a row of |gram|. */
+static Node *excess_of(Graph *g, Node *weight)
+{
+    Node *diagonal = NULL;
+    Node *rows = node_sum(g, node_unary(g, OP_ABS, gram(g, weight, &diagonal)), 1);
+    Node *most = largest_of(g, rows);
+    return node_shift(g, node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0), 1);
+}
+
 /* l2nn: how far the largest sum of a row of |gram| is above 1, which bounds the square of the
  * largest singular value (Qian and Wegman, L2-nonexpansive neural networks). ortho: the sum of
  * squares of the gram matrix off its diagonal (Brock and others). */
@@ -280,9 +285,7 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
             continue; /* biases */
         Node *products = gram(g, v.nodes[k], &diagonal);
         if (hook->l2nn) {
-            Node *rows = node_sum(g, node_unary(g, OP_ABS, products), 1);
-            Node *most = largest_of(g, rows);
-            Node *part = node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0);
+            Node *part = node_shift(g, excess_of(g, v.nodes[k]), -1);
             sum = sum ? add(g, sum, part) : part;
         }
         if (hook->ortho) {
@@ -292,6 +295,22 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
         }
     }
     return sum != NULL ? sum : node_constant(g, 0, type_scalar());
+}
+
+/* ortho: (1 + c) W - c W W'W, c = .01 (Cisse and others, Parseval networks), which is W less c/4 of
+ * the slope of |W'W - 1|^2, or of that of WW'. l2nn: W / sqrt(excess). */
+static Node *constrained(Graph *g, const Hook *hook, Node *weight)
+{
+    const double share = 0.01;
+    if (hook->ortho) {
+        Node *diagonal = NULL, *products = gram(g, weight, &diagonal), *slope_of = NULL;
+        grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
+        weight = subtract(g, node_scale(g, weight, 1 + share), node_scale(g, slope_of, share / 4));
+    }
+    if (!hook->l2nn)
+        return weight;
+    Node *root = node_unary(g, OP_SQRT, excess_of(g, weight));
+    return node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
 }
 
 static Node *largest(Graph *g, Node *column) /* [b] -> a number */
@@ -326,11 +345,14 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
                                         arena_printf("hook%d_weight_g", number)));
         break;
     case HOOK_SELF_SUPERVISED: {
-        RotationLosses losses = rotation_losses(&game->pass, game->real, game->fake, hook->span);
+        Pass apart = pass_apart(&game->pass, game->names);
+        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
         value = node_scale(g, losses.real, hook->beta);
         game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
         break;
     }
+    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
+        return;
     case HOOK_LEFT_OUT:
         internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {
@@ -399,6 +421,7 @@ static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
     game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
     node_named(game->fake, "fake");
     game->pass.real = (Flow){.slabs = {game->real}, .count = 1};
+    game->names = game->pass.name_count;
     int noise_lines = game->pass.noise_lines;
     Flow both = {.slabs = {game->real, game->fake}, .count = 2};
     Flow out = apply_component(&game->pass, &h->discriminator, both);
@@ -670,6 +693,19 @@ static void build_fitness(Builder *b)
     add_output(step, "fitness", node_mean_batch(g, each));
 }
 
+/* Moves weights to their constraints; training.c runs it every so many iterations. */
+static void build_constrain(Builder *b, const Hook *hook)
+{
+    Graph *g = b->g;
+    Step *step = &g->steps[g->step_count++];
+    *step = (Step){.name = "constrain", .title = "weights back to their constraints", .count = 0};
+    Pass pass = {.g = g, .step = step, .hyper = b->hyper};
+    Variables v = variables_of(b, &pass, hook->use_d, hook->use_g, false);
+    for (int k = 0; k < v.count; k++)
+        if (v.nodes[k]->type.rank >= 2)
+            step_assign(step, node_assign(g, v.tensors[k], constrained(g, hook, v.nodes[k])));
+}
+
 /* ---------------------------------------------------------------- payoffs of a gang */
 static Node *payoff_of(Graph *g, Payoff kind, const Game *game)
 {
@@ -752,7 +788,7 @@ static void build_sample(Builder *b)
     Graph *g = b->g;
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "sample", .title = "images from the generator"};
-    Pass pass = {.g = g, .step = step, .hyper = b->hyper};
+    Pass pass = {.g = g, .step = step, .hyper = b->hyper, .sampling = true};
     Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
     add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
 }
@@ -801,6 +837,9 @@ Graph *hyper_steps(const Model *model)
     warn_frozen(&b);
     if (b.hyper->trainer.search.kind != SEARCH_NONE)
         build_fitness(&b);
+    for (int k = 0; k < b.hyper->trainer.hook_count; k++)
+        if (b.hyper->trainer.hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
+            build_constrain(&b, &b.hyper->trainer.hooks[k]);
     if (b.hyper->trainer.gang.mix_steps > 0)
         build_payoff(&b);
     build_sample(&b);

@@ -180,6 +180,7 @@ typedef enum HookKind {
     HOOK_MAX_GRADIENT,
     HOOK_WEIGHT_PENALTY,
     HOOK_SELF_SUPERVISED,
+    HOOK_WEIGHT_CONSTRAINT,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -192,6 +193,7 @@ typedef struct Hook {
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
     bool l2nn, ortho;       /* constraints of weights */
+    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights */
     double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
@@ -350,6 +352,7 @@ typedef struct Pass { /* one evaluation of the networks inside a step */
     int name_count, name_capacity;
     Flow real;       /* of src=inputs; count 0: none in this pass */
     int noise_lines; /* that drew so far */
+    bool sampling;   /* the step has no iteration: it draws samples */
     bool keeps;      /* the step keeps what a forward changes: spectral norm's vectors */
     Node **values;   /* by index of the graph's tensors: instead of the tensor; NULL: none */
     int value_count;
@@ -454,7 +457,10 @@ Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the 
 typedef struct RotationLosses { /* how badly D tells by how much samples were turned; numbers */
     Node *real, *fake;
 } RotationLosses;
-/* span: of the hook. The head is D.0.rotation.weight and .bias. */
+/* For one more application of a network: the first `names` names of values, and nothing is kept or
+ * said. */
+Pass pass_apart(const Pass *pass, int names);
+/* pass: one that is apart. span: of the hook. The head is D.0.rotation.weight and .bias. */
 RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c

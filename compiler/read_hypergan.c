@@ -637,8 +637,8 @@ static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PEN
                                   {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
                                   {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
                                   {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-                                  {"WeightConstraintTrainHook", 0, "it is not there yet"},
-                                  {"RollingMemoryTrainHook", 0, "it is not there yet"},
+                                  {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
+                                  {"RollingMemoryTrainHook", 0, "which samples it keeps, and their weight, is not known well enough"},
                                   {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
                                   {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
                                   {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
@@ -667,13 +667,18 @@ static void read_hook_variables(Hook *hook, const Json *json)
 static void read_constraints(Hook *hook, const Json *json)
 {
     enum { L2NN, ORTHO };
-    static const Word words[] = {{"l2nn", L2NN, NULL}, {"ortho", ORTHO, NULL}};
+    static const Word words[] = {{"l2nn", L2NN, NULL},
+                                 {"ortho", ORTHO, NULL},
+                                 {"ortho2", 0, "its formula is not known"},
+                                 {"lipschitz", 0, "its bound is not known"}};
     const Json *list = list_member(json, "constraints");
     for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
         bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
         *(l2nn ? &hook->l2nn : &hook->ortho) = true;
     }
-    if (hook->kind == HOOK_WEIGHT_PENALTY && !hook->l2nn && !hook->ortho)
+    bool needs = hook->kind == HOOK_WEIGHT_PENALTY || hook->kind == HOOK_WEIGHT_CONSTRAINT;
+    hook->every = option_integer(json_option(json, "constraint_every"), 100, 1, "constraint_every");
+    if (needs && !hook->l2nn && !hook->ortho)
         fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
                 "the hook needs `constraints`, a list of what weights shall be");
 }
@@ -715,6 +720,10 @@ static void read_hooks(Trainer *t, const Json *json)
         if (item->kind != JSON_OBJECT)
             fail_at(item->span, NULL, "a hook is an object with `class`");
         Hook hook = read_hook(item);
+        for (int k = 0; k < t->hook_count && hook.kind == HOOK_WEIGHT_CONSTRAINT; k++)
+            if (t->hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
+                fail_at(item->span, "one hook takes several `constraints`",
+                        "two hooks WeightConstraint");
         if (hook.kind == HOOK_LEFT_OUT)
             warn_at(item->span, NULL, "the hook `%s` is left out: the training goes on without it",
                     printable(class_symbol(json_option(item, "class"))));

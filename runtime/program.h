@@ -145,6 +145,11 @@ typedef struct ProgramSearch { /* for latents that are worth an iteration: searc
     double decay;                /* THRESHOLD */
 } ProgramSearch;
 
+typedef struct ProgramConstrain { /* weights that are moved back now and then */
+    int every;                    /* iterations; 0: never */
+    int update;                   /* that moves them, in updates: its count is 0 */
+} ProgramConstrain;
+
 typedef struct ProgramGang { /* nets of different times mixed: gang.h */
     int mix_steps;           /* iterations between two mixings; 0: none */
     bool remembers;          /* at an equilibrium of the payoffs; else with the anchors */
@@ -253,6 +258,7 @@ typedef struct Program {
         work_size; /* bytes shared by all threads; after them scratch_size bytes for each thread */
     size_t scratch_size; /* bytes, a multiple of 64 */
     ProgramSearch search;
+    ProgramConstrain constrain;
     ProgramGang gang;
     ProgramStages stages;
     int update_count;

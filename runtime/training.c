@@ -174,6 +174,14 @@ static const char *run_updates(Training *training, const real *latents)
     return NULL;
 }
 
+static void constrain(Training *training)
+{
+    const ProgramConstrain *plan = &training->program->constrain;
+    if (plan->every > 0 && training->iteration % (uint64_t)plan->every == 0) {
+        training_update(training, plan->update, 0, NULL);
+    }
+}
+
 const char *training_iterate(Training *training)
 {
     bool skip = false;
@@ -187,6 +195,7 @@ const char *training_iterate(Training *training)
     free(latents);
     if (!diverged) {
         training->iteration++;
+        constrain(training);
         gang_mix(training);
     }
     return diverged;
@@ -220,10 +229,12 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 
 bool training_use_device(Training *training, Error *error)
 {
-    if (training->program->search.kind != SEARCH_NONE || training->program->gang.mix_steps > 0) {
+    const Program *program = training->program;
+    if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
+        program->constrain.every > 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents or mixes networks runs on the CPU "
-                         "alone");
+                         "a training that searches its latents, mixes networks or constrains "
+                         "weights runs on the CPU alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;
