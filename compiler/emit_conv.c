@@ -731,9 +731,93 @@ static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const
                       d->filter[0] * d->filter[1]};
 }
 
+/* ---------------------------------------------------------------- few channels on one side */
+/* Whole virtual vectors of lanes, on both maps. The same for all sets of instructions: the order of
+ * a sum's terms hangs on it. */
+static bool has_few(const Gradient *d)
+{
+    enum { FEW = 4, MOST_TAPS = 7, MOST_CHANNELS = 256 };
+    int less = d->in < d->out ? d->in : d->out, more = d->in < d->out ? d->out : d->in;
+    return !d->dense && less <= FEW && more <= MOST_CHANNELS && d->filter[1] <= MOST_TAPS &&
+           d->width * d->batch % 16 == 0 && (d->window[1] == 1 || d->batch % 16 == 0);
+}
+
+static int64_t few_size(const Gradient *d)
+{
+    return (int64_t)d->in * d->out * d->filter[0] * d->filter[1] * 16;
+}
+
+/* Channels of y (rows) and of x (vectors) a block: divisors, with the most sums a load. */
+static Tile choose_few(const Emitter *e, const Gradient *d)
+{
+    int registers = e->options->isa == ISA_AVX512 ? 32 : 16, taps = d->filter[1];
+    Tile best = {1, 1};
+    double most = 0;
+    for (int o = 1; o <= d->out; o++)
+        for (int c = 1; c <= d->in; c++) {
+            int sums = o * c * taps;
+            double rate = sums / block_time(o, c * taps) * sums / (o + c * taps);
+            if (d->out % o || d->in % c || sums + o + 1 > registers || rate <= most)
+                continue;
+            most = rate;
+            best = (Tile){o, c};
+        }
+    return best;
+}
+
+static int64_t map_pitch(const Plan *p, const Node *n)
+{
+    const Halo *h = &plan_buffer(p, n)->halo;
+    return (int64_t)(h->before[0] + n->type.dims[1] + h->after[0]) *
+           (h->before[1] + n->type.dims[2] + h->after[1]) * p->schedule->graph->batch_size;
+}
+
+static WidePass emit_few(Emitter *e, const Plan *p, const Kernel *kernel, const Gradient *d)
+{
+    const Node *n = kernel->root, *y = n->inputs[0], *x = n->inputs[1];
+    Tile tile = choose_few(e, d);
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_packed(b, "sums", 0);
+    bind_operand(b, y, "y");
+    if (x != y)
+        bind_operand(b, x, "x");
+    body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+              arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
+    int in_blocks = d->in / tile.vectors, items = d->filter[0] * in_blocks * (d->out / tile.rows);
+    const char *place = d->window[1] > 1 ? arena_printf("lane / %d * %d + lane %% %d", d->batch,
+                                                        d->batch * d->window[1], d->batch)
+                                         : "lane";
+    Hole holes[] = {
+        {"name", PLACE_OF_NAME},
+        {"parameters", parameter_list(b)},
+        {"out", int_text(tile.rows)},
+        {"in", int_text(tile.vectors)},
+        {"taps", int_text(d->filter[1])},
+        {"height", int_text(d->height)},
+        {"filter_rows", int_text(d->filter[0])},
+        {"in_blocks", int_text(in_blocks)},
+        {"items_an_out", int_text(d->filter[0] * in_blocks)},
+        {"y", arena_printf("&y[o][row + %d][%d]", d->y_origin[0], d->y_origin[1] * d->batch)},
+        {"x", arena_printf("&%s[c][row * %d + k + %d][%d]", x == y ? "y" : "x", d->window[0],
+                           d->origin[0], d->origin[1] * d->batch)},
+        {"lanes", int_text(d->width * d->batch)},
+        {"place", place},
+        {"y_pitch", int_text(map_pitch(p, y))},
+        {"x_pitch", int_text(map_pitch(p, x))},
+        {"batch", int_text(d->batch)},
+        {"inputs", int_text(d->in)}};
+    return (WidePass){add_function(e, "few_channels", template_fill("conv_few.c", holes, 17)),
+                      arena_printf(", %s", argument_list(b)), items};
+}
+
 int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes)
 {
     Gradient d = find_gradient(p, kernel->root);
+    if (has_few(&d)) {
+        passes[0] = emit_few(e, p, kernel, &d);
+        return 1;
+    }
     int rows = d.dense     ? d.in
                : d.swapped ? d.out
                            : d.in * d.filter[0] * d.filter[1];
@@ -750,7 +834,7 @@ static int64_t tuned_reals(const Plan *p, const Kernel *kernel)
 {
     if (kernel->kind == KERNEL_WEIGHT) {
         Gradient d = find_gradient(p, kernel->root);
-        return transposed_size(&d) + swapped_size(&d);
+        return has_few(&d) ? few_size(&d) : transposed_size(&d) + swapped_size(&d);
     }
     Shape s = find_shape(p, kernel->root);
     return pack_size(&s) + split_size(&s);
