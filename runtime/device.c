@@ -337,6 +337,13 @@ static bool find_gpu(Device *device, Error *error)
     name[sizeof name - 1] = 0;
     device->arch = 10 * major + minor;
     snprintf(device->name, sizeof device->name, "%s, sm_%d", name, device->arch);
+    if (good && device->arch >= 75 && device->arch < device->code->least_arch) {
+        return error_set(error, EXIT_DEVICE, "gagac --precision f32 makes a program for this GPU",
+                         "%s has no tensor cores for tf32 or bf16: compute capability %d.%d is "
+                         "needed",
+                         device->name, device->code->least_arch / 10,
+                         device->code->least_arch % 10);
+    }
     return good;
 }
 
