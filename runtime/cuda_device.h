@@ -330,10 +330,10 @@ static inline void multiply_warp(real &upper_first, real &upper_second, real &lo
 #else
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
 #endif
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(upper_first), "+f"(upper_second), "+f"(lower_first), "+f"(lower_second)
-                 : "r"(upper[0]), "r"(lower[0]), "r"(upper[1]), "r"(lower[1]), "r"(column[0]),
-                   "r"(column[1]));
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(upper_first), "+f"(upper_second), "+f"(lower_first), "+f"(lower_second)
+        : "r"(upper[0]), "r"(lower[0]), "r"(upper[1]), "r"(lower[1]), "r"(column[0]),
+          "r"(column[1]));
 }
 
 /* Two neighbours of each of a lane's steps, which are t, t + 4 and so on; rounded. */

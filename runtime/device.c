@@ -300,6 +300,15 @@ static bool launch_iteration(Device *device, Error *error)
     return good && launch(device, &next_iteration, 0, error);
 }
 
+static bool instantiate(Device *device, CudaGraph graph, Error *error)
+{
+    const char *what = "making the graph of an iteration";
+    if (device->cuda.cuGraphInstantiateWithFlags) {
+        return CHECK(cuGraphInstantiateWithFlags, (&device->iteration, graph, 0), what);
+    }
+    return CHECK(cuGraphInstantiate_v2, (&device->iteration, graph, NULL, NULL, 0), what);
+}
+
 static bool capture(Device *device, Error *error)
 {
     CudaGraph graph = NULL;
@@ -313,9 +322,7 @@ static bool capture(Device *device, Error *error)
     if (!good) {
         *error = first;
     }
-    good = good && ended &&
-           CHECK(cuGraphInstantiateWithFlags, (&device->iteration, graph, 0),
-                 "making the graph of an iteration");
+    good = good && ended && instantiate(device, graph, error);
     if (graph) {
         device->cuda.cuGraphDestroy(graph);
     }

@@ -14,15 +14,15 @@
 
 #include <cmocka.h>
 
-typedef struct Layer { /* a dense layer (size 0) or a convolution of maps of size x (size + 1) */
+typedef struct Product { /* a dense layer (size 0) or a convolution of maps of size x (size + 1) */
     int in, out, size, filter, stride, before;
-} Layer;
+} Product;
 
-static const Layer layers[] = {
+static const Product products[] = {
     {36, 20, 0, 0, 0, 0}, {37, 1, 0, 0, 0, 0}, {5, 131, 0, 0, 0, 0},
     {70, 67, 0, 0, 0, 0}, {3, 5, 6, 3, 1, 1},  {2, 9, 7, 4, 2, 1},
 };
-enum { LAYERS = sizeof layers / sizeof *layers };
+enum { PRODUCTS = sizeof products / sizeof *products };
 
 static Node *add_values(Graph *g, Step *step, const char *name, Type type)
 {
@@ -34,7 +34,7 @@ static Node *add_values(Graph *g, Step *step, const char *name, Type type)
 
 /* The sum of v y(x) over the batch for y = W x; its gradient by x, summed up with r; W <- its
  * gradient by W. Gradients are products of v alone, so nothing is rounded but x, v and W. */
-static const char *run_layer(const Layer *l)
+static const char *run_product(const Product *l)
 {
     Graph *g = new_graph();
     Step *step = arena_alloc(sizeof *step);
@@ -69,8 +69,8 @@ static void test_exact(void **state)
     case_tensor = *(const TensorPrecision *)*state;
     case_grid = 64;
     case_tolerance = 2e-6;
-    for (int k = 0; k < LAYERS; k++)
-        assert_string_equal(run_layer(&layers[k]), "");
+    for (int k = 0; k < PRODUCTS; k++)
+        assert_string_equal(run_product(&products[k]), "");
     case_grid = 0;
 }
 
@@ -80,12 +80,12 @@ static void test_rounded(void **state)
 {
     case_tensor = *(const TensorPrecision *)*state;
     double u = case_tensor == TENSOR_TF32 ? 0x1p-11 : 0x1p-8;
-    const Layer layer = {70, 1, 0, 0, 0, 0};
+    const Product one = {70, 67, 0, 0, 0, 0};
     case_tolerance = BATCH / 4.0 * (2 * u + u * u) + 1e-6;
     double least = case_tolerance / 100;
-    assert_string_equal(run_layer(&layer), "");
+    assert_string_equal(run_product(&one), "");
     case_tolerance = least;
-    assert_string_not_equal(run_layer(&layer), "");
+    assert_string_not_equal(run_product(&one), "");
 }
 
 int main(void)
