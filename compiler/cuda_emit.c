@@ -55,6 +55,8 @@ const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *c
     int stride = (g->batch_size + QUAD - 1) / QUAD * QUAD;
     if (options->f64)
         text_append(&out, "#define GAGAC_F64\n");
+    if (options->tensor != TENSOR_NONE)
+        text_add(&out, "#define GAGAC_%s\n", options->tensor == TENSOR_TF32 ? "TF32" : "BF16");
     text_add(&out,
              "#include \"cuda_device.h\"\n\nenum {\n    BATCH = %d,\n"
              "    STRIDE = %d /* reals between features of a value of the batch */\n};\n\n",
@@ -187,10 +189,10 @@ static const char *emit_cuda_tables(const CudaFiles *f)
              "};\n\nextern const CudaProgram cuda_program;\nconst CudaProgram cuda_program = {\n"
              "    .texts = texts, .text_count = %d, .work_size = %zu, .data_width = %d,\n"
              "    .before = %s, .updates = updates,\n    .image_count = %d, .images = %s,\n"
-             "    .device = \"%s\",\n};\n",
+             "    .device = \"%s\", .least_arch = %d,\n};\n",
              TEXTS, f->work_size, f->model->x_dim, clamp ? steps_text(f->steps[0]) : "{0, NULL}",
              f->options->arch_count, f->options->arch_count ? "images" : "NULL",
-             f->options->device);
+             f->options->device, f->options->tensor == TENSOR_NONE ? 75 : 80);
     return text_of(&out);
 }
 

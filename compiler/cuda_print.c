@@ -765,18 +765,28 @@ typedef struct Tile {
     int parts;
 } Tile;
 
+/* Of a step of the sum: a thread's multiply-adds and reads of shared memory. Tensor cores do 8 (tf32)
+ * or 16 (bf16) multiply-adds in the time of one of a thread, and each number is rounded when it is
+ * read: by twos of rows that two lanes share, and of columns that four do. */
+static double product_cost(const Emitter *e, const Tile *t)
+{
+    double sums = t->rows * t->columns;
+    if (e->options->tensor == TENSOR_NONE)
+        return sums + (t->rows + t->columns) / 4.0;
+    return sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) + 3 * (t->rows + t->columns / 2.0) / 8;
+}
+
 /* The time of a product, in instructions that a thread issues: for each step of the sum its
  * multiply-adds, reads of shared memory, its share of the copies and of the loop; over full waves
  * of blocks, 512 threads on a multiprocessor, and 40 steps to start and end. A share of a cut sum
  * is written and read again: 8 bytes at 2.5 TB/s are 0.0014 instructions (docs/cuda.md). */
-static double tile_cost(const Shape *s, const Tile *t)
+static double tile_cost(const Emitter *e, const Shape *s, const Tile *t)
 {
     int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
     int64_t blocks = blocks_of(s->rows, height) * blocks_of(s->columns, width) * t->parts;
     double slots = MULTIPROCESSORS * (512.0 / t->threads);
     double waves = (double)((int64_t)((double)blocks / slots) + 1);
-    double step = t->rows * t->columns + (t->rows + t->columns) / 4.0 +
-                  6.0 * (double)(height + width) / t->threads + 4;
+    double step = product_cost(e, t) + 6.0 * (double)(height + width) / t->threads + 4;
     double shares = t->parts > 1 ? 0.0014 * (double)(s->rows * s->columns) * t->parts : 0;
     return waves * step * ((double)t->part + 40) + shares;
 }
@@ -787,7 +797,19 @@ static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 static int64_t tile_shared(const Emitter *e, const Tile *t, bool cut)
 {
     int64_t lines = t->threads / 16 * t->rows + 16 * t->columns, real = e->options->f64 ? 8 : 4;
-    return cut ? 3 * lines * (64 / real + 4) * real : 4 * 8 * (lines + 8) * real;
+    bool tensor = e->options->tensor != TENSOR_NONE;
+    int64_t steps = e->options->tensor == TENSOR_BF16 ? 3 * 16 : 4 * 8;
+    if (cut)
+        return 3 * lines * (64 / real + (tensor ? 0 : 4)) * real;
+    return steps * (lines + (tensor ? 16 : 8)) * real;
+}
+
+/* Tensor cores: four warps side by side, and whole fragments a warp: 16 rows by 16 columns, of a
+ * weight gradient by 8. */
+static bool tile_fits(const Emitter *e, const Tile *t, bool cut)
+{
+    bool whole = t->threads % 128 == 0 && t->rows % 2 == 0 && t->columns % (cut ? 2 : 4) == 0;
+    return (e->options->tensor == TENSOR_NONE || whole) && tile_shared(e, t, cut) <= MOST_SHARED;
 }
 
 /* The cheapest of all tiles: 8 x 8 a thread for large products, less for small ones where
@@ -803,9 +825,9 @@ static Tile choose_tile(const Emitter *e, const Shape *s, bool cut)
                 for (int parts = 1; parts <= (cut ? MAX_PARTS : 1); parts++) {
                     int64_t part = round_up(blocks_of(s->steps, parts), TILE_DEPTH);
                     Tile t = {rows, columns, threads, (int)part, (int)blocks_of(s->steps, part)};
-                    if (tile_shared(e, &t, cut) > MOST_SHARED)
+                    if (!tile_fits(e, &t, cut))
                         continue;
-                    double cost = tile_cost(s, &t);
+                    double cost = tile_cost(e, s, &t);
                     if (best.threads == 0 ||
                         cost < least * (t.rows * t.columns < most ? 0.95 : 1)) {
                         best = t;

@@ -3,7 +3,7 @@
  * instructions of the main loop.
  *
  * Machine code: an ELF file with a section .text.KERNEL of 16-byte instructions, operation in the
- * low 12 bits (sm_75 to sm_120). The main loop is the one backward branch around most FFMA. */
+ * low 12 bits (sm_75 to sm_120). The main loop is the one backward branch around most FFMA or HMMA. */
 #include "target_cuda.h"
 
 #include <stdlib.h>
@@ -14,6 +14,7 @@ enum {
     OP_BRANCH = 0x947,
     SHORT_FFMA = 0x23,
     SHORT_DFMA = 0x2b,
+    SHORT_HMMA = 0x3c,
     SHORT_LDL = 0x183,
     SHORT_STL = 0x187
 };
@@ -23,6 +24,7 @@ typedef struct Figures { /* of a kernel for one architecture */
     int registers, spills, stack, shared; /* spills, stack, shared: bytes */
     int instructions, loop, fused; /* of the kernel; of its main loop, and multiply-adds there */
     int local;                     /* loads and stores of local memory */
+    int tensor;                    /* products by tensor cores */
 } Figures;
 
 typedef struct Listing {
@@ -82,7 +84,8 @@ static int64_t branch_target(uint64_t low, uint64_t high, int64_t index, int arc
 
 static bool is_fused(uint64_t low)
 {
-    return (low & SHORT_MASK) == SHORT_FFMA || (low & SHORT_MASK) == SHORT_DFMA;
+    uint64_t operation = low & SHORT_MASK;
+    return operation == SHORT_FFMA || operation == SHORT_DFMA || operation == SHORT_HMMA;
 }
 
 static void read_instructions(Figures *f, const CudaCode *code, size_t start, size_t size, int arch)
@@ -95,6 +98,7 @@ static void read_instructions(Figures *f, const CudaCode *code, size_t start, si
         uint64_t high = read_number(code, start + (size_t)k * WORD + 8, 8);
         fused[k + 1] = fused[k] + is_fused(low);
         f->local += (low & SHORT_MASK) == SHORT_LDL || (low & SHORT_MASK) == SHORT_STL;
+        f->tensor += (low & SHORT_MASK) == SHORT_HMMA;
         int64_t target = branch_target(low, high, k, arch);
         if ((low & OP_MASK) == OP_BRANCH && target >= 0 && target < k &&
             fused[k + 1] - fused[target] > f->fused) {
@@ -205,10 +209,10 @@ static void print_figures(const Figures *f, const Use *use, const char *arch, bo
         printf("%s\n  {\"kernel\": \"%s\", \"arch\": \"%s\", \"launches\": %d, \"block\": %d, "
                "\"registers\": %d, \"spills\": %d, \"stack\": %d, \"local\": %d, \"shared\": %d, "
                "\"blocks\": %d, \"occupancy\": %d, \"instructions\": %d, \"loop\": %d, "
-               "\"fma_percent\": %.1f, \"gflop\": %.6g, \"mbytes\": %.6g}",
+               "\"fma_percent\": %.1f, \"tensor\": %d, \"gflop\": %.6g, \"mbytes\": %.6g}",
                first ? "" : ",", f->name, arch, use->launches, use->block, f->registers, f->spills,
                f->stack, f->local, f->shared, blocks, occupancy, f->instructions, f->loop, share,
-               use->flops * 1e-9, use->bytes * 1e-6);
+               f->tensor, use->flops * 1e-9, use->bytes * 1e-6);
     else
         printf("%-28s %8d %6d %5d %6d %7d %6d %5d%% %6d %6.1f %9.3f %9.2f\n", f->name,
                use->launches, use->block, f->registers, f->spills, f->shared, blocks, occupancy,

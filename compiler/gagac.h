@@ -718,6 +718,10 @@ typedef enum CommandKind {
 typedef enum Isa { ISA_AVX512, ISA_AVX2, ISA_GENERIC } Isa; /* instruction set of generated code */
 enum { MAX_OPERANDS = 3 };
 
+/* What the operands of products are rounded to on a GPU, sums in single precision; the CPU's part
+ * of such a program is in single precision. */
+typedef enum TensorPrecision { TENSOR_NONE, TENSOR_TF32, TENSOR_BF16 } TensorPrecision;
+
 typedef struct Options { /* the command line, checked; NULL, 0 or false where an option is absent */
     CommandKind command;
     const char *operands[MAX_OPERANDS]; /* CONFIG.json, and what the command takes after it */
@@ -734,6 +738,7 @@ typedef struct Options { /* the command line, checked; NULL, 0 or false where an
     int width, height, channels, batch_size; /* -s, -b; HyperGAN */
     bool strict;
     bool cuda;                  /* code for a GPU too: --target */
+    TensorPrecision tensor;     /* --precision tf32 or bf16 */
     const char *default_device; /* "cuda" or "auto": of the program, with cuda */
     const char *device;         /* --device, handed on to RUN/train */
     const char **archs;         /* --arch */
@@ -754,6 +759,7 @@ enum { MAX_ARCHS = 16 };
 typedef struct EmitOptions {
     Isa isa;
     bool f64, plain;
+    TensorPrecision tensor;
     LoopOrder order;
     bool cuda;          /* also code for a GPU */
     const char *device; /* cuda: where it trains when nobody says, "cuda" or "auto" */

@@ -34,6 +34,7 @@ static EmittedFiles emit(const Model *model, const Options *options)
 {
     EmitOptions emit_options = {.isa = options->isa,
                                 .f64 = options->f64,
+                                .tensor = options->tensor,
                                 .plain = options->plain,
                                 .order = options->wide ? ORDER_WIDE : host_order(model),
                                 .cuda = options->cuda,
@@ -165,6 +166,7 @@ static void bench(const Options *options)
     if (options->fixed) {
         EmitOptions emit_options = {.isa = options->isa,
                                     .f64 = options->f64,
+                                    .tensor = options->tensor,
                                     .archs = options->archs,
                                     .arch_count = options->arch_count};
         cuda_static_print(model, &emit_options, options->json);

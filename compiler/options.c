@@ -73,7 +73,7 @@ static const Row rows[] = {
     {ON_BUILDS, OPTION_FLAG, "--random-crop", NULL, NULL, OPTION(random_crop),
      "cut out a piece somewhere"},
     {ON_PROGRAMS, OPTION_TEXT, "--precision", NULL, "P", offsetof(Line, precision),
-     "f32 (default) or f64"},
+     "f32 (default) or f64; on a GPU also tf32, bf16"},
     {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
      "native (default), avx512, avx2 or generic"},
     {ON_PROGRAMS, OPTION_FLAG, "--wide", NULL, NULL, OPTION(wide),
@@ -198,14 +198,14 @@ static void read_choices(Line *line)
     if (line->isa != NULL && !isa_from_name(line->isa, &options->isa))
         fail(EXIT_USAGE, NULL, "--isa needs native, avx512, avx2 or generic, not '%s'",
              printable(line->isa));
-    if (line->precision != NULL &&
-        (strcmp(line->precision, "tf32") == 0 || strcmp(line->precision, "bf16") == 0))
-        fail(EXIT_USAGE, "--precision f32 is exact and the default",
-             "kernels in %s are not there yet", line->precision);
-    options->f64 = line->precision != NULL && strcmp(line->precision, "f64") == 0;
-    if (line->precision != NULL && !options->f64 && strcmp(line->precision, "f32") != 0)
-        fail(EXIT_USAGE, NULL, "--precision needs f32 or f64, not '%s'",
-             printable(line->precision));
+    const char *precision = line->precision != NULL ? line->precision : "f32";
+    options->f64 = strcmp(precision, "f64") == 0;
+    options->tensor = strcmp(precision, "tf32") == 0   ? TENSOR_TF32
+                      : strcmp(precision, "bf16") == 0 ? TENSOR_BF16
+                                                       : TENSOR_NONE;
+    if (!options->f64 && options->tensor == TENSOR_NONE && strcmp(precision, "f32") != 0)
+        fail(EXIT_USAGE, NULL, "--precision needs f32, f64, tf32 or bf16, not '%s'",
+             printable(precision));
 }
 
 /* A whole number from 1 to 65536 at *at, which moves on; 0 when there is none. */
@@ -275,8 +275,15 @@ static void read_target(Line *line)
     if (line->archs != NULL && !options->cuda)
         fail(EXIT_USAGE, "--target both makes code for a GPU",
              "--arch needs --target cuda or both");
+    if (options->tensor != TENSOR_NONE && !options->cuda)
+        fail(EXIT_USAGE, "--target both makes code for a GPU",
+             "--precision %s is for the tensor cores of a GPU", line->precision);
     if (line->archs != NULL)
         read_archs(options, line->archs);
+    for (int k = 0; k < options->arch_count && options->tensor != TENSOR_NONE; k++)
+        if (strcmp(options->archs[k], "sm_75") == 0)
+            fail(EXIT_USAGE, "sm_80 and newer have them; --precision f32 runs on sm_75",
+                 "sm_75 has no tensor cores for %s", line->precision);
 }
 
 static void check_needs(const Options *options)

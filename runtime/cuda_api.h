@@ -79,7 +79,6 @@ enum { CUDA_LEAST_DRIVER = 11020 }; /* 1000 * major + 10 * minor */
     F(cuStreamSynchronize, (CudaStream))                                                         \
     F(cuStreamBeginCapture_v2, (CudaStream, CudaCaptureMode))                                    \
     F(cuStreamEndCapture, (CudaStream, CudaGraph *))                                             \
-    F(cuGraphInstantiateWithFlags, (CudaGraphExec *, CudaGraph, unsigned long long))             \
     F(cuGraphLaunch, (CudaGraphExec, CudaStream))                                                \
     F(cuGraphExecDestroy, (CudaGraphExec))                                                       \
     F(cuGraphDestroy, (CudaGraph))                                                               \
@@ -104,11 +103,17 @@ enum { CUDA_LEAST_DRIVER = 11020 }; /* 1000 * major + 10 * minor */
     F(nvrtcGetProgramLogSize, (NvrtcProgram, size_t *))                                            \
     F(nvrtcGetProgramLog, (NvrtcProgram, char *))
 
+/* The two forms of one function: drivers before CUDA 11.4 have the second alone. */
+#define CUDA_FORMS(F)                                                                \
+    F(cuGraphInstantiateWithFlags, (CudaGraphExec *, CudaGraph, unsigned long long)) \
+    F(cuGraphInstantiate_v2, (CudaGraphExec *, CudaGraph, void **, char *, size_t))
+
 #define CUDA_MEMBER(name, parameters) CudaResult(*name) parameters;
 #define NVRTC_MEMBER(name, parameters) NvrtcResult(*name) parameters;
 typedef struct Cuda { /* the driver, opened */
     void *library;
     CUDA_FUNCTIONS(CUDA_MEMBER)
+    CUDA_FORMS(CUDA_MEMBER) /* NULL: not there */
 } Cuda;
 typedef struct Nvrtc { /* the compiler, opened */
     void *library;

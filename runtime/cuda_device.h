@@ -123,10 +123,24 @@ template <int PENDING> static inline void copies_wait()
 #endif
 }
 
-/* ---------------------------------------------------------------- tiles of a contraction */
-enum { DEPTH = 8, STAGES = 4, TILE_PAD = 4 }; /* steps of the sum a tile; tiles in turn */
-/* where rows lie along the sum */
-enum { ALONG_DEPTH = 64 / (int)sizeof(real), ALONG_STAGES = 3, PITCH = ALONG_DEPTH + 4 };
+/* ---------------------------------------------------------------- tiles of a contraction
+ * DEPTH steps of the sum a tile, STAGES tiles in turn; ALONG_: where rows lie along the sum. With
+ * GAGAC_TF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their products. The
+ * pads keep the reads of a warp in different banks. compiler/cuda_print.c chooses tiles by these. */
+#if defined(GAGAC_TF32) || defined(GAGAC_BF16)
+#define GAGAC_TENSOR
+#endif
+#ifdef GAGAC_BF16
+enum { DEPTH = 16, STAGES = 3 };
+#else
+enum { DEPTH = 8, STAGES = 4 };
+#endif
+enum { ALONG_DEPTH = 64 / (int)sizeof(real), ALONG_STAGES = 3 };
+#ifdef GAGAC_TENSOR
+enum { TILE_PAD = 8, PITCH = ALONG_DEPTH };
+#else
+enum { TILE_PAD = 4, PITCH = ALONG_DEPTH + 4 };
+#endif
 
 /* tile[DEPTH][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
  * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. */
@@ -180,6 +194,12 @@ static inline void copy_found_quads(real *tile, const real *good, int k, int k_e
     }
 }
 
+#ifndef GAGAC_TENSOR
+/* Where a thread's part of a block's tile begins, and the place of its row r below that. */
+template <int ROWS> static inline int tile_top() { return (int)threadIdx.x / 16 * ROWS; }
+static inline int tile_side() { return (int)threadIdx.x % 16 * 4; }
+static inline int tile_row(int r) { return r; }
+
 /* sum[r][c] += left[k][r] * right[k][c] over the steps of a tile: the thread's ROWS rows, and its
  * columns in groups of four that lie 64 apart. */
 template <int ROWS, int COLUMNS>
@@ -208,6 +228,7 @@ static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int 
         }
     }
 }
+#endif
 
 /* tile[WIDTH][PITCH]: rows along the sum. find(k, i) gives the place of four neighbouring steps of
  * row i, all of them there, or NULL for zeros. */
@@ -225,6 +246,12 @@ static inline void copy_along(real *tile, const real *good, int k, int k_end, in
         }
     }
 }
+
+#ifndef GAGAC_TENSOR
+/* The same three for products of such tiles. */
+static inline int along_top() { return (int)threadIdx.x / 16; }
+static inline int along_side() { return (int)threadIdx.x % 16; }
+static inline int along_column(int c) { return 16 * c; }
 
 /* sum[r][c] += left[r][k] * right[c][k] over the steps of such tiles: rows left_stride apart, and
  * every 16th column. */
@@ -251,6 +278,141 @@ static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int
         }
     }
 }
+#else
+/* ---------------------------------------------------------------- the same by tensor cores
+ * mma.sync multiplies 16 x DEPTH by DEPTH x 8 for a warp. Its lane (g, t) = (lane / 4, lane % 4)
+ * holds rows g and g + 8 of the left operand and column g of the right one at DEPTH / 4 steps, and
+ * of the sum columns 2t and 2t + 1 of both rows (PTX ISA, matrix fragments for mma.m16n8k8 and
+ * mma.m16n8k16). Which rows, columns and steps of a tile those are is free as long as both operands
+ * and the sum agree: it is chosen so that a lane reads neighbours. Four warps stand side by side. */
+#if __CUDA_ARCH__ < 800
+#error "tf32 and bf16 need a GPU of compute capability 8.0 or newer"
+#endif
+enum { LANE_STEPS = DEPTH / 4 };
+
+static inline int lane_row() { return (int)threadIdx.x % 32 / 4; }
+static inline int lane_column() { return (int)threadIdx.x % 4; }
+static inline int warp_row() { return (int)threadIdx.x / 128; }
+static inline int warp_column() { return (int)threadIdx.x / 32 % 4; }
+
+template <int ROWS> static inline int tile_top()
+{
+    return warp_row() * 8 * ROWS + 2 * lane_row();
+}
+static inline int tile_side() { return 16 * warp_column() + 4 * lane_column(); }
+static inline int tile_row(int r) { return r / 2 * 16 + r % 2; }
+static inline int along_top() { return 8 * warp_row() + lane_row(); }
+static inline int along_side() { return 8 * warp_column() + 2 * lane_column(); }
+static inline int along_column(int c) { return c / 2 * 32 + c % 2; }
+
+/* A lane's steps of a row or column, rounded to nearest, as the two registers of an operand. */
+static inline void round_steps(unsigned to[2], const real from[LANE_STEPS])
+{
+    UNROLL
+    for (int k = 0; k < 2; k++)
+#ifdef GAGAC_BF16
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" /* the first goes to the upper half */
+            : "=r"(to[k])
+            : "f"(from[2 * k + 1]), "f"(from[2 * k]));
+#else
+        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(to[k]) : "f"(from[k]));
+#endif
+}
+
+/* Rows `upper` and `lower` of the left operand by columns of the right one, to two neighbours of
+ * each of the two rows of the sum. */
+static inline void multiply_warp(real &upper_first, real &upper_second, real &lower_first,
+                                 real &lower_second, const unsigned upper[2],
+                                 const unsigned lower[2], const unsigned column[2])
+{
+#ifdef GAGAC_BF16
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+#else
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+#endif
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(upper_first), "+f"(upper_second), "+f"(lower_first), "+f"(lower_second)
+        : "r"(upper[0]), "r"(lower[0]), "r"(upper[1]), "r"(lower[1]), "r"(column[0]),
+          "r"(column[1]));
+}
+
+/* Two neighbours of each of a lane's steps, which are t, t + 4 and so on; rounded. */
+static inline void load_pairs(unsigned to[2][2], const real *from, int stride)
+{
+    struct alignas(8) Pair {
+        real at[2];
+    };
+    real numbers[2][LANE_STEPS];
+    UNROLL
+    for (int s = 0; s < LANE_STEPS; s++) {
+        const Pair pair = *(const Pair *)(from + 4 * s * stride);
+        numbers[0][s] = pair.at[0];
+        numbers[1][s] = pair.at[1];
+    }
+    round_steps(to[0], numbers[0]);
+    round_steps(to[1], numbers[1]);
+}
+
+/* multiply_tile() as above: the lane's rows are pairs that lie 16 apart. Of 16 columns, the lane
+ * reads 2g and 2g + 1 and gets the sums of 4t to 4t + 3. */
+template <int ROWS, int COLUMNS>
+static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int left_stride,
+                                 const real *right, int right_stride)
+{
+    unsigned a[ROWS][2], b[2][2];
+    const int g = lane_row(), t = lane_column();
+    const real *const row = left + t * left_stride;
+    const real *const column = right + t * right_stride + 2 * g - 4 * t;
+    UNROLL
+    for (int r = 0; r < ROWS; r += 2)
+        load_pairs(a + r, row + 8 * r, left_stride);
+    UNROLL
+    for (int c = 0; c < COLUMNS; c += 4) {
+        load_pairs(b, column + 16 * c, right_stride);
+        UNROLL
+        for (int r = 0; r < ROWS; r += 2) {
+            UNROLL
+            for (int j = 0; j < 2; j++)
+                multiply_warp(sum[r][c + j], sum[r][c + j + 2], sum[r + 1][c + j],
+                              sum[r + 1][c + j + 2], a[r], a[r + 1], b[j]);
+        }
+    }
+}
+
+/* Four neighbouring steps of a row, rounded, for one product or two. */
+static inline void load_steps(unsigned to[4 / LANE_STEPS][2], const real *from)
+{
+    real numbers[4];
+    load_quad(numbers, from);
+    UNROLL
+    for (int k = 0; k < 4 / LANE_STEPS; k++)
+        round_steps(to[k], numbers + k * LANE_STEPS);
+}
+
+/* multiply_along() as above, columns in pairs that lie 32 apart: the lane reads steps 4t to 4t + 3,
+ * of 8 columns the one of g, and gets the sums of 2t and 2t + 1. */
+template <int ROWS, int COLUMNS>
+static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int left_stride,
+                                  const real *right)
+{
+    unsigned a[ROWS][4 / LANE_STEPS][2], b[4 / LANE_STEPS][2];
+    const int g = lane_row(), t = lane_column();
+    UNROLL
+    for (int r = 0; r < ROWS; r++)
+        load_steps(a[r], left + r * left_stride + 4 * t);
+    UNROLL
+    for (int c = 0; c < COLUMNS; c += 2) {
+        load_steps(b, right + (16 * c + g - 2 * t) * PITCH + 4 * t);
+        UNROLL
+        for (int r = 0; r < ROWS; r += 2) {
+            UNROLL
+            for (int k = 0; k < 4 / LANE_STEPS; k++)
+                multiply_warp(sum[r][c], sum[r][c + 1], sum[r + 1][c], sum[r + 1][c + 1], a[r][k],
+                              a[r + 1][k], b[k]);
+        }
+    }
+}
+#endif
 
 /* ---------------------------------------------------------------- reductions in a fixed order */
 struct Sum {

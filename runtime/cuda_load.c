@@ -36,12 +36,17 @@ static bool resolve_driver(Cuda *cuda, const char *path, Error *error)
 {
 #define CUDA_RESOLVE(name, parameters)                                                \
     if (!find_symbol(cuda->library, #name, &cuda->name)) {                            \
-        return error_set(error, EXIT_DEVICE, "a driver of CUDA 11.4 or later has it", \
+        return error_set(error, EXIT_DEVICE, "a driver of CUDA 11.2 or later has it", \
                          "the driver %s is too old: it has no %s", path, #name);      \
     }
     CUDA_FUNCTIONS(CUDA_RESOLVE)
 #undef CUDA_RESOLVE
-    return true;
+#define CUDA_LOOK(name, parameters) find_symbol(cuda->library, #name, &cuda->name);
+    CUDA_FORMS(CUDA_LOOK)
+#undef CUDA_LOOK
+    return cuda->cuGraphInstantiateWithFlags || cuda->cuGraphInstantiate_v2 ||
+           error_set(error, EXIT_DEVICE, "a driver of CUDA 11.2 or later has it",
+                     "the driver %s is too old: it has no cuGraphInstantiate", path);
 }
 
 static bool start_driver(Cuda *cuda, const char *path, Error *error)

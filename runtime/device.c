@@ -300,6 +300,15 @@ static bool launch_iteration(Device *device, Error *error)
     return good && launch(device, &next_iteration, 0, error);
 }
 
+static bool instantiate(Device *device, CudaGraph graph, Error *error)
+{
+    const char *what = "making the graph of an iteration";
+    if (device->cuda.cuGraphInstantiateWithFlags) {
+        return CHECK(cuGraphInstantiateWithFlags, (&device->iteration, graph, 0), what);
+    }
+    return CHECK(cuGraphInstantiate_v2, (&device->iteration, graph, NULL, NULL, 0), what);
+}
+
 static bool capture(Device *device, Error *error)
 {
     CudaGraph graph = NULL;
@@ -313,9 +322,7 @@ static bool capture(Device *device, Error *error)
     if (!good) {
         *error = first;
     }
-    good = good && ended &&
-           CHECK(cuGraphInstantiateWithFlags, (&device->iteration, graph, 0),
-                 "making the graph of an iteration");
+    good = good && ended && instantiate(device, graph, error);
     if (graph) {
         device->cuda.cuGraphDestroy(graph);
     }
@@ -337,6 +344,13 @@ static bool find_gpu(Device *device, Error *error)
     name[sizeof name - 1] = 0;
     device->arch = 10 * major + minor;
     snprintf(device->name, sizeof device->name, "%s, sm_%d", name, device->arch);
+    if (good && device->arch >= 75 && device->arch < device->code->least_arch) {
+        return error_set(error, EXIT_DEVICE, "gagac --precision f32 makes a program for this GPU",
+                         "%s has no tensor cores for tf32 or bf16: compute capability %d.%d is "
+                         "needed",
+                         device->name, device->code->least_arch / 10,
+                         device->code->least_arch % 10);
+    }
     return good;
 }
 

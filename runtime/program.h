@@ -220,6 +220,7 @@ typedef struct CudaProgram {
     int image_count;
     const CudaImage *images;
     const char *device; /* "cuda" or "auto": where it trains when nobody says */
+    int least_arch;     /* 80: the kernels need sm_80 or newer */
 } CudaProgram;
 
 typedef struct Program {

@@ -1,8 +1,8 @@
 /* cuda_contract.cu -- template: a tiled product with a fused epilogue, for NVRTC.
  *
- * A block makes HEIGHT x WIDTH of the product, a thread TR x TC of it in registers. Tiles of both
- * operands come to shared memory three steps ahead of their use. Compiles on its own with the default
- * contents of its holes. */
+ * A block makes HEIGHT x WIDTH of the product, a thread TR x TC of it in registers, where
+ * tile_top(), tile_side() and tile_row() say. Tiles of both operands come to shared memory
+ * STAGES - 1 steps ahead of their use. Compiles on its own with the default contents of its holes. */
 #include "cuda_device.h"
 enum { STRIDE = 12 };
 /*[*/
@@ -20,7 +20,7 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -33,19 +33,19 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx, RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;

@@ -1,8 +1,8 @@
 /* cuda_weight.cu -- template: shares of a weight gradient, for NVRTC.
  *
  * Both operands lie along the sum, so tiles keep four steps of a row together and are read so. A
- * block makes HEIGHT x WIDTH of a share, a thread TR x TC of it, every HEIGHT / TR-th row and every
- * 16th column. Compiles on its own with the default contents of its holes. */
+ * block makes HEIGHT x WIDTH of a share, a thread TR x TC of it, every HEIGHT / TR-th row and the
+ * columns that along_column() says. Compiles on its own with the default contents of its holes. */
 #include "cuda_device.h"
 enum { STRIDE = 12 };
 /*[*/
@@ -20,7 +20,7 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
-    const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
+    const int tx = along_side(), ty = along_top();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
@@ -51,7 +51,7 @@ KERNEL __launch_bounds__(/*{threads*/256/*}*/)
         const int f = m0 + ty + TALL * r;
         UNROLL
         for (int c = 0; c < TC; c++) {
-            const int n = n0 + tx + 16 * c;
+            const int n = n0 + tx + along_column(c);
             if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
                 /*{out*/out/*}*/[((int)blockIdx.z * ROWS + f) * /*{row*/12/*}*/ + n] = sum[r][c];
         }

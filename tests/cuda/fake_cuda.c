@@ -529,6 +529,15 @@ int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long fla
     *exec = graph;
     return 0;
 }
+int cuGraphInstantiate_v2(void **exec, void *graph, void **node, char *log, size_t size)
+{
+    (void)node;
+    (void)log;
+    (void)size;
+    CALL(cuGraphInstantiate_v2);
+    *exec = graph;
+    return 0;
+}
 int cuGraphLaunch(void *exec, void *stream)
 {
     (void)stream;

@@ -12,7 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 6, MAX_TENSORS = 8 };
+#ifndef CASE_BATCH
+#define CASE_BATCH 6
+#endif
+enum { BATCH = CASE_BATCH, MAX_TENSORS = 8 };
+
+/* What a test may set before run_case(). */
+static TensorPrecision case_tensor;
+static double case_tolerance = 2e-5;
+static double case_grid; /* > 0: inputs and parameters are multiples of 1 / case_grid */
 
 /* ---------------------------------------------------------------- a program of one step */
 typedef struct Case {
@@ -82,7 +90,7 @@ static inline void describe_launches(Case *c, size_t base)
 
 static inline void compile_case(Case *c)
 {
-    EmitOptions options = {.isa = ISA_GENERIC};
+    EmitOptions options = {.isa = ISA_GENERIC, .tensor = case_tensor};
     size_t base = 0;
     c->lowered = cuda_stages(schedule_step(c->graph, c->step, ORDER_WIDE));
     const char *model = cuda_kernels(&options, c->graph, &c->lowered, 1, &base, &c->run.work_size);
@@ -103,7 +111,7 @@ static char case_fault[512];
 
 static inline void compare(double expected, double found, double scale, const char *what)
 {
-    if (!(fabs(expected - found) <= 2e-5 * (scale > 1 ? scale : 1)) && !*case_fault)
+    if (!(fabs(expected - found) <= case_tolerance * (scale > 1 ? scale : 1)) && !*case_fault)
         snprintf(case_fault, sizeof case_fault, "%s: %.9g where %.9g is expected", what, found,
                  expected);
 }
@@ -125,7 +133,8 @@ static inline void visit_tensor(const Case *c, int k, Interpreter *in, float *st
 static inline void set_number(double *number, float *place, double scale)
 {
     (void)scale;
-    *number = (double)(*place = (float)next_number());
+    double drawn = next_number();
+    *number = (double)(*place = (float)(case_grid > 0 ? rint(drawn * case_grid) / case_grid : drawn));
 }
 
 static inline void compare_number(double *number, float *place, double scale)

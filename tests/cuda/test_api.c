@@ -38,6 +38,7 @@ typedef nvrtcProgram NvrtcProgram;
                                                 __typeof__(((Nvrtc *)0)->name)),                \
                    #name " is declared otherwise");
 CUDA_FUNCTIONS(SAME)
+SAME(cuGraphInstantiateWithFlags, ) /* of the other form the header says nothing any more */
 NVRTC_FUNCTIONS(SAME_NVRTC)
 
 #define EQUAL(ours, theirs) _Static_assert((int)(ours) == (int)(theirs), #ours)

@@ -47,6 +47,15 @@ FAKE_MEMORY=560000 expect 6 'a batch_size of about' \
 FAKE_MEMORY=10000 expect 6 'the nets alone do not fit' \
     wide/train --data photons.npy --run none --device cuda
 
+# A driver before CUDA 11.4 has the older form of a function.
+LC_ALL=C sed 's/cuGraphInstantiateWithFlags/cuGraphInstantiateOfLaterOn/g' "$FAKE_CUDA" >old.so
+GAGAC_LIBCUDA=./old.so FAKE_LOG=$PWD/calls trained old --device cuda
+grep -q '^cuGraphInstantiate_v2$' calls || note_failure 'the older form is not called'
+same "$(newest whole)" "$(newest old)"
+LC_ALL=C sed 's/cuGraphInstantiate/cuGraphOfOtherName/g' "$FAKE_CUDA" >older.so
+GAGAC_LIBCUDA=./older.so expect 6 'it has no cuGraphInstantiate' \
+    made/train --data photons.npy --run none --device cuda
+
 # A damaged entry of the cache is made anew.
 GAGAC_CACHE_DIR=$PWD/cache
 export GAGAC_CACHE_DIR

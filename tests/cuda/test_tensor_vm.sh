@@ -1,0 +1,58 @@
+#!/bin/sh
+# --precision tf32 and bf16: golden steps of each kind of network on the PTX virtual machine without
+# a report, within what rounding to 11 and 8 bits can do; what NVRTC makes of the kernels; the
+# command line. Skipped without NVRTC.
+. "$GAGAC_TESTS/helpers.sh"
+unset GAGAC_LIBNVRTC
+export GAGAC_LIBCUDA="$PTXVM_LIBRARY" GAGAC_CUDA_CODE=ptx PTXVM_LOG="$PWD/reports"
+golden=$GAGAC_TESTS/golden/gaga
+
+# replayed CASE PRECISION TOLERANCE...
+replayed() {
+    case=$golden/$1 precision=$2
+    shift 2
+    must "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
+    run made/train --replay "$case.in.safetensors" --out "out.$precision"
+    grep -q 'the CUDA compiler' words && exit 77
+    [ "$status" -eq 0 ] || stop_test "$case: $(tail -n 2 words)"
+    close_to "$case.out.safetensors" "out.$precision" "$@"
+}
+
+# An operand is off by at most u = 2^-11 (tf32) or 2^-8 (bf16) of itself, a product by 2 u. What is
+# reported has gone through at most 8 products one after the other (two nets of three linears, and
+# the penalty's way back): 16 u of the largest number. Steps by a gradient's size (SGD) stay within
+# that; RMSprop and Adam turn a small gradient's sign into a whole step, so their nets are looked at
+# by their outputs alone.
+for name in v1_wgan_noise_gp_ln_sgd v3_sn_hinge_0gp_leaky v1_wgan_gp_sgd; do
+    replayed $name tf32 8e-3
+    replayed $name bf16 6.3e-2
+done
+for name in v1_bce_gpmax_ln_rmsprop v3_cond_0gp_adam v4_pe_input_0gp_cond; do
+    replayed $name tf32 8e-3
+    replayed $name bf16 6.3e-2
+done
+PTXVM_ARCH=9.0 PTXVM_ORDER=7 replayed v1_wgan_gp_sgd tf32 8e-3
+"$COMPARE" "$case.out.safetensors" out.tf32 2e-5 >/dev/null && note_failure 'tf32 rounds nothing'
+[ -s reports ] && note_failure "$(head -n 3 reports)"
+
+# An older GPU is refused.
+PTXVM_ARCH=7.5 expect 6 'no tensor cores' made/train --replay "$case.in.safetensors" --out none
+
+# Tensor cores multiply in every product, without a spill.
+for precision in tf32 bf16; do
+    run "$GAGAC" bench "$GAGAC_TESTS/../configs/gaga/linac_3x400.json" --device cuda --static \
+        --json --precision $precision --arch sm_80,sm_90,sm_120
+    [ "$status" -eq 0 ] || stop_test "$precision: $(tail -n 2 words)"
+    sed -n 's/.*"kernel": "\([^"]*\)", "arch": "\([^"]*\)".*"spills": \([0-9]*\).*"local": \([0-9]*\).*"tensor": \([0-9]*\).*/\2 \1 \3 \4 \5/p' words >figures
+    grep -q 'sm_120 weight_gradient' figures || note_failure "no figures in $precision"
+    awk '$3 > 0 || $4 > 0 || (/ (linear|back|weight_gradient)_/ && $5 == 0)' figures >worse
+    [ -s worse ] && note_failure "$precision: $(cat worse)"
+done
+
+# The command line.
+case=$golden/v1_wgan_gp_sgd
+expect 2 'tensor cores of a GPU' "$GAGAC" "$case.json" -o x --precision tf32
+expect 2 'no tensor cores for bf16' "$GAGAC" "$case.json" -o x --target both --precision bf16 \
+    --arch sm_80,sm_75
+expect 2 'f32, f64, tf32 or bf16' "$GAGAC" "$case.json" -o x --precision f16
+finish
