@@ -137,33 +137,6 @@ static int taps_of(int filter, int stride, int phase)
     return phase < filter ? (filter - 1 - phase) / stride + 1 : 0;
 }
 
-/* One phase of rows and columns: filter rows and columns from the phase on, a stride apart, in the
- * order of the operand's rows and columns. */
-static void add_pack_loops(Text *out, const Shape *s, int row_phase, int column_phase)
-{
-    int row_step = s->phases ? s->stride[0] : 1, column_step = s->phases ? s->stride[1] : 1;
-    int rows = taps_of(s->filter[0], row_step, row_phase);
-    int columns = taps_of(s->filter[1], column_step, column_phase);
-    if (rows == 0 || columns == 0)
-        return;
-    const char *k = "k", *l = "l";
-    if (s->reversed) {
-        k = arena_printf("(%d - k * %d)", row_phase + row_step * (rows - 1), row_step);
-        l = arena_printf("(%d - l * %d)", column_phase + column_step * (columns - 1), column_step);
-    }
-    const char *weight =
-        s->reversed
-            ? arena_printf("w[(%s * %d + %s) * %d + first + r][c]", k, s->filter[1], l, s->results)
-            : arena_printf("w[(%s * %d + %s) * %d + c][first + r]", k, s->filter[1], l,
-                           s->channels);
-    text_add(out,
-             "    for (int c = 0; c < %d; c++)\n        for (int k = 0; k < %d; k++)\n"
-             "            for (int l = 0; l < %d; l++) {\n                UNROLL\n"
-             "                for (int r = 0; r < rows; r++)\n"
-             "                    *to++ = %s;\n            }\n",
-             s->channels, rows, columns, weight);
-}
-
 static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
                           int panel)
 {
@@ -171,25 +144,12 @@ static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_operand(b, kernel->root->inputs[1], "w");
     bind_packed(b, "packed", 0);
-    Text loops = {0}, out = {0};
-    for (int k = 0; k < (s->phases ? s->stride[0] : 1); k++)
-        for (int l = 0; l < (s->phases ? s->stride[1] : 1); l++)
-            add_pack_loops(&loops, s, k, l);
-    int rest = s->results % panel, terms = s->channels * s->filter[0] * s->filter[1];
-    text_add(&out,
-             "static inline __attribute__((always_inline)) void %s_panel(const int rows, int "
-             "first, %s)\n{\n    real *to = packed + (long)first * %d;\n%s}\n\n"
-             "static void %s(int from, int to, %s)\n{\n"
-             "    for (int item = from; item < to; item++)\n",
-             PLACE_OF_NAME, parameter_list(b), terms, text_of(&loops), PLACE_OF_NAME,
-             parameter_list(b));
-    const char *names = name_list(b);
-    if (rest)
-        text_add(&out, "        if (item == %d)\n            %s_panel(%d, %d, %s);\n        else\n",
-                 s->results / panel, PLACE_OF_NAME, rest, s->results - rest, names);
-    text_add(&out, "        %s_panel(%d, item * %d, %s);\n}\n", PLACE_OF_NAME, panel, panel, names);
-    return (WidePass){add_function(e, "pack", text_of(&out)),
-                      arena_printf(", %s", argument_list(b)), divide_up(s->results, panel)};
+    const char *layout = arena_printf(
+        "&(const Panels){%d, %d, %d, %d, {%d, %d}, {%d, %d}, %d}", s->results, s->channels, panel,
+        padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
+        s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
+    return (WidePass){"pack_panels", arena_printf(", %s, (const void *)%s", layout, argument_list(b)),
+                      divide_up(s->results, panel)};
 }
 
 /* Columns of every phase side by side: split[c][row][phase][column][sample]. */
@@ -201,7 +161,7 @@ static WidePass emit_split(Emitter *e, const Plan *p, const Kernel *kernel, cons
     bind_packed(b, "split", pack_size(s));
     int columns = s->halo.before[1] + kernel->root->inputs[0]->type.dims[2] + s->halo.after[1];
     const char *text = arena_printf(
-        "static void %s(int from, int to, %s)\n{\n"
+        "SHARED void %s(int from, int to, %s)\n{\n"
         "    for (int item = from; item < to; item++)\n"
         "        for (int column = 0; column < %d; column++)\n"
         "            memcpy(split + (long)item * %d + (column %% %d * %d + column / %d) * %d,\n"
@@ -264,8 +224,9 @@ static const char *emit_block(Emitter *e, const Shape *s, Tile tile, int taps)
                     {"channels", int_text(s->channels)},
                     {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
                     {"row_pitch", int_text(s->row_pitch)},
+                    {"ahead", int_text((long long)s->map_rows * s->row_pitch * (s->dense ? 8 : 1))},
                     {"taps", text_of(&text)}};
-    return add_function(e, "block", template_fill("conv_block.c", holes, 8));
+    return add_function(e, "block", template_fill("conv_block.c", holes, 9));
 }
 
 /* ---------------------------------------------------------------- epilogues */
@@ -614,29 +575,21 @@ static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, 
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_operand(b, d->vectors, "x");
     bind_packed(b, "packed", 0);
-    int wide = tile.vectors * e->vector_length;
-    const char *from =
-        d->dense     ? "&x[f + i][at]"
-        : d->swapped ? "&x[f + i][row][at]"
-                     : arena_printf("&x[f + i][row + %d][at + %d]", d->y_origin[0],
-                                    d->y_origin[1] * d->batch);
-    const char *text = arena_printf(
-        "static void %s(int from, int to, %s)\n{\n"
-        "    for (int item = from; item < to; item++) {\n"
-        "        const int row = item / %d, f = item %% %d * VL, begin = f / %d * %d;\n"
-        "        const int width = %d - begin < %d ? %d - begin : %d;\n"
-        "        real *const out = packed + (long)row * %d + (long)begin * %d + (f - begin);\n"
-        "        (void)row;\n"
-        "        for (int at = 0; at < %d; at += VL) {\n"
-        "            real block[VL * VL] ALIGNED;\n"
-        "            for (int i = 0; i < VL; i++)\n"
-        "                vstore(block + i * VL, f + i < %d ? vget(%s) : vsplat(0));\n"
-        "            transpose_block(out + (long)at * width, width, block, VL);\n"
-        "        }\n    }\n}\n",
-        PLACE_OF_NAME, parameter_list(b), d->stride / e->vector_length,
-        d->stride / e->vector_length, wide, wide, d->stride, wide, d->stride, wide,
-        d->pitch * d->stride, d->pitch, d->columns * d->batch, d->channels, from);
-    return (WidePass){add_function(e, "transposed", text), arena_printf(", %s", argument_list(b)),
+    const Buffer *buffer = plan_buffer(p, d->vectors);
+    const Type *type = &d->vectors->type;
+    int row_pitch = d->batch, map_rows = 1;
+    if (!d->dense) {
+        row_pitch *= buffer->halo.before[1] + type->dims[2] + buffer->halo.after[1];
+        map_rows = buffer->halo.before[0] + type->dims[1] + buffer->halo.after[0];
+    }
+    int first = d->dense || d->swapped ? 0 : d->y_origin[0] * row_pitch + d->y_origin[1] * d->batch;
+    const char *layout = arena_printf("&(const Transposed){%d, %d, %d, %d, %d, %d, %lld}",
+                                      d->channels, d->stride, tile.vectors * e->vector_length,
+                                      d->columns * d->batch, d->pitch, row_pitch,
+                                      (long long)map_rows * row_pitch);
+    return (WidePass){"transpose_maps",
+                      arena_printf(", %s, (const real *)%s + %d, %s", layout,
+                                   b->bindings[0].argument, first, b->bindings[1].argument),
                       d->map_rows * (d->stride / e->vector_length)};
 }
 
@@ -748,11 +701,12 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"map_rows", int_text(d->height)},
                     {"units", int_text(strided ? d->width : d->width * d->batch)},
                     {"chunk", int_text(chunk)},
+                    {"ahead", int_text(chunk * unit * (d->swapped ? 1 : d->window[1]))},
                     {"blocks", gradient_calls(e, d, tile, rows)}};
     int items = divide_up(rows, tile.rows) * divide_up(vectors, tile.vectors);
     if (d->swapped)
         items *= d->filter[0] * d->filter[1];
-    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 10)),
+    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 11)),
                       arena_printf(", %s", argument_list(b)), items};
 }
 
@@ -765,7 +719,7 @@ static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const
     bind_packed(b, "sums", transposed_size(d));
     body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
               arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
-    const char *text = arena_printf("static void %s(int from, int to, %s)\n{\n"
+    const char *text = arena_printf("SHARED void %s(int from, int to, %s)\n{\n"
                                     "    for (int item = from; item < to; item++)\n"
                                     "        for (int o = 0; o < %d; o++)\n"
                                     "            for (int c = 0; c < %d; c++)\n"
@@ -777,9 +731,93 @@ static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const
                       d->filter[0] * d->filter[1]};
 }
 
+/* ---------------------------------------------------------------- few channels on one side */
+/* Whole virtual vectors of lanes, on both maps. The same for all sets of instructions: the order of
+ * a sum's terms hangs on it. */
+static bool has_few(const Gradient *d)
+{
+    enum { FEW = 4, MOST_TAPS = 7, MOST_CHANNELS = 256 };
+    int less = d->in < d->out ? d->in : d->out, more = d->in < d->out ? d->out : d->in;
+    return !d->dense && less <= FEW && more <= MOST_CHANNELS && d->filter[1] <= MOST_TAPS &&
+           d->width * d->batch % 16 == 0 && (d->window[1] == 1 || d->batch % 16 == 0);
+}
+
+static int64_t few_size(const Gradient *d)
+{
+    return (int64_t)d->in * d->out * d->filter[0] * d->filter[1] * 16;
+}
+
+/* Channels of y (rows) and of x (vectors) a block: divisors, with the most sums a load. */
+static Tile choose_few(const Emitter *e, const Gradient *d)
+{
+    int registers = e->options->isa == ISA_AVX512 ? 32 : 16, taps = d->filter[1];
+    Tile best = {1, 1};
+    double most = 0;
+    for (int o = 1; o <= d->out; o++)
+        for (int c = 1; c <= d->in; c++) {
+            int sums = o * c * taps;
+            double rate = sums / block_time(o, c * taps) * sums / (o + c * taps);
+            if (d->out % o || d->in % c || sums + o + 1 > registers || rate <= most)
+                continue;
+            most = rate;
+            best = (Tile){o, c};
+        }
+    return best;
+}
+
+static int64_t map_pitch(const Plan *p, const Node *n)
+{
+    const Halo *h = &plan_buffer(p, n)->halo;
+    return (int64_t)(h->before[0] + n->type.dims[1] + h->after[0]) *
+           (h->before[1] + n->type.dims[2] + h->after[1]) * p->schedule->graph->batch_size;
+}
+
+static WidePass emit_few(Emitter *e, const Plan *p, const Kernel *kernel, const Gradient *d)
+{
+    const Node *n = kernel->root, *y = n->inputs[0], *x = n->inputs[1];
+    Tile tile = choose_few(e, d);
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_packed(b, "sums", 0);
+    bind_operand(b, y, "y");
+    if (x != y)
+        bind_operand(b, x, "x");
+    body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+              arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
+    int in_blocks = d->in / tile.vectors, items = d->filter[0] * in_blocks * (d->out / tile.rows);
+    const char *place = d->window[1] > 1 ? arena_printf("lane / %d * %d + lane %% %d", d->batch,
+                                                        d->batch * d->window[1], d->batch)
+                                         : "lane";
+    Hole holes[] = {
+        {"name", PLACE_OF_NAME},
+        {"parameters", parameter_list(b)},
+        {"out", int_text(tile.rows)},
+        {"in", int_text(tile.vectors)},
+        {"taps", int_text(d->filter[1])},
+        {"height", int_text(d->height)},
+        {"filter_rows", int_text(d->filter[0])},
+        {"in_blocks", int_text(in_blocks)},
+        {"items_an_out", int_text(d->filter[0] * in_blocks)},
+        {"y", arena_printf("&y[o][row + %d][%d]", d->y_origin[0], d->y_origin[1] * d->batch)},
+        {"x", arena_printf("&%s[c][row * %d + k + %d][%d]", x == y ? "y" : "x", d->window[0],
+                           d->origin[0], d->origin[1] * d->batch)},
+        {"lanes", int_text(d->width * d->batch)},
+        {"place", place},
+        {"y_pitch", int_text(map_pitch(p, y))},
+        {"x_pitch", int_text(map_pitch(p, x))},
+        {"batch", int_text(d->batch)},
+        {"inputs", int_text(d->in)}};
+    return (WidePass){add_function(e, "few_channels", template_fill("conv_few.c", holes, 17)),
+                      arena_printf(", %s", argument_list(b)), items};
+}
+
 int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes)
 {
     Gradient d = find_gradient(p, kernel->root);
+    if (has_few(&d)) {
+        passes[0] = emit_few(e, p, kernel, &d);
+        return 1;
+    }
     int rows = d.dense     ? d.in
                : d.swapped ? d.out
                            : d.in * d.filter[0] * d.filter[1];
@@ -796,7 +834,7 @@ static int64_t tuned_reals(const Plan *p, const Kernel *kernel)
 {
     if (kernel->kind == KERNEL_WEIGHT) {
         Gradient d = find_gradient(p, kernel->root);
-        return transposed_size(&d) + swapped_size(&d);
+        return has_few(&d) ? few_size(&d) : transposed_size(&d) + swapped_size(&d);
     }
     Shape s = find_shape(p, kernel->root);
     return pack_size(&s) + split_size(&s);

@@ -155,9 +155,11 @@ static void emit_update(Text *out, const Plan *p)
     const Schedule *s = p->schedule;
     const Step *step = s->step;
     text_add(out,
-             "    {.name = \"%s\", .count = %d, .input_count = %d, .inputs = %s_inputs,\n"
+             "    {.name = \"%s\", .count = %d, .input_count = %d, .inputs = %s,\n"
              "     .scalar_count = %d,\n     .scalars = {",
-             step->name, step->count, step->input_count, step->name, step->scalar_count);
+             step->name, step->count, step->input_count,
+             step->input_count ? arena_printf("%s_inputs", step->name) : "NULL",
+             step->scalar_count);
     for (int k = 0; k < step->scalar_count; k++) {
         text_add(out, "%s{.name = \"%s\", .kind = %s, .base = %s", k ? ", " : "",
                  step->scalars[k].name, kinds[step->scalars[k].kind],
@@ -287,15 +289,51 @@ static int control_index(const Graph *g, const char *name)
     return -1;
 }
 
+/* Which of the updates has that name. first: steps before the updates. */
+static int update_index(const Graph *g, int first, const char *name)
+{
+    int update = 0;
+    while (strcmp(g->steps[first + update].name, name) != 0)
+        update++;
+    return update;
+}
+
+static void emit_constrain(Text *out, const Model *model, const Graph *g, int first)
+{
+    const Trainer *t = model->hyper ? &model->hyper->trainer : NULL;
+    for (int k = 0; t && k < t->hook_count; k++)
+        if (t->hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
+            text_add(out, "    .constrain = {.every = %d, .update = %d},\n", t->hooks[k].every,
+                     update_index(g, first, "constrain"));
+}
+
+static void emit_gang(Text *out, const Model *model, const Graph *g, int first)
+{
+    static const char *const methods[] = {"NASH_SOFTMAX", "NASH_SUPPORT", "NASH_LEMKE",
+                                          "NASH_VERTEX"};
+    const Gang *gang = model->hyper ? &model->hyper->trainer.gang : NULL;
+    if (!gang || gang->mix_steps == 0)
+        return;
+    text_add(out,
+             "    .gang = {.mix_steps = %d, .remembers = %d, .decay = %s, .size = %d,\n"
+             "             .update = %d, .points = %d, .method = %s, .crossover = %d,\n"
+             "             .crossover_random = %d, .mutates = %d, .mutation_chance = %s,\n",
+             gang->mix_steps, gang->remembers, number(gang->decay), gang->size,
+             update_index(g, first, "payoff"), gang->points, methods[gang->method], gang->crossover,
+             gang->crossover_random, gang->mutates, number(gang->mutation_chance));
+    text_add(out, "             .memory = {%d, %d}, .anchor = {%d, %d}, .count = %d},\n",
+             control_index(g, "control.memory_g"), control_index(g, "control.memory_d"),
+             control_index(g, "control.anchor_g"), control_index(g, "control.anchor_d"),
+             control_index(g, "control.gang"));
+}
+
 static void emit_search(Text *out, const Model *model, const Graph *g, int first)
 {
     static const char *const kinds[] = {"SEARCH_NONE", "SEARCH_THRESHOLD", "SEARCH_BATCH"};
     const Search *search = model->hyper ? &model->hyper->trainer.search : NULL;
     if (!search || search->kind == SEARCH_NONE)
         return;
-    int update = 0;
-    while (strcmp(g->steps[first + update].name, "fitness") != 0)
-        update++;
+    int update = update_index(g, first, "fitness");
     text_add(out,
              "    .search = {.kind = %s, .update = %d, .scores = %d, .latents = %d, .memory = %d,\n"
              "               .steps = %d, .heuristic = %d, .decay = %s},\n",
@@ -370,6 +408,8 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     const Plan *sampler_plan = plans[g->step_count - 1];
     bool wide = options->order == ORDER_WIDE;
     emit_search(&out, model, g, clamp);
+    emit_constrain(&out, model, g, clamp);
+    emit_gang(&out, model, g, clamp);
     emit_stage_fields(&out, model);
     text_add(
         &out,

@@ -36,7 +36,7 @@ static void emit_weights(Text *out, const Graph *g)
 {
     for (int k = 0; k < g->tensor_count; k++) {
         const Tensor *t = g->tensors[k];
-        bool used = t->role == ROLE_PARAMETER || t->role == ROLE_BOUND;
+        bool used = t->role == ROLE_PARAMETER || t->role == ROLE_BOUND || t->role == ROLE_VECTOR;
         if (!used || strncmp(t->name, "G.", 2) != 0)
             continue;
         text_add(out, "/* %s */\n", t->label);

@@ -246,7 +246,8 @@ static bool try_nest(Emitter *e, const Plan *plan, const Kernel *kernel, Form fo
                        : space->rank   ? arena_printf("rows_%d", (int)type_size(space))
                                        : "numbers";
     pass->function = add_function(e, wish,
-                                  arena_printf("static void %s(int from, int to%s)\n{\n%s}\n",
+                                  arena_printf("%s void %s(int from, int to%s)\n{\n%s}\n",
+                                               e->vector_length > 1 ? "SHARED" : "static",
                                                PLACE_OF_NAME, parameters, text_of(&function)));
     pass->arguments = b->binding_count ? arena_printf(", %s", argument_list(b)) : "";
     pass->rows = count;
@@ -343,8 +344,8 @@ static void add_edges(Wide *w, const Kernel *kernel, const Node *n)
     if (h->before[0] + h->before[1] + h->after[0] + h->after[1] == 0)
         return;
     add_pass(w, kernel,
-             arena_printf("clear_edges(AT(%zu), %d, %d, %d, %d, (int[]){%d, %d}, (int[]){%d, %d});",
-                          buffer->offset, n->type.dims[0], n->type.dims[1], n->type.dims[2],
+             arena_printf("%s(AT(%zu), %d, %d, %d, %d, (int[]){%d, %d}, (int[]){%d, %d});",
+                          w->shipped ? "clear_edges" : "clear_around", buffer->offset, n->type.dims[0], n->type.dims[1], n->type.dims[2],
                           w->plan->schedule->graph->batch_size, h->before[0], h->before[1],
                           h->after[0], h->after[1]),
              1);

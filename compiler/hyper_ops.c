@@ -553,6 +553,8 @@ static Flow progressive_replace_op(Network *n, Flow x)
         .name = arena_printf("ramp_%g_%g", delay, steps),
         .kind = SCALAR_COURSE,
         .course = {.kind = COURSE_RAMP, .from = 0, .to = 1, .steps = steps, .start = delay}};
+    if (n->pass->sampling) /* a sampler knows no step: it draws from the layer that remains */
+        return end;
     Node *share = add_scalar(n->g, n->pass->step, scalar);
     for (int i = 0; i < end.count; i++) {
         const Type type = end.slabs[i]->type;

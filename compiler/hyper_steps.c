@@ -14,7 +14,8 @@ enum {
     STREAM_DRAGAN,
     STREAM_LATENT_G = 7,
     STREAM_LATENT_SAMPLE = 9,
-    STREAM_SEARCH = 20
+    STREAM_SEARCH = 20,
+    STREAM_PAYOFF = 30
 };
 
 typedef struct Builder {
@@ -29,6 +30,7 @@ typedef struct Game { /* both networks applied once, and their losses */
     Node *real, *fake; /* images */
     Node *d_real, *d_fake;
     Node *d_loss, *g_loss, *next_k, *penalty;
+    int names; /* of values in the pass before D was applied */
 } Game;
 
 typedef struct Round { /* what the networks of a step read */
@@ -117,14 +119,9 @@ static Node *squared_slopes(Builder *b, Step *step, Game *game, int noise_lines)
     Graph *g = b->g;
     Node *at = penalty_points(b, step, game);
     Flow flow = {.slabs = {at}, .count = 1};
-    bool tabulate = game->pass.tabulate, announces = game->pass.announces;
-    int after = game->pass.noise_lines;
-    game->pass.noise_lines = noise_lines; /* the real samples' draws */
-    game->pass.tabulate = game->pass.announces = game->pass.keeps = false;
-    Flow out = apply_component(&game->pass, &b->hyper->discriminator, flow);
-    game->pass.noise_lines = after;
-    game->pass.tabulate = tabulate;
-    game->pass.announces = announces;
+    Pass apart = pass_apart(&game->pass, game->names);
+    apart.noise_lines = noise_lines; /* the real samples' draws */
+    Flow out = apply_component(&apart, &b->hyper->discriminator, flow);
     return sum_of_squares(g, slope(g, out.slabs[0], at));
 }
 
@@ -265,6 +262,15 @@ static Node *largest_of(Graph *g, Node *vector)
     return node_binary(g, OP_DIV, total, node_sum(g, wins, 0));
 }
 
+/* How far a weight is from l2nn: at least 1, the largest sum of a row of |gram|. */
+static Node *excess_of(Graph *g, Node *weight)
+{
+    Node *diagonal = NULL;
+    Node *rows = node_sum(g, node_unary(g, OP_ABS, gram(g, weight, &diagonal)), 1);
+    Node *most = largest_of(g, rows);
+    return node_shift(g, node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0), 1);
+}
+
 /* l2nn: how far the largest sum of a row of |gram| is above 1, which bounds the square of the
  * largest singular value (Qian and Wegman, L2-nonexpansive neural networks). ortho: the sum of
  * squares of the gram matrix off its diagonal (Brock and others). */
@@ -279,9 +285,7 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
             continue; /* biases */
         Node *products = gram(g, v.nodes[k], &diagonal);
         if (hook->l2nn) {
-            Node *rows = node_sum(g, node_unary(g, OP_ABS, products), 1);
-            Node *most = largest_of(g, rows);
-            Node *part = node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0);
+            Node *part = node_shift(g, excess_of(g, v.nodes[k]), -1);
             sum = sum ? add(g, sum, part) : part;
         }
         if (hook->ortho) {
@@ -291,6 +295,22 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
         }
     }
     return sum != NULL ? sum : node_constant(g, 0, type_scalar());
+}
+
+/* ortho: (1 + c) W - c W W'W, c = .01 (Cisse and others, Parseval networks), which is W less c/4 of
+ * the slope of |W'W - 1|^2, or of that of WW'. l2nn: W / sqrt(excess). */
+static Node *constrained(Graph *g, const Hook *hook, Node *weight)
+{
+    const double share = 0.01;
+    if (hook->ortho) {
+        Node *diagonal = NULL, *products = gram(g, weight, &diagonal), *slope_of = NULL;
+        grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
+        weight = subtract(g, node_scale(g, weight, 1 + share), node_scale(g, slope_of, share / 4));
+    }
+    if (!hook->l2nn)
+        return weight;
+    Node *root = node_unary(g, OP_SQRT, excess_of(g, weight));
+    return node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
 }
 
 static Node *largest(Graph *g, Node *column) /* [b] -> a number */
@@ -321,9 +341,18 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
     case HOOK_WEIGHT_PENALTY:
         value = weight_penalty(b, game, hook, false);
         game->g_loss = add(g, game->g_loss,
-                           times_course(b, step, weight_penalty(b, game, hook, true),
-                                        &hook->lambda, arena_printf("hook%d_weight_g", number)));
+                           times_course(b, step, weight_penalty(b, game, hook, true), &hook->lambda,
+                                        arena_printf("hook%d_weight_g", number)));
         break;
+    case HOOK_SELF_SUPERVISED: {
+        Pass apart = pass_apart(&game->pass, game->names);
+        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
+        value = node_scale(g, losses.real, hook->beta);
+        game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
+        break;
+    }
+    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
+        return;
     case HOOK_LEFT_OUT:
         internal_error("a hook that is left out");
     case HOOK_FORCE_EQUILIBRIUM: {
@@ -392,6 +421,7 @@ static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
     game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
     node_named(game->fake, "fake");
     game->pass.real = (Flow){.slabs = {game->real}, .count = 1};
+    game->names = game->pass.name_count;
     int noise_lines = game->pass.noise_lines;
     Flow both = {.slabs = {game->real, game->fake}, .count = 2};
     Flow out = apply_component(&game->pass, &h->discriminator, both);
@@ -663,12 +693,102 @@ static void build_fitness(Builder *b)
     add_output(step, "fitness", node_mean_batch(g, each));
 }
 
+/* Moves weights to their constraints; training.c runs it every so many iterations. */
+static void build_constrain(Builder *b, const Hook *hook)
+{
+    Graph *g = b->g;
+    Step *step = &g->steps[g->step_count++];
+    *step = (Step){.name = "constrain", .title = "weights back to their constraints", .count = 0};
+    Pass pass = {.g = g, .step = step, .hyper = b->hyper};
+    Variables v = variables_of(b, &pass, hook->use_d, hook->use_g, false);
+    for (int k = 0; k < v.count; k++)
+        if (v.nodes[k]->type.rank >= 2)
+            step_assign(step, node_assign(g, v.tensors[k], constrained(g, hook, v.nodes[k])));
+}
+
+/* ---------------------------------------------------------------- payoffs of a gang */
+static Node *payoff_of(Graph *g, Payoff kind, const Game *game)
+{
+    Node *r = reduce_all(g, REDUCE_MEAN, game->d_real),
+         *f = reduce_all(g, REDUCE_MEAN, game->d_fake);
+    switch (kind) {
+    case PAYOFF_DIFFERENCE:
+        return subtract(g, f, r);
+    case PAYOFF_LEAST_SQUARES: {
+        Node *sum = add(g, f, r);
+        return multiply(g, sum, node_unary(g, OP_ABS, sum));
+    }
+    case PAYOFF_SQUARES:
+        return subtract(g, square(g, f), square(g, r));
+    case PAYOFF_HALVES: {
+        Node *of_f = square(g, node_scale(g, node_shift(g, negate(g, f), 1), 0.5));
+        return subtract(g, of_f, square(g, node_scale(g, node_shift(g, negate(g, r), 1), 0.5)));
+    }
+    case PAYOFF_RAGAN: {
+        Node *gain = node_unary(g, OP_SIGMOID, subtract(g, f, r));
+        return subtract(g, gain, node_unary(g, OP_SIGMOID, subtract(g, r, f)));
+    }
+    case PAYOFF_RAGAN_LOG: /* ln s(x) = -ln(1 + e^-x) */
+        return subtract(g, softplus(g, negate(g, f)), softplus(g, negate(g, r)));
+    case PAYOFF_SIGMOID: {
+        Node *way = node_scale(g, subtract(g, f, r), 2);
+        return node_shift(g, node_scale(g, node_unary(g, OP_SIGMOID, way), 2), -1);
+    }
+    case PAYOFF_G_LOSS:
+        return game->g_loss;
+    case PAYOFF_D_LOSS:
+        return game->d_loss;
+    case PAYOFF_MINUS_G_LOSS:
+    case PAYOFF_MINUS_BOTH:
+        return negate(g, game->g_loss);
+    }
+    internal_error("a payoff of unknown kind");
+}
+
+/* All that belongs to a network: weights, moments, averages. */
+static int side_size(const Graph *g, char side)
+{
+    int64_t size = 0;
+    for (int k = 0; k < g->tensor_count; k++)
+        if (g->tensors[k]->name[0] == side)
+            size += type_size(&g->tensors[k]->type);
+    if (size > 1 << 28)
+        fail(EXIT_INVALID, "take smaller networks", "networks of a gang have at most 2^28 numbers");
+    return (int)size;
+}
+
+/* One evaluation of a pair of networks, not an update: the mixing is in runtime/gang.c. */
+static void build_payoff(Builder *b)
+{
+    Graph *g = b->g;
+    const Gang *gang = &b->hyper->trainer.gang;
+    Round round = {"z_payoff", STREAM_PAYOFF, true};
+    for (int k = 0; k < 2; k++) {
+        int size = side_size(g, k ? 'D' : 'G');
+        const char *of = k ? "discriminators" : "generators";
+        if (gang->remembers)
+            control_tensor(g, k ? "memory_d" : "memory_g", arena_printf("remembered %s", of),
+                           type_matrix(gang->size + 1, size));
+        control_tensor(g, k ? "anchor_d" : "anchor_g", arena_printf("the last mixed %s", of),
+                       type_vector(false, size));
+    }
+    control_tensor(g, "gang", "how much is remembered", type_vector(false, 2));
+    Step *step = &g->steps[g->step_count++];
+    *step = (Step){.name = "payoff", .title = "what a pair of networks is worth", .count = 0};
+    Game *game = play(b, step, round, NULL, 0);
+    step->assign_count = 0; /* what a forward keeps belongs to updates */
+    Node *of_g = payoff_of(g, gang->payoff, game);
+    add_output(step, "payoff_g", of_g);
+    add_output(step, "payoff_d",
+               gang->payoff == PAYOFF_MINUS_BOTH ? negate(g, game->d_loss) : negate(g, of_g));
+}
+
 static void build_sample(Builder *b)
 {
     Graph *g = b->g;
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "sample", .title = "images from the generator"};
-    Pass pass = {.g = g, .step = step, .hyper = b->hyper};
+    Pass pass = {.g = g, .step = step, .hyper = b->hyper, .sampling = true};
     Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
     add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
 }
@@ -684,7 +804,7 @@ static Builder builder_new(const Model *model, int batch)
                                          .role = ROLE_CONTROL,
                                          .init = INIT_VALUE,
                                          .scale = b.hyper->loss.initial_k});
-    b.g->steps = arena_alloc(4 * sizeof(Step));
+    b.g->steps = arena_alloc(MAX_STEPS * sizeof(Step));
     return b;
 }
 
@@ -717,6 +837,11 @@ Graph *hyper_steps(const Model *model)
     warn_frozen(&b);
     if (b.hyper->trainer.search.kind != SEARCH_NONE)
         build_fitness(&b);
+    for (int k = 0; k < b.hyper->trainer.hook_count; k++)
+        if (b.hyper->trainer.hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
+            build_constrain(&b, &b.hyper->trainer.hooks[k]);
+    if (b.hyper->trainer.gang.mix_steps > 0)
+        build_payoff(&b);
     build_sample(&b);
     for (int k = 0; k < b.g->step_count; k++) {
         simplify_step(b.g, &b.g->steps[k]);

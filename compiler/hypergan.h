@@ -12,6 +12,8 @@
 
 #include "gagac.h"
 
+#include "../runtime/nash.h"
+
 /* ---------------------------------------------------------------- hyper_options.c: values */
 typedef struct Option { /* a value, in a layer string or in the JSON, or nothing */
     bool given;
@@ -177,6 +179,8 @@ typedef enum HookKind {
     HOOK_FORCE_EQUILIBRIUM,
     HOOK_MAX_GRADIENT,
     HOOK_WEIGHT_PENALTY,
+    HOOK_SELF_SUPERVISED,
+    HOOK_WEIGHT_CONSTRAINT,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
 
@@ -189,6 +193,8 @@ typedef struct Hook {
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
     bool l2nn, ortho;       /* constraints of weights */
+    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights */
+    double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
 
@@ -223,8 +229,33 @@ typedef struct Search { /* for latents that are worth a step (Fitness and BatchF
     double decay;  /* THRESHOLD */
 } Search;
 
+typedef enum Payoff { /* of the generator; r, f: D's outputs for real and fake */
+                      PAYOFF_DIFFERENCE,
+                      PAYOFF_LEAST_SQUARES,
+                      PAYOFF_SQUARES,
+                      PAYOFF_HALVES,
+                      PAYOFF_RAGAN,
+                      PAYOFF_RAGAN_LOG,
+                      PAYOFF_SIGMOID,
+                      PAYOFF_G_LOSS,
+                      PAYOFF_D_LOSS,
+                      PAYOFF_MINUS_G_LOSS,
+                      PAYOFF_MINUS_BOTH /* and that of D of its own */
+} Payoff;
+
+typedef struct Gang { /* see ProgramGang in runtime/program.h */
+    int mix_steps;    /* 0: no gang */
+    bool remembers;
+    double decay;
+    int size, points;
+    NashMethod method;
+    Payoff payoff;
+    bool crossover, crossover_random, mutates;
+    double mutation_chance;
+} Gang;
+
 typedef struct Phase { /* of a curriculum: a config and how long it trains */
-    const char *name; /* of the config; of the first one NULL: the config that is compiled */
+    const char *name;  /* of the config; of the first one NULL: the config that is compiled */
     int64_t steps;
     Span span;
     const Model *model;
@@ -240,6 +271,7 @@ typedef struct Trainer {
     TrainerKind kind;
     Curriculum *curriculum; /* as its trainer has it; NULL: none */
     Search search;
+    Gang gang;
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
@@ -320,6 +352,7 @@ typedef struct Pass { /* one evaluation of the networks inside a step */
     int name_count, name_capacity;
     Flow real;       /* of src=inputs; count 0: none in this pass */
     int noise_lines; /* that drew so far */
+    bool sampling;   /* the step has no iteration: it draws samples */
     bool keeps;      /* the step keeps what a forward changes: spectral norm's vectors */
     Node **values;   /* by index of the graph's tensors: instead of the tensor; NULL: none */
     int value_count;
@@ -419,6 +452,16 @@ typedef struct GanTerms { /* d_loss and g_loss of two outputs of D */
 GanTerms gan_loss(Graph *g, const GanLossConfig *loss, Node *real, Node *fake, Node *k,
                   Node *real_image, Node *fake_image);
 Node *reduce_all(Graph *g, Reduce how, Node *value); /* over everything and the batch */
+
+/* ---------------------------------------------------------------- hyper_hooks.c */
+typedef struct RotationLosses { /* how badly D tells by how much samples were turned; numbers */
+    Node *real, *fake;
+} RotationLosses;
+/* For one more application of a network: the first `names` names of values, and nothing is kept or
+ * said. */
+Pass pass_apart(const Pass *pass, int names);
+/* pass: one that is apart. span: of the hook. The head is D.0.rotation.weight and .bias. */
+RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
  */

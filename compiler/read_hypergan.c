@@ -613,8 +613,7 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
 }
 
 /* ---------------------------------------------------------------- trainer */
-enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM };
-#define LATER "its loop around the other trainers is not there yet; use the trainer inside it"
+enum { NESTED_FITNESS = 100, NESTED_BATCH_FITNESS, NESTED_CURRICULUM, NESTED_GANG };
 static const Word trainer_words[] = {
     {"AlternatingTrainer", TRAINER_ALTERNATING, NULL},
     {"SimultaneousTrainer", TRAINER_SIMULTANEOUS, NULL},
@@ -622,7 +621,7 @@ static const Word trainer_words[] = {
     {"FitnessTrainer", NESTED_FITNESS, NULL},
     {"BatchFitnessTrainer", NESTED_BATCH_FITNESS, NULL},
     {"CurriculumTrainer", NESTED_CURRICULUM, NULL},
-    {"GangTrainer", 0, LATER},
+    {"GangTrainer", NESTED_GANG, NULL},
     {"DepthTrainer", 0, "it is an experiment without a template"},
     {"EvolutionTrainer", 0, "it is an experiment without a template"},
     {"KBeamTrainer", 0, "it is an experiment without a template"},
@@ -632,23 +631,23 @@ static const Word trainer_words[] = {
     {"ProportionalControlTrainer", 0, "it is an experiment without a template"},
     {"QualifiedStepTrainer", 0, "it is an experiment without a template"}};
 
-static const Word hook_words[] = {
-    {"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
-    {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
-    {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
-    {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
-    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-    {"WeightConstraintTrainHook", 0, "it is not there yet"},
-    {"RollingMemoryTrainHook", 0, "it is not there yet"},
-    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
-    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-    {"SelfSupervisedTrainHook", 0, "it is not there yet"},
-    {"ProgressCompressTrainHook", 0, "it is not there yet"},
-    {"MinibatchTrainHook", 0, "its formula is not known well enough"},
-    {"MemoryTrainHook", 0, "its formula is not known well enough"},
-    {"ImleTrainHook", 0, "its formula is not known well enough"},
-    {"AdversarialRobustTrainHook", 0, "its formula is not known well enough"}};
+static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
+                                  {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
+                                  {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
+                                  {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
+                                  {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
+                                  {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
+                                  {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
+                                  {"RollingMemoryTrainHook", 0, "which samples it keeps, and their weight, is not known well enough"},
+                                  {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
+                                  {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
+                                  {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
+                                  {"ProgressCompressTrainHook", 0, "it is not there yet"},
+                                  {"MinibatchTrainHook", 0, "its formula is not known well enough"},
+                                  {"MemoryTrainHook", 0, "its formula is not known well enough"},
+                                  {"ImleTrainHook", 0, "its formula is not known well enough"},
+                                  {"AdversarialRobustTrainHook", 0,
+                                   "its formula is not known well enough"}};
 
 static void read_hook_variables(Hook *hook, const Json *json)
 {
@@ -668,13 +667,18 @@ static void read_hook_variables(Hook *hook, const Json *json)
 static void read_constraints(Hook *hook, const Json *json)
 {
     enum { L2NN, ORTHO };
-    static const Word words[] = {{"l2nn", L2NN, NULL}, {"ortho", ORTHO, NULL}};
+    static const Word words[] = {{"l2nn", L2NN, NULL},
+                                 {"ortho", ORTHO, NULL},
+                                 {"ortho2", 0, "its formula is not known"},
+                                 {"lipschitz", 0, "its bound is not known"}};
     const Json *list = list_member(json, "constraints");
     for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
         bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
         *(l2nn ? &hook->l2nn : &hook->ortho) = true;
     }
-    if (hook->kind == HOOK_WEIGHT_PENALTY && !hook->l2nn && !hook->ortho)
+    bool needs = hook->kind == HOOK_WEIGHT_PENALTY || hook->kind == HOOK_WEIGHT_CONSTRAINT;
+    hook->every = option_integer(json_option(json, "constraint_every"), 100, 1, "constraint_every");
+    if (needs && !hook->l2nn && !hook->ortho)
         fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
                 "the hook needs `constraints`, a list of what weights shall be");
 }
@@ -691,6 +695,8 @@ static Hook read_hook(const Json *json)
     hook.has_flex = flex.given;
     hook.flex = option_number(flex, 0, "flex");
     hook.distance = option_number(json_option(json, "distance"), 0, "distance");
+    hook.alpha = option_number(json_option(json, "alpha"), 1, "alpha");
+    hook.beta = option_number(json_option(json, "beta"), 1, "beta");
     hook.on_generator_loss = option_is(json_option(json, "loss"), "g_loss");
     hook.target_generator = option_is(target, "generator");
     if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
@@ -714,6 +720,10 @@ static void read_hooks(Trainer *t, const Json *json)
         if (item->kind != JSON_OBJECT)
             fail_at(item->span, NULL, "a hook is an object with `class`");
         Hook hook = read_hook(item);
+        for (int k = 0; k < t->hook_count && hook.kind == HOOK_WEIGHT_CONSTRAINT; k++)
+            if (t->hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
+                fail_at(item->span, "one hook takes several `constraints`",
+                        "two hooks WeightConstraint");
         if (hook.kind == HOOK_LEFT_OUT)
             warn_at(item->span, NULL, "the hook `%s` is left out: the training goes on without it",
                     printable(class_symbol(json_option(item, "class"))));
@@ -860,6 +870,73 @@ static Trainer read_fitness(const Json *json, int kind)
     return t;
 }
 
+static const Word payoff_words[] = {{"default", PAYOFF_DIFFERENCE, NULL},
+                                    {"wasserstein", PAYOFF_DIFFERENCE, NULL},
+                                    {"least_squares", PAYOFF_LEAST_SQUARES, NULL},
+                                    {"least_squares2", PAYOFF_SQUARES, NULL},
+                                    {"least_squares4", PAYOFF_HALVES, NULL},
+                                    {"ragan", PAYOFF_RAGAN, NULL},
+                                    {"ragan2", PAYOFF_RAGAN_LOG, NULL},
+                                    {"f-r", PAYOFF_SIGMOID, NULL},
+                                    {"g_loss", PAYOFF_G_LOSS, NULL},
+                                    {"d_loss", PAYOFF_D_LOSS, NULL},
+                                    {"-g_loss", PAYOFF_MINUS_G_LOSS, NULL},
+                                    {"-gl-dl", PAYOFF_MINUS_BOTH, NULL},
+                                    {"least_squares3", 0, "its formula is not known"},
+                                    {"gl-dl", 0, "its formula is not known"},
+                                    {"gl-dl2", 0, "its formula is not known"},
+                                    {"gldl", 0, "its formula is not known"},
+                                    {"double", 0, "its formula is not known"}};
+
+static void refuse_gang_keys(const Json *json)
+{
+    static const char *const keys[] = {"train_g_on_sds", "train_d_on_sgs", "preload",
+                                       "recreate",       "mutations",      "reset_before_step"};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (option_switch(json_option(json, keys[k])))
+            fail_at(json_option(json, keys[k]).span, "take the key out",
+                    "`%s` of a gang trainer cannot be compiled: it is not known well enough",
+                    keys[k]);
+}
+
+/* The trainer that makes the best answers, with the mixing around it. */
+static Trainer read_gang(const Json *json)
+{
+    static const Word methods[] = {{"support", NASH_SUPPORT, NULL},
+                                   {"lemke", NASH_LEMKE, NULL},
+                                   {"vertex", NASH_VERTEX, NULL}};
+    const Json *inner = optimizer_of(json, "rbbr");
+    if (inner == NULL)
+        fail_at(json->span, NULL, "a gang trainer needs `rbbr`, the trainer inside");
+    refuse_gang_keys(json);
+    Trainer t = read_trainer(inner);
+    Gang *g = &t.gang;
+    Option size = json_option(json, "nash_memory_size");
+    if (g->mix_steps > 0 || t.curriculum != NULL)
+        fail_at(inner->span, NULL, "a gang or a curriculum inside a gang");
+    g->mix_steps = option_integer(json_option(json, "mix_steps"), 100, 1, "mix_steps");
+    g->decay = option_number(json_option(json, "decay"), 0.5, "decay");
+    g->remembers = option_switch(json_option(json, "nash_memory"));
+    g->size = option_integer(size, 10, 1, "nash_memory_size");
+    g->points =
+        option_integer(json_option(json, "fitness_test_points"), 10, 1, "fitness_test_points");
+    g->payoff = (Payoff)option_word(json_option(json, "fitness_method"), PAYOFF_DIFFERENCE,
+                                    WORDS(payoff_words), "fitness_method");
+    if (option_switch(json_option(json, "use_nash")))
+        g->method = (NashMethod)option_word(json_option(json, "nash_method"), NASH_VERTEX,
+                                            WORDS(methods), "nash_method");
+    g->crossover_random = option_switch(json_option(json, "crossover_random"));
+    g->crossover = option_switch(json_option(json, "use_crossover"));
+    g->mutates = option_switch(json_option(json, "mutate_child"));
+    g->mutation_chance =
+        option_number(json_option_exact(json, "mutation_chance"), 0.7, "mutation_chance");
+    if (g->size >= NASH_MOST)
+        fail_at(size.span, NULL, "`nash_memory_size` is at most %d", NASH_MOST - 1);
+    if (g->points >= 1 << 16)
+        fail_at(json->span, NULL, "`fitness_test_points` is too large");
+    return t;
+}
+
 static Phase read_stage(const Json *entry, bool first)
 {
     static const char hint[] = "for example [100000, \"pro16x16\"]";
@@ -907,6 +984,8 @@ static Trainer read_trainer(const Json *json)
     if (!class.given)
         fail_at(json->span, NULL, "the trainer needs `class`");
     int kind = option_class(class, 0, WORDS(trainer_words), "trainer");
+    if (kind == NESTED_GANG)
+        return read_gang(json);
     if (kind == NESTED_CURRICULUM)
         return read_curriculum(json);
     if (kind >= NESTED_FITNESS)

@@ -10,6 +10,7 @@
 #include "course.h"
 #include "cuda_space.h"
 #include "imageset.h"
+#include "nash.h"
 #include "real.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -144,6 +145,25 @@ typedef struct ProgramSearch { /* for latents that are worth an iteration: searc
     double decay;                /* THRESHOLD */
 } ProgramSearch;
 
+typedef struct ProgramConstrain { /* weights that are moved back now and then */
+    int every;                    /* iterations; 0: never */
+    int update;                   /* that moves them, in updates: its count is 0 */
+} ProgramConstrain;
+
+typedef struct ProgramGang { /* nets of different times mixed: gang.h */
+    int mix_steps;           /* iterations between two mixings; 0: none */
+    bool remembers;          /* at an equilibrium of the payoffs; else with the anchors */
+    double decay;            /* share of the present nets, where nothing is remembered */
+    int size;                /* nets remembered of a side */
+    int update;              /* that gives payoffs, in updates: its count is 0; outputs: of G, of D */
+    int points;              /* batches a payoff is the mean of */
+    NashMethod method;
+    bool crossover, crossover_random, mutates;
+    double mutation_chance; /* that a mutation is left out */
+    int memory[2], anchor[2]; /* tensors [size + 1][n], [n]; of G, of D */
+    int count;                /* tensor [2]: nets remembered; 1 once the anchors are set */
+} ProgramGang;
+
 typedef struct ProgramStages { /* of a curriculum: stages.h */
     int count;                 /* 0: no curriculum */
     int number;                /* of this program, from 0 */
@@ -239,6 +259,8 @@ typedef struct Program {
         work_size; /* bytes shared by all threads; after them scratch_size bytes for each thread */
     size_t scratch_size; /* bytes, a multiple of 64 */
     ProgramSearch search;
+    ProgramConstrain constrain;
+    ProgramGang gang;
     ProgramStages stages;
     int update_count;
     const ProgramUpdate *updates; /* in the order of an iteration: d_step, g_step */

@@ -103,7 +103,8 @@ static void add_tensor(Writer *writer, const char *name)
     }
     const ProgramTensor *tensor = &program->tensors[index];
     const real *state = writer->state;
-    if (tensor_is_generator(tensor) && program->average_offset != (size_t)-1) {
+    bool averaged = tensor_is_generator(tensor) && tensor->role != ROLE_VECTOR;
+    if (averaged && program->average_offset != (size_t)-1) {
         /* the average has the same layout */
         state += (ptrdiff_t)program->average_offset - (ptrdiff_t)program->generator_offset;
     }

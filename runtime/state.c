@@ -97,7 +97,8 @@ void tensor_put(const ProgramTensor *tensor, real *state, const real *logical)
 
 bool tensor_is_generator(const ProgramTensor *tensor)
 {
-    return (tensor->role == ROLE_PARAMETER || tensor->role == ROLE_AVERAGE) &&
+    return (tensor->role == ROLE_PARAMETER || tensor->role == ROLE_AVERAGE ||
+            tensor->role == ROLE_VECTOR) &&
            !strncmp(tensor->name, "G.", 2);
 }
 

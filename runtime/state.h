@@ -36,7 +36,8 @@ void tensor_put(const ProgramTensor *tensor, real *state, const real *logical);
  * outside. */
 void state_copy_sources(const Program *program, real *state);
 
-/* Belongs to what a sampler needs: the generator's parameters and their averages. */
+/* Belongs to what a sampler needs: the generator's parameters, their averages, and the vectors of
+ * its spectral norms. */
 bool tensor_is_generator(const ProgramTensor *tensor);
 
 #endif

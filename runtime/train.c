@@ -693,8 +693,9 @@ static int train_run(const Program *program, TrainOptions *options, char **argv)
     metrics_flush(&session->metrics);
     if (follows) {
         if (!options->quiet) {
-            fprintf(stderr, "stage %d of %d is trained; the next one follows\n",
-                    program->stages.number, program->stages.count - 1);
+            fprintf(stderr, "stage %d is trained; stage %d follows\n",
+                    program->stages.number,
+                    (program->stages.number + 1) % program->stages.count);
         }
         stages_next(session->stages, argv);
     }

@@ -2,6 +2,7 @@
 #include "training.h"
 
 #include "device.h"
+#include "gang.h"
 #include "place.h"
 #include "search.h"
 #include "state.h"
@@ -173,18 +174,29 @@ static const char *run_updates(Training *training, const real *latents)
     return NULL;
 }
 
+static void constrain(Training *training)
+{
+    const ProgramConstrain *plan = &training->program->constrain;
+    if (plan->every > 0 && training->iteration % (uint64_t)plan->every == 0) {
+        training_update(training, plan->update, 0, NULL);
+    }
+}
+
 const char *training_iterate(Training *training)
 {
     bool skip = false;
     if (training->device) {
         return training_advance(training, 1);
     }
+    gang_start(training);
     start_iteration(training);
     real *latents = search_latents(training, &skip);
     const char *diverged = skip ? NULL : run_updates(training, latents);
     free(latents);
     if (!diverged) {
         training->iteration++;
+        constrain(training);
+        gang_mix(training);
     }
     return diverged;
 }
@@ -217,9 +229,12 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 
 bool training_use_device(Training *training, Error *error)
 {
-    if (training->program->search.kind != SEARCH_NONE) {
+    const Program *program = training->program;
+    if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
+        program->constrain.every > 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents runs on the CPU alone");
+                         "a training that searches its latents, mixes networks or constrains "
+                         "weights runs on the CPU alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;

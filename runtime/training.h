@@ -12,7 +12,7 @@
 
 struct Data;
 
-enum { MAX_UPDATES = 4 }; /* kinds of updates in an iteration */
+enum { MAX_UPDATES = 5 }; /* kinds of updates in an iteration */
 
 typedef struct Training {
     const Program *program;

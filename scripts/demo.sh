@@ -12,8 +12,8 @@ images() {
     mkdir -p demo/images
 
     echo "demo: 20,000 pictures of shapes to learn from, and others to compare with"
-    build/mkshapes -n 20000 --seed 1 -o demo/images/shapes.npy
-    build/mkshapes -n 4000 --seed 2 -o demo/images/test.npy
+    build/mkshapes -n 20000 --channels 1 --seed 1 -o demo/images/shapes.npy
+    build/mkshapes -n 4000 --channels 1 --seed 2 -o demo/images/test.npy
 
     echo "demo: compiling $config"
     build/gagac "$config" -o demo/images/run --data demo/images/shapes.npy

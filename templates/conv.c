@@ -37,7 +37,7 @@ static inline __attribute__((always_inline)) void /*{tile*/conv_tile/*}*/(
 /*}*/    }
 }
 
-static void /*{name*/conv/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
+SHARED void /*{name*/conv/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
     real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
 {
     ROLLED

@@ -32,8 +32,8 @@ static inline __attribute__((always_inline)) void /*{name*/conv_block/*}*/(const
         ROLLED
         for (int k = 0; k < depth; k++, at += /*{row_pitch*/34 * B/*}*/) {
             UNROLL
-            for (int v = 0; v < vectors; v++) /* the next block's */
-                __builtin_prefetch(at + place[v] + vectors * VL);
+            for (int v = 0; v < vectors; v++) /* the next channel's */
+                __builtin_prefetch(at + place[v] + /*{ahead*/34 * 34 * B/*}*/);
 /*{taps*/            CONV_TAP(0)
             CONV_TAP(B)
 /*}*/        }

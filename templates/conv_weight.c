@@ -13,6 +13,12 @@ static inline __attribute__((always_inline)) void /*{name*/conv_weight/*}*/_bloc
 {
     vec sum[/*{rows_a_block*/6/*}*/][/*{vectors_a_block*/4/*}*/];
     long p = 0;
+    ROLLED
+    for (long line = 0; line < /*{ahead*/128/*}*/; line += LINE) { /* the next chunk's numbers */
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            __builtin_prefetch(s[r] + /*{ahead*/128/*}*/ + line, 0, 2);
+    }
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
@@ -45,7 +51,7 @@ static inline __attribute__((always_inline)) void /*{name*/conv_weight/*}*/_bloc
     }
 }
 
-static void /*{name*/conv_weight/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
+SHARED void /*{name*/conv_weight/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
     real s[restrict 16][1024], real dw[restrict 16][64]/*}*/)
 {
     ROLLED

@@ -69,6 +69,10 @@ static const Case cases[] = {
      "{'class': 'WeightPenaltyTrainHook', 'constraints': ['l2nn', 'ortho'], 'lambda': 0.5}"},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS,
      "{'class': 'WeightPenaltyTrainHook', 'constraints': ['ortho'], 'components': ['generator']}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS, "{'class': 'SelfSupervisedTrainHook', 'alpha': 0.5, 'beta': 2}"},
+    {PLAIN_G, "'layers': ['conv 3 stride=2 name=a', 'linear 1 activation=null name=b']",
+     PLAIN_LOSS ", 'gradient_penalty': 2",
+     "{'class': 'SelfSupervisedTrainHook'}, {'class': 'MaxGpTrainHook'}"},
 };
 
 static double draw(void)
@@ -199,8 +203,52 @@ static void test_gradients(void **state)
         check_case(&cases[i]);
 }
 
+/* W'W of D's last layer, 48 x 3, before and after the step that constrains it. */
+static void check_constrained(const char *constraint, bool ortho)
+{
+    const Case c = {PLAIN_G, "'layers': ['linear 3 activation=null']", PLAIN_LOSS,
+                    arena_printf("{'class': 'WeightConstraintTrainHook', 'constraints': ['%s']}",
+                                 constraint)};
+    double *outputs[1] = {NULL};
+    Run r = {0};
+    start(&r, &c);
+    restore(&r);
+    Step *step = &r.g->steps[1];
+    assert_string_equal(step->name, "constrain");
+    interpreter_run(r.in, step, r.inputs, r.scalars, outputs);
+    int k = 0;
+    while (strcmp(r.g->tensors[k]->name, "D.0.weight") != 0)
+        k++;
+    const double *before = r.before[k], *after = interpreter_tensor(r.in, r.g->tensors[k]);
+    int rows = r.g->tensors[k]->type.dims[0];
+    double gram[3][3] = {{0}}, most = 1;
+    for (int i = 0; i < 9; i++)
+        for (int row = 0; row < rows; row++)
+            gram[i / 3][i % 3] += before[row * 3 + i / 3] * before[row * 3 + i % 3];
+    for (int i = 0; i < 3; i++)
+        most = fmax(most, fabs(gram[i][0]) + fabs(gram[i][1]) + fabs(gram[i][2]));
+    assert_true(most > 1.5); /* else there is nothing to do */
+    for (int i = 0; i < rows * 3; i++) {
+        double expected = before[i] / sqrt(most);
+        const double *row = before + i / 3 * 3;
+        if (ortho)
+            expected =
+                1.01 * before[i] - 0.01 * (row[0] * gram[0][i % 3] + row[1] * gram[1][i % 3] +
+                                           row[2] * gram[2][i % 3]);
+        assert_true(fabs(after[i] - expected) < 1e-12);
+    }
+}
+
+static void test_constraints(void **state)
+{
+    (void)state;
+    check_constrained("l2nn", false);
+    check_constrained("ortho", true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_constraints)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,291 @@
+/* gang.c -- see gang.h. */
+#include "gang.h"
+
+#include "rng.h"
+#include "state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDES = 2, STREAM_CROSS = 32, STREAM_MUTATE = 34, POINTS_A_MIXING = 1 << 16 };
+enum { REMEMBERED, HAS_ANCHORS };
+static const char side_tags[SIDES] = {'G', 'D'};
+
+typedef struct Mixing {
+    Training *training;
+    const ProgramGang *plan;
+    const ProgramTensor *tensors;
+    real *state;
+    size_t sizes[SIDES]; /* numbers of a network */
+    real counts[2];
+} Mixing;
+
+static bool belongs(const ProgramTensor *tensor, int side)
+{
+    return tensor->name[0] == side_tags[side] && tensor->name[1] == '.';
+}
+
+/* Copies all of a network out of the state, or with `back` into it. */
+static void copy_side(const Mixing *m, int side, real *values, bool back)
+{
+    const Program *program = m->training->program;
+    for (int k = 0; k < program->tensor_count; k++) {
+        const ProgramTensor *tensor = &program->tensors[k];
+        if (!belongs(tensor, side)) {
+            continue;
+        }
+        if (back) {
+            tensor_put(tensor, m->state, values);
+        } else {
+            tensor_get(tensor, m->state, values);
+        }
+        values += tensor_size(tensor);
+    }
+}
+
+static real *anchor(const Mixing *m, int side)
+{
+    return m->state + m->tensors[m->plan->anchor[side]].offset;
+}
+
+/* A remembered network; 0 is the newest, after that the most probable. */
+static real *remembered(const Mixing *m, int side, int index)
+{
+    const ProgramTensor *tensor = &m->tensors[m->plan->memory[side]];
+    return m->state + tensor->offset + (size_t)index * (size_t)tensor->stride;
+}
+
+static Mixing mixing_of(Training *training)
+{
+    const Program *program = training->program;
+    Mixing m = {.training = training, .plan = &program->gang, .tensors = program->tensors};
+    m.state = training->state;
+    for (int side = 0; side < SIDES; side++) {
+        m.sizes[side] = tensor_size(&program->tensors[m.plan->anchor[side]]);
+    }
+    tensor_get(&program->tensors[m.plan->count], m.state, m.counts);
+    return m;
+}
+
+static void keep_counts(const Mixing *m)
+{
+    tensor_put(&m->tensors[m->plan->count], m->state, m->counts);
+}
+
+void gang_start(Training *training)
+{
+    if (training->program->gang.mix_steps == 0) {
+        return;
+    }
+    Mixing m = mixing_of(training);
+    if (m.counts[HAS_ANCHORS] > 0) {
+        return;
+    }
+    for (int side = 0; side < SIDES; side++) {
+        copy_side(&m, side, anchor(&m, side), false);
+    }
+    m.counts[HAS_ANCHORS] = 1;
+    keep_counts(&m);
+}
+
+/* ---------------------------------------------------------------- payoffs */
+
+/* Batches are drawn for a mixing, the same ones for all pairs. */
+static void evaluate(const Mixing *m, int point, double outputs[MAX_OUTPUTS])
+{
+    Training *training = m->training;
+    const Program *program = training->program;
+    const ProgramUpdate *update = &program->updates[m->plan->update];
+    uint64_t mixing = training->iteration / (uint64_t)m->plan->mix_steps;
+    Batch batch;
+    real scalars[MAX_SCALARS] = {0};
+    training_facts(training, training->iteration, m->plan->update, 0, &batch, scalars);
+    batch.update = mixing * POINTS_A_MIXING + (uint64_t)point;
+    batch.data_update += (uint64_t)point;
+    batch.position = batch.data_update * (uint64_t)program->batch_size;
+    update->run(training->pool, m->state, training->work, &batch, scalars, outputs);
+}
+
+/* a, b: payoffs of generator i and discriminator j at i * count + j. False: all the same, or one is
+ * no number. */
+static bool measure(const Mixing *m, int count, double *a, double *b)
+{
+    double least = INFINITY, most = -INFINITY;
+    bool finite = true;
+    for (int i = 0; i < count; i++) {
+        copy_side(m, 0, remembered(m, 0, i), true);
+        for (int j = 0; j < count; j++) {
+            double sums[2] = {0, 0};
+            copy_side(m, 1, remembered(m, 1, j), true);
+            for (int point = 0; point < m->plan->points; point++) {
+                double outputs[MAX_OUTPUTS] = {0};
+                evaluate(m, point, outputs);
+                sums[0] += outputs[0];
+                sums[1] += outputs[1];
+            }
+            a[i * count + j] = sums[0] / m->plan->points;
+            b[i * count + j] = sums[1] / m->plan->points;
+            least = fmin(least, a[i * count + j]);
+            most = fmax(most, a[i * count + j]);
+            finite = finite && isfinite(sums[0]) && isfinite(sums[1]);
+        }
+    }
+    double *outputs = m->training->outputs[m->plan->update];
+    outputs[0] = finite ? a[0] : 0;
+    outputs[1] = finite ? b[0] : 0;
+    return finite && least < most;
+}
+
+/* ---------------------------------------------------------------- new networks */
+static void mix_weighted(const Mixing *m, int side, const double *shares, int count, real *out)
+{
+    memset(out, 0, m->sizes[side] * sizeof *out);
+    for (int i = 0; i < count; i++) {
+        const real *values = remembered(m, side, i);
+        real share = (real)shares[i];
+        for (size_t k = 0; k < m->sizes[side] && share > 0; k++) {
+            real part = share * values[k];
+            out[k] += part;
+        }
+    }
+}
+
+/* One number for each of a network's, in [0, 1). */
+static void draw_side(const Mixing *m, int side, int stream, real *out)
+{
+    enum { PIECE = 1 << 16 };
+    for (size_t at = 0; at < m->sizes[side]; at += PIECE) {
+        size_t left = m->sizes[side] - at;
+        draw_row(out + at, (int)(left < PIECE ? left : PIECE), DRAW_UNIFORM, m->training->seed,
+                 (uint32_t)(stream + side), m->training->iteration, at / PIECE + 1);
+    }
+}
+
+/* Of the two most probable networks, at random number by number. They come first. */
+static void cross(const Mixing *m, int side, int count, real *out)
+{
+    const real *one = remembered(m, side, 0), *two = remembered(m, side, count > 1);
+    draw_side(m, side, STREAM_CROSS, out);
+    for (size_t k = 0; k < m->sizes[side]; k++) {
+        real mask = m->plan->crossover_random ? out[k] : (real)(out[k] >= (real)0.5);
+        real way = mask * (two[k] - one[k]);
+        out[k] = one[k] + way;
+    }
+}
+
+/* Weights alone, not what optimisers keep, move by U(-.01, .01). */
+static void mutate(const Mixing *m, int side, real *values)
+{
+    const Program *program = m->training->program;
+    real *draws = allocate(m->sizes[side], sizeof *draws);
+    real chance = 0;
+    size_t at = 0;
+    draw_row(&chance, 1, DRAW_UNIFORM, m->training->seed, (uint32_t)(STREAM_MUTATE + side),
+             m->training->iteration, 0);
+    draw_side(m, side, STREAM_MUTATE, draws);
+    for (int k = 0; k < program->tensor_count && (double)chance >= m->plan->mutation_chance; k++) {
+        const ProgramTensor *tensor = &program->tensors[k];
+        if (!belongs(tensor, side)) {
+            continue;
+        }
+        size_t size = tensor_size(tensor);
+        for (size_t i = 0; i < size && tensor->role == ROLE_PARAMETER; i++) {
+            real step = (real)0.02 * draws[at + i];
+            values[at + i] += step - (real)0.01;
+        }
+        at += size;
+    }
+    free(draws);
+}
+
+/* Brings the remembered networks in order of their shares, the largest first; equal ones stay. */
+static void sort(const Mixing *m, int side, double *shares, int count)
+{
+    real *held = allocate(m->sizes[side], sizeof *held);
+    size_t bytes = m->sizes[side] * sizeof *held;
+    for (int i = 1; i < count; i++) {
+        int to = i;
+        double share = shares[i];
+        while (to > 0 && shares[to - 1] < share) {
+            to--;
+        }
+        memcpy(held, remembered(m, side, i), bytes);
+        for (int k = i; k > to; k--) {
+            memcpy(remembered(m, side, k), remembered(m, side, k - 1), bytes);
+            shares[k] = shares[k - 1];
+        }
+        memcpy(remembered(m, side, to), held, bytes);
+        shares[to] = share;
+    }
+    free(held);
+}
+
+/* The present networks become the first of those remembered. */
+static int remember(Mixing *m)
+{
+    int count = (int)m->counts[REMEMBERED];
+    for (int side = 0; side < SIDES; side++) {
+        for (int k = count; k > 0; k--) {
+            memcpy(remembered(m, side, k), remembered(m, side, k - 1),
+                   m->sizes[side] * sizeof(real));
+        }
+        copy_side(m, side, remembered(m, side, 0), false);
+    }
+    return count + 1;
+}
+
+/* The new anchors, from an equilibrium; they stay where the payoffs tell nothing. */
+static void play(Mixing *m)
+{
+    double shares[SIDES][NASH_MOST], a[NASH_MOST * NASH_MOST], b[NASH_MOST * NASH_MOST];
+    int count = remember(m);
+    if (measure(m, count, a, b)) {
+        NashGame game = {count, count, a, b};
+        nash_solve(&game, m->plan->method, shares[0], shares[1]);
+        for (int side = 0; side < SIDES; side++) {
+            mix_weighted(m, side, shares[side], count, anchor(m, side));
+            sort(m, side, shares[side], count);
+            if (m->plan->crossover) {
+                cross(m, side, count, anchor(m, side));
+            }
+        }
+    }
+    m->counts[REMEMBERED] = (real)(count < m->plan->size ? count : m->plan->size);
+}
+
+/* Nothing is remembered: the new anchors lie between the present networks and the old ones. */
+static void approach(Mixing *m)
+{
+    real share = (real)m->plan->decay;
+    for (int side = 0; side < SIDES; side++) {
+        real *now = allocate(m->sizes[side], sizeof *now), *old = anchor(m, side);
+        copy_side(m, side, now, false);
+        for (size_t k = 0; k < m->sizes[side]; k++) {
+            real way = share * (now[k] - old[k]);
+            old[k] += way;
+        }
+        free(now);
+    }
+}
+
+void gang_mix(Training *training)
+{
+    int steps = training->program->gang.mix_steps;
+    if (steps == 0 || training->iteration % (uint64_t)steps != 0) {
+        return;
+    }
+    Mixing m = mixing_of(training);
+    if (m.plan->remembers) {
+        play(&m);
+    } else {
+        approach(&m);
+    }
+    for (int side = 0; side < SIDES; side++) {
+        if (m.plan->mutates) {
+            mutate(&m, side, anchor(&m, side));
+        }
+        copy_side(&m, side, anchor(&m, side), true);
+    }
+    keep_counts(&m);
+}
