@@ -33,10 +33,8 @@ both() {
 }
 both v1_wgan_noise_gp_ln_sgd 13
 both v3_sn_hinge_0gp_leaky 21
-both v1_bce_gpmax_ln_rmsprop 22
 both v3_cond_0gp_adam 18
 both v4_pe_input_0gp_cond 16 '*_loss=1'
-both v1_bce_gp_sgd 14
 PTXVM_ARCH=9.0 PTXVM_ORDER=7 replayed v1_wgan_gp_sgd tf32 1.6e-2
 "$COMPARE" "$case.out.safetensors" out.tf32 2e-5 >/dev/null && note_failure 'tf32 rounds nothing'
 [ -s reports ] && note_failure "$(head -n 3 reports)"
