@@ -53,6 +53,11 @@ for precision in tf32 bf16; do
     [ -s worse ] && note_failure "$precision: $(cat worse)"
 done
 
+# Times of every launch, on the machine that runs the kernels.
+. "$GAGAC_TESTS/cuda/network.sh"
+must "$GAGAC" bench network.json --device cuda --precision bf16
+grep -q 'weight_gradient_9x9 .* ms' words || note_failure "no times: $(tail -n 2 words)"
+
 # The command line.
 case=$golden/v1_wgan_gp_sgd
 expect 2 'tensor cores of a GPU' "$GAGAC" "$case.json" -o x --precision tf32
