@@ -191,8 +191,8 @@ static const char *emit_cuda_tables(const CudaFiles *f)
              "    .before = %s, .updates = updates,\n    .image_count = %d, .images = %s,\n"
              "    .device = \"%s\", .least_arch = %d,\n};\n",
              TEXTS, f->work_size, f->model->x_dim, clamp ? steps_text(f->steps[0]) : "{0, NULL}",
-             f->options->arch_count, f->options->arch_count ? "images" : "NULL",
-             f->options->device, f->options->tensor == TENSOR_NONE ? 75 : 80);
+             f->options->arch_count, f->options->arch_count ? "images" : "NULL", f->options->device,
+             f->options->tensor == TENSOR_NONE ? 75 : 80);
     return text_of(&out);
 }
 

@@ -765,15 +765,16 @@ typedef struct Tile {
     int parts;
 } Tile;
 
-/* Of a step of the sum: a thread's multiply-adds and reads of shared memory. Tensor cores do 8 (tf32)
- * or 16 (bf16) multiply-adds in the time of one of a thread, and each number is rounded when it is
- * read: by twos of rows that two lanes share, and of columns that four do. */
+/* Of a step of the sum: a thread's multiply-adds and reads of shared memory. Tensor cores do 8
+ * (tf32) or 16 (bf16) multiply-adds in the time of one of a thread, and each number is rounded when
+ * it is read: by twos of rows that two lanes share, and of columns that four do. */
 static double product_cost(const Emitter *e, const Tile *t)
 {
     double sums = t->rows * t->columns;
     if (e->options->tensor == TENSOR_NONE)
         return sums + (t->rows + t->columns) / 4.0;
-    return sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) + 3 * (t->rows + t->columns / 2.0) / 8;
+    return sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) +
+           3 * (t->rows + t->columns / 2.0) / 8;
 }
 
 /* The time of a product, in instructions that a thread issues: for each step of the sum its

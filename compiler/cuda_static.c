@@ -3,7 +3,8 @@
  * instructions of the main loop.
  *
  * Machine code: an ELF file with a section .text.KERNEL of 16-byte instructions, operation in the
- * low 12 bits (sm_75 to sm_120). The main loop is the one backward branch around most FFMA or HMMA. */
+ * low 12 bits (sm_75 to sm_120). The main loop is the one backward branch around most FFMA or HMMA.
+ */
 #include "target_cuda.h"
 
 #include <stdlib.h>

@@ -341,9 +341,9 @@ struct Tensor {       /* an array that lives from step to step */
     TensorRole role;
     Initialiser init;
     int fan_in;
-    double scale;   /* of the initialisers that say so */
-    bool frozen;    /* PARAMETER: keeps its first value */
-    Tensor *source; /* OPTIMISER, AVERAGE: the parameter it belongs to */
+    double scale;     /* of the initialisers that say so */
+    bool frozen;      /* PARAMETER: keeps its first value */
+    Tensor *source;   /* OPTIMISER, AVERAGE: the parameter it belongs to */
     const char *line; /* `name` of the layer string that owns it, NULL: none */
     const char *what; /* its name there: "weight" */
     Span span;

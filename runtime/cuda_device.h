@@ -126,7 +126,7 @@ template <int PENDING> static inline void copies_wait()
 /* ---------------------------------------------------------------- tiles of a contraction
  * DEPTH steps of the sum a tile, STAGES tiles in turn; ALONG_: where rows lie along the sum. With
  * GAGAC_TF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their products. The
- * pads keep the reads of a warp in different banks. compiler/cuda_print.c chooses tiles by these. */
+ * pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by these. */
 #if defined(GAGAC_TF32) || defined(GAGAC_BF16)
 #define GAGAC_TENSOR
 #endif
@@ -138,8 +138,11 @@ enum { DEPTH = 8, STAGES = 4 };
 enum { ALONG_DEPTH = 64 / (int)sizeof(real), ALONG_STAGES = 3 };
 #ifdef GAGAC_TENSOR
 enum { TILE_PAD = 8, PITCH = ALONG_DEPTH };
+/* One block is enough: else ptxas spills to fit as many blocks as shared memory has room for. */
+#define PRODUCT_BOUNDS(threads) __launch_bounds__(threads, 1)
 #else
 enum { TILE_PAD = 4, PITCH = ALONG_DEPTH + 4 };
+#define PRODUCT_BOUNDS(threads) __launch_bounds__(threads)
 #endif
 
 /* tile[DEPTH][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
@@ -284,7 +287,7 @@ static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int
  * holds rows g and g + 8 of the left operand and column g of the right one at DEPTH / 4 steps, and
  * of the sum columns 2t and 2t + 1 of both rows (PTX ISA, matrix fragments for mma.m16n8k8 and
  * mma.m16n8k16). Which rows, columns and steps of a tile those are is free as long as both operands
- * and the sum agree: it is chosen so that a lane reads neighbours. Four warps stand side by side. */
+ * and the sum agree: it is chosen so that a lane reads neighbours. Four warps are side by side. */
 #if __CUDA_ARCH__ < 800
 #error "tf32 and bf16 need a GPU of compute capability 8.0 or newer"
 #endif
@@ -295,10 +298,7 @@ static inline int lane_column() { return (int)threadIdx.x % 4; }
 static inline int warp_row() { return (int)threadIdx.x / 128; }
 static inline int warp_column() { return (int)threadIdx.x / 32 % 4; }
 
-template <int ROWS> static inline int tile_top()
-{
-    return warp_row() * 8 * ROWS + 2 * lane_row();
-}
+template <int ROWS> static inline int tile_top() { return warp_row() * 8 * ROWS + 2 * lane_row(); }
 static inline int tile_side() { return 16 * warp_column() + 4 * lane_column(); }
 static inline int tile_row(int r) { return r / 2 * 16 + r % 2; }
 static inline int along_top() { return 8 * warp_row() + lane_row(); }
@@ -339,9 +339,7 @@ static inline void multiply_warp(real &upper_first, real &upper_second, real &lo
 /* Two neighbours of each of a lane's steps, which are t, t + 4 and so on; rounded. */
 static inline void load_pairs(unsigned to[2][2], const real *from, int stride)
 {
-    struct alignas(8) Pair {
-        real at[2];
-    };
+    struct alignas(8) Pair { real at[2]; };
     real numbers[2][LANE_STEPS];
     UNROLL
     for (int s = 0; s < LANE_STEPS; s++) {

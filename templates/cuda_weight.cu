@@ -6,7 +6,7 @@
 #include "cuda_device.h"
 enum { STRIDE = 12 };
 /*[*/
-KERNEL __launch_bounds__(/*{threads*/256/*}*/)
+KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
     /*{name*/weight_gradient/*}*/(/*{parameters*/const real *__restrict__ y, const real *__restrict__ x, real *out/*}*/)
 {
     enum {

@@ -24,7 +24,7 @@ KERNEL __launch_bounds__(128) fill_6(const CudaRun *run, int update, real *out)
 }
 
 /* d_step product of fc0_w: real_fc0 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     linear_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -39,7 +39,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -54,20 +54,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -89,7 +89,7 @@ KERNEL __launch_bounds__(256)
 }
 
 /* d_step product of fc1_w: real_fc1 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     linear_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -104,7 +104,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -119,20 +119,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -224,7 +224,7 @@ KERNEL __launch_bounds__(128) fill_6_2(const CudaRun *run, int update, real *out
 }
 
 /* d_step product of fc4_w: made_fc4 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     linear_6x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out, const real *__restrict__ a4, real *out2)
 {
@@ -239,7 +239,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -254,20 +254,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -410,7 +410,7 @@ KERNEL __launch_bounds__(256) batch_sum_100(const real *__restrict__ a1,
 }
 
 /* d_step product of fc3_w: d_between_fc2_sum */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     back_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -425,7 +425,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -438,20 +438,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -474,7 +474,7 @@ KERNEL __launch_bounds__(256)
 }
 
 /* d_step product of fc0_w: d_between */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     back_6x100(const real *__restrict__ a1, const real *__restrict__ a2, real *out, real *out2)
 {
     enum {
@@ -488,7 +488,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -501,20 +501,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -623,7 +623,7 @@ KERNEL __launch_bounds__(256) rows_6_2(const real *__restrict__ a1, const real *
 }
 
 /* d_step weight gradient */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     weight_gradient_100x6(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
 {
     enum {
@@ -637,7 +637,7 @@ KERNEL __launch_bounds__(256)
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
-    const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
+    const int tx = along_side(), ty = along_top();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
@@ -671,7 +671,7 @@ KERNEL __launch_bounds__(256)
         const int f = m0 + ty + TALL * r;
         UNROLL
         for (int c = 0; c < TC; c++) {
-            const int n = n0 + tx + 16 * c;
+            const int n = n0 + tx + along_column(c);
             if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
                 out[((int)blockIdx.z * ROWS + f) * 8 + n] = sum[r][c];
         }
@@ -679,7 +679,7 @@ KERNEL __launch_bounds__(256)
 }
 
 /* d_step weight gradient */
-KERNEL __launch_bounds__(160)
+KERNEL PRODUCT_BOUNDS(160)
     weight_gradient_100x100(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
 {
     enum {
@@ -693,7 +693,7 @@ KERNEL __launch_bounds__(160)
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
-    const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
+    const int tx = along_side(), ty = along_top();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
@@ -727,7 +727,7 @@ KERNEL __launch_bounds__(160)
         const int f = m0 + ty + TALL * r;
         UNROLL
         for (int c = 0; c < TC; c++) {
-            const int n = n0 + tx + 16 * c;
+            const int n = n0 + tx + along_column(c);
             if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
                 out[((int)blockIdx.z * ROWS + f) * 100 + n] = sum[r][c];
         }
@@ -788,7 +788,7 @@ KERNEL __launch_bounds__(256) batch_sum_100_2(const real *__restrict__ a1,
 }
 
 /* d_step product of fc0_w: dd_between_fc0 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     linear_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -803,7 +803,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -818,20 +818,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -854,7 +854,7 @@ KERNEL __launch_bounds__(256)
 }
 
 /* d_step product of fc1_w: dd_between_fc1 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     linear_100x100_2(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -869,7 +869,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -884,20 +884,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -1234,7 +1234,7 @@ KERNEL __launch_bounds__(128) fill_6_3(const CudaRun *run, int update, real *out
 }
 
 /* g_step product of fc4_w: made_fc4 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     linear_6x100_2(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -1249,7 +1249,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -1264,20 +1264,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -1298,7 +1298,7 @@ KERNEL __launch_bounds__(256)
 }
 
 /* g_step product of fc0_w: d_made_fc4 */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     back_6x100_2(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
 {
     enum {
@@ -1312,7 +1312,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -1325,20 +1325,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
@@ -1357,7 +1357,7 @@ KERNEL __launch_bounds__(256)
 }
 
 /* g_step weight gradient: d_fc4_w */
-KERNEL __launch_bounds__(128)
+KERNEL PRODUCT_BOUNDS(128)
     weight_gradient_6x100(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
 {
     enum {
@@ -1371,7 +1371,7 @@ KERNEL __launch_bounds__(128)
     };
     alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
     alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
-    const int tx = (int)threadIdx.x % 16, ty = (int)threadIdx.x / 16;
+    const int tx = along_side(), ty = along_top();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
@@ -1405,7 +1405,7 @@ KERNEL __launch_bounds__(128)
         const int f = m0 + ty + TALL * r;
         UNROLL
         for (int c = 0; c < TC; c++) {
-            const int n = n0 + tx + 16 * c;
+            const int n = n0 + tx + along_column(c);
             if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
                 out[((int)blockIdx.z * ROWS + f) * 100 + n] = sum[r][c];
         }
@@ -1413,7 +1413,7 @@ KERNEL __launch_bounds__(128)
 }
 
 /* g_step product of fc4_w: d_made_fc3_sum */
-KERNEL __launch_bounds__(256)
+KERNEL PRODUCT_BOUNDS(256)
     back_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, real *out)
 {
@@ -1428,7 +1428,7 @@ KERNEL __launch_bounds__(256)
         ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = (int)threadIdx.x % 16 * 4, ty = (int)threadIdx.x / 16 * TR;
+    const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
     const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
     const int tiles = (to - from + DEPTH - 1) / DEPTH;
@@ -1441,20 +1441,20 @@ KERNEL __launch_bounds__(256)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    fetch(0);
-    fetch(1);
-    fetch(2);
+    UNROLL
+    for (int tile = 0; tile < STAGES - 1; tile++)
+        fetch(tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<2>();
+        copies_wait<STAGES - 2>();
         BARRIER();
-        fetch(tile + 3);
+        fetch(tile + STAGES - 1);
         multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
             RIGHT);
     }
     UNROLL
     for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + r;
+        const int f = m0 + ty + tile_row(r);
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;

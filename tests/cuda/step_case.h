@@ -134,7 +134,8 @@ static inline void set_number(double *number, float *place, double scale)
 {
     (void)scale;
     double drawn = next_number();
-    *number = (double)(*place = (float)(case_grid > 0 ? rint(drawn * case_grid) / case_grid : drawn));
+    *number =
+        (double)(*place = (float)(case_grid > 0 ? rint(drawn * case_grid) / case_grid : drawn));
 }
 
 static inline void compare_number(double *number, float *place, double scale)

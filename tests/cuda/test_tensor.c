@@ -74,8 +74,9 @@ static void test_exact(void **state)
     case_grid = 0;
 }
 
-/* Operands of at most 1/2 are off by u each, relatively: a sum of n products by n/4 (2 u + u^2). The
- * weight gradient of a dense layer has 13 of them. That some are off shows that they were rounded. */
+/* Operands of at most 1/2 are off by u each, relatively: a sum of n products by n/4 (2 u + u^2).
+ * The weight gradient of a dense layer has 13 of them. That some are off shows that they were
+ * rounded. */
 static void test_rounded(void **state)
 {
     case_tensor = *(const TensorPrecision *)*state;
