@@ -15,7 +15,7 @@ enum { SPLIT_SLACK = 64, PANEL_CACHE = 128 * 1024, WEIGHT_LANES = 128, CHUNK_REA
 static int divide_up(int a, int b) { return (a + b - 1) / b; }
 static int64_t round_16(int64_t n) { return (n + 15) / 16 * 16; }
 
-typedef struct Shape { /* of CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X */
+typedef struct Shape {  /* of CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X */
     bool dense, phases; /* phases: CONV_X with a stride */
     bool reversed;      /* CONV_X: rows of the result are the weight's inputs */
     bool split;         /* columns of the operand are split by their phase first */
@@ -66,8 +66,7 @@ static Shape find_shape(const Plan *p, const Node *n)
 
 static int64_t pack_size(const Shape *s)
 {
-    return s->dense ? 0
-                    : round_16((int64_t)s->results * s->channels * s->filter[0] * s->filter[1]);
+    return s->dense ? 0 : round_16((int64_t)s->results * s->channels * s->filter[0] * s->filter[1]);
 }
 
 static int64_t split_size(const Shape *s)
@@ -144,11 +143,13 @@ static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_operand(b, kernel->root->inputs[1], "w");
     bind_packed(b, "packed", 0);
-    const char *layout = arena_printf(
-        "&(const Panels){%d, %d, %d, %d, {%d, %d}, {%d, %d}, %d}", s->results, s->channels, panel,
-        padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
-        s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
-    return (WidePass){"pack_panels", arena_printf(", %s, (const void *)%s", layout, argument_list(b)),
+    const char *layout =
+        arena_printf("&(const Panels){%d, %d, %d, %d, {%d, %d}, {%d, %d}, %d}", s->results,
+                     s->channels, panel, padded(s->reversed ? s->channels : s->results),
+                     s->filter[0], s->filter[1], s->phases ? s->stride[0] : 1,
+                     s->phases ? s->stride[1] : 1, s->reversed);
+    return (WidePass){"pack_panels",
+                      arena_printf(", %s, (const void *)%s", layout, argument_list(b)),
                       divide_up(s->results, panel)};
 }
 
@@ -453,34 +454,33 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
     int terms = 0, rest = s->results % tile.rows;
     for (int column = 0; column < stride; column++)
         add_phase(&phases, e, s, tile, chunk, column, &terms);
-    const char *loop = arena_printf("        for (int begin = 0; begin < %d; begin += %d)\n", all,
-                                    chunk.columns);
+    const char *loop =
+        arena_printf("        for (int begin = 0; begin < %d; begin += %d)\n", all, chunk.columns);
     text_add(&calls, "%s            %s_tile(%d, row, first, begin, %s);\n", loop, PLACE_OF_NAME,
              tile.rows, name_list(b));
     text_add(&last, "%s            %s_tile(%d, row, first, begin, %s);\n", loop, PLACE_OF_NAME,
              rest, name_list(b));
     const char *row, *first;
     item_order(s, tile.rows, &row, &first);
-    Hole holes[] = {
-        {"name", PLACE_OF_NAME},
-        {"tile", arena_printf("%s_tile", PLACE_OF_NAME)},
-        {"parameters", parameter_list(b)},
-        {"rows_a_block", int_text(tile.rows)},
-        {"part_pitch", int_text(chunk.part_pitch)},
-        {"line_pitch", int_text(chunk.line_pitch)},
-        {"before", int_text(s->before[0])},
-        {"row_stride", int_text(s->stride[0])},
-        {"filter_rows", int_text(s->filter[0])},
-        {"terms", int_text(s->channels * s->filter[0] * s->filter[1])},
-        {"row_terms", int_text(s->channels * s->filter[1])},
-        {"phases", text_of(&phases)},
-        {"column_lanes", int_text(stride * s->batch)},
-        {"lanes", int_text(lanes)},
-        {"chunk_lanes", int_text(chunk_lanes)},
-        {"epilogue", chunk_epilogue(b, lanes, chunk_lanes)},
-        {"row", row},
-        {"first", first},
-        {"blocks", panel_calls(s, tile.rows, text_of(&calls), text_of(&last))}};
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"tile", arena_printf("%s_tile", PLACE_OF_NAME)},
+                    {"parameters", parameter_list(b)},
+                    {"rows_a_block", int_text(tile.rows)},
+                    {"part_pitch", int_text(chunk.part_pitch)},
+                    {"line_pitch", int_text(chunk.line_pitch)},
+                    {"before", int_text(s->before[0])},
+                    {"row_stride", int_text(s->stride[0])},
+                    {"filter_rows", int_text(s->filter[0])},
+                    {"terms", int_text(s->channels * s->filter[0] * s->filter[1])},
+                    {"row_terms", int_text(s->channels * s->filter[1])},
+                    {"phases", text_of(&phases)},
+                    {"column_lanes", int_text(stride * s->batch)},
+                    {"lanes", int_text(lanes)},
+                    {"chunk_lanes", int_text(chunk_lanes)},
+                    {"epilogue", chunk_epilogue(b, lanes, chunk_lanes)},
+                    {"row", row},
+                    {"first", first},
+                    {"blocks", panel_calls(s, tile.rows, text_of(&calls), text_of(&last))}};
     const char *text = template_fill("conv_phases.c", holes, 19);
     return (WidePass){add_function(e, "deconvolution", text),
                       arena_printf(", %s", argument_list(b)),
@@ -497,15 +497,15 @@ int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass
         passes[count++] = emit_pack(e, p, kernel, &s, tile.rows);
     if (s.split)
         passes[count++] = emit_split(e, p, kernel, &s);
-    passes[count++] = s.phases ? emit_phases(e, p, kernel, &s, tile)
-                               : emit_rows(e, p, kernel, &s, tile);
+    passes[count++] =
+        s.phases ? emit_phases(e, p, kernel, &s, tile) : emit_rows(e, p, kernel, &s, tile);
     return count;
 }
 
 /* ---------------------------------------------------------------- weight gradients */
 typedef struct Gradient {
     bool dense;
-    bool swapped; /* vectors run along the channels of x, not of y */
+    bool swapped;                  /* vectors run along the channels of x, not of y */
     const Node *vectors, *numbers; /* the operands */
     int columns, map_rows;         /* of the transposed operand; with halo where it is x */
     int channels, stride;          /* of the transposed operand; channels in memory */
@@ -583,10 +583,10 @@ static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, 
         map_rows = buffer->halo.before[0] + type->dims[1] + buffer->halo.after[0];
     }
     int first = d->dense || d->swapped ? 0 : d->y_origin[0] * row_pitch + d->y_origin[1] * d->batch;
-    const char *layout = arena_printf("&(const Transposed){%d, %d, %d, %d, %d, %d, %lld}",
-                                      d->channels, d->stride, tile.vectors * e->vector_length,
-                                      d->columns * d->batch, d->pitch, row_pitch,
-                                      (long long)map_rows * row_pitch);
+    const char *layout =
+        arena_printf("&(const Transposed){%d, %d, %d, %d, %d, %d, %lld}", d->channels, d->stride,
+                     tile.vectors * e->vector_length, d->columns * d->batch, d->pitch, row_pitch,
+                     (long long)map_rows * row_pitch);
     return (WidePass){"transpose_maps",
                       arena_printf(", %s, (const real *)%s + %d, %s", layout,
                                    b->bindings[0].argument, first, b->bindings[1].argument),
@@ -628,8 +628,8 @@ static const char *transposed_place(const Gradient *d, const char *width)
     return arena_printf("packed + (long)(row * %d + tap / %d + %d) * %d + (long)column * %d + "
                         "(long)(begin * %d + (tap %% %d + %d) * %d) * %s",
                         d->window[0], d->filter[1], d->origin[0], d->pitch * d->stride, d->pitch,
-                        d->window[1] > 1 ? d->window[1] * d->batch : 1, d->filter[1],
-                        d->origin[1], d->batch, width);
+                        d->window[1] > 1 ? d->window[1] * d->batch : 1, d->filter[1], d->origin[1],
+                        d->batch, width);
 }
 
 static void add_gradient_call(Text *out, const Emitter *e, const Gradient *d, int rows, int vectors)
@@ -719,14 +719,14 @@ static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const
     bind_packed(b, "sums", transposed_size(d));
     body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
               arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
-    const char *text = arena_printf("SHARED void %s(int from, int to, %s)\n{\n"
-                                    "    for (int item = from; item < to; item++)\n"
-                                    "        for (int o = 0; o < %d; o++)\n"
-                                    "            for (int c = 0; c < %d; c++)\n"
-                                    "                dw[item * %d + c][o] = sums[((long)item * %d "
-                                    "+ o) * %d + c];\n}\n",
-                                    PLACE_OF_NAME, parameter_list(b), d->out, d->in, d->in, d->out,
-                                    d->stride);
+    const char *text =
+        arena_printf("SHARED void %s(int from, int to, %s)\n{\n"
+                     "    for (int item = from; item < to; item++)\n"
+                     "        for (int o = 0; o < %d; o++)\n"
+                     "            for (int c = 0; c < %d; c++)\n"
+                     "                dw[item * %d + c][o] = sums[((long)item * %d "
+                     "+ o) * %d + c];\n}\n",
+                     PLACE_OF_NAME, parameter_list(b), d->out, d->in, d->in, d->out, d->stride);
     return (WidePass){add_function(e, "swapped", text), arena_printf(", %s", argument_list(b)),
                       d->filter[0] * d->filter[1]};
 }
@@ -818,9 +818,7 @@ int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePa
         passes[0] = emit_few(e, p, kernel, &d);
         return 1;
     }
-    int rows = d.dense     ? d.in
-               : d.swapped ? d.out
-                           : d.in * d.filter[0] * d.filter[1];
+    int rows = d.dense ? d.in : d.swapped ? d.out : d.in * d.filter[0] * d.filter[1];
     Tile tile = choose_tile(e, rows, d.stride / e->vector_length, 8);
     int count = 0;
     passes[count++] = emit_transpose(e, p, kernel, &d, tile);

@@ -345,7 +345,8 @@ static void add_edges(Wide *w, const Kernel *kernel, const Node *n)
         return;
     add_pass(w, kernel,
              arena_printf("%s(AT(%zu), %d, %d, %d, %d, (int[]){%d, %d}, (int[]){%d, %d});",
-                          w->shipped ? "clear_edges" : "clear_around", buffer->offset, n->type.dims[0], n->type.dims[1], n->type.dims[2],
+                          w->shipped ? "clear_edges" : "clear_around", buffer->offset,
+                          n->type.dims[0], n->type.dims[1], n->type.dims[2],
                           w->plan->schedule->graph->batch_size, h->before[0], h->before[1],
                           h->after[0], h->after[1]),
              1);

@@ -17,8 +17,9 @@ static Model *read_model(const Options *options)
         source = source_read(options->operands[0]); /* which says why not */
     Json *root = json_tree(source);
     if (is_hypergan(root)) {
-        HyperOptions hyper = {options->width,         options->height, options->channels,
-                              options->batch_size,    options->strict, options->overrides,
+        HyperOptions hyper = {options->width,          options->height,
+                              options->channels,       options->batch_size,
+                              options->strict,         options->overrides,
                               options->override_count, NULL};
         return read_hypergan(root, &hyper);
     }

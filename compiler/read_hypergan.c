@@ -631,23 +631,24 @@ static const Word trainer_words[] = {
     {"ProportionalControlTrainer", 0, "it is an experiment without a template"},
     {"QualifiedStepTrainer", 0, "it is an experiment without a template"}};
 
-static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
-                                  {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
-                                  {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
-                                  {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-                                  {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
-                                  {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-                                  {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
-                                  {"RollingMemoryTrainHook", 0, "which samples it keeps, and their weight, is not known well enough"},
-                                  {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
-                                  {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-                                  {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
-                                  {"ProgressCompressTrainHook", 0, "it is not there yet"},
-                                  {"MinibatchTrainHook", 0, "its formula is not known well enough"},
-                                  {"MemoryTrainHook", 0, "its formula is not known well enough"},
-                                  {"ImleTrainHook", 0, "its formula is not known well enough"},
-                                  {"AdversarialRobustTrainHook", 0,
-                                   "its formula is not known well enough"}};
+static const Word hook_words[] = {
+    {"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
+    {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
+    {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
+    {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
+    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
+    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
+    {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
+    {"RollingMemoryTrainHook", 0,
+     "which samples it keeps, and their weight, is not known well enough"},
+    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
+    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
+    {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
+    {"ProgressCompressTrainHook", 0, "it is not there yet"},
+    {"MinibatchTrainHook", 0, "its formula is not known well enough"},
+    {"MemoryTrainHook", 0, "its formula is not known well enough"},
+    {"ImleTrainHook", 0, "its formula is not known well enough"},
+    {"AdversarialRobustTrainHook", 0, "its formula is not known well enough"}};
 
 static void read_hook_variables(Hook *hook, const Json *json)
 {

@@ -6,10 +6,7 @@
 
 static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-int draw_chunk_rows(const Program *program)
-{
-    return program->images ? IMAGE_CHUNK : DRAW_CHUNK;
-}
+int draw_chunk_rows(const Program *program) { return program->images ? IMAGE_CHUNK : DRAW_CHUNK; }
 
 Generator generator_create(const Program *program, Pool *pool, const real *state,
                            const Normaliser *normaliser, bool average)

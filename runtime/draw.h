@@ -23,8 +23,8 @@ typedef struct Generator {
 } Generator;
 
 enum { /* rows of one item of work: a multiple of what every target makes at once */
-    DRAW_CHUNK = 1920,
-    IMAGE_CHUNK = 16
+       DRAW_CHUNK = 1920,
+       IMAGE_CHUNK = 16
 };
 /* Which of them. */
 int draw_chunk_rows(const Program *program);

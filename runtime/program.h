@@ -155,20 +155,20 @@ typedef struct ProgramGang { /* nets of different times mixed: gang.h */
     bool remembers;          /* at an equilibrium of the payoffs; else with the anchors */
     double decay;            /* share of the present nets, where nothing is remembered */
     int size;                /* nets remembered of a side */
-    int update;              /* that gives payoffs, in updates: its count is 0; outputs: of G, of D */
-    int points;              /* batches a payoff is the mean of */
+    int update; /* that gives payoffs, in updates: its count is 0; outputs: of G, of D */
+    int points; /* batches a payoff is the mean of */
     NashMethod method;
     bool crossover, crossover_random, mutates;
-    double mutation_chance; /* that a mutation is left out */
+    double mutation_chance;   /* that a mutation is left out */
     int memory[2], anchor[2]; /* tensors [size + 1][n], [n]; of G, of D */
     int count;                /* tensor [2]: nets remembered; 1 once the anchors are set */
 } ProgramGang;
 
-typedef struct ProgramStages { /* of a curriculum: stages.h */
-    int count;                 /* 0: no curriculum */
-    int number;                /* of this program, from 0 */
-    bool cycle;                /* the first follows the last */
-    const long long *steps;    /* iterations of each */
+typedef struct ProgramStages {  /* of a curriculum: stages.h */
+    int count;                  /* 0: no curriculum */
+    int number;                 /* of this program, from 0 */
+    bool cycle;                 /* the first follows the last */
+    const long long *steps;     /* iterations of each */
     const char *const *carried; /* by tensor: that of the stage before that it goes on with, NULL:
                                    it keeps its first value */
 } ProgramStages;
@@ -213,9 +213,9 @@ typedef struct CudaImage { /* machine code made ahead of time */
 typedef struct CudaProgram {
     const struct CudaText *texts; /* for NVRTC: cuda_load.h */
     int text_count;
-    size_t work_size; /* reals of the work block, zeroed once */
-    int data_width;   /* columns of a row of the data */
-    CudaSteps before; /* what runs before the updates of an iteration */
+    size_t work_size;         /* reals of the work block, zeroed once */
+    int data_width;           /* columns of a row of the data */
+    CudaSteps before;         /* what runs before the updates of an iteration */
     const CudaSteps *updates; /* by kind, like Program.updates */
     int image_count;
     const CudaImage *images;

@@ -144,8 +144,8 @@ static TrainOptions read_options(int argc, char **argv)
          OPTION_TEXT, &o.checkpoint_every, 0, 0},
         {"--run", NULL, "DIR", "folder of the run (default: the one this program lies in)",
          OPTION_TEXT, &o.run, 0, 0},
-        {"--device", NULL, "WHICH", "cpu, cuda, or auto: the GPU where there is one",
-         OPTION_TEXT, &o.device, 0, 0},
+        {"--device", NULL, "WHICH", "cpu, cuda, or auto: the GPU where there is one", OPTION_TEXT,
+         &o.device, 0, 0},
         {"--quiet", NULL, NULL, "no progress line", OPTION_FLAG, &o.quiet, 0, 0},
         {NULL, NULL, NULL, "checking", OPTION_TITLE, NULL, 0, 0},
         {"--replay", NULL, "IN", "take data and random draws from a .safetensors file", OPTION_TEXT,
@@ -693,8 +693,7 @@ static int train_run(const Program *program, TrainOptions *options, char **argv)
     metrics_flush(&session->metrics);
     if (follows) {
         if (!options->quiet) {
-            fprintf(stderr, "stage %d is trained; stage %d follows\n",
-                    program->stages.number,
+            fprintf(stderr, "stage %d is trained; stage %d follows\n", program->stages.number,
                     (program->stages.number + 1) % program->stages.count);
         }
         stages_next(session->stages, argv);

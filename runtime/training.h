@@ -43,8 +43,9 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
 /* Updates of all kinds in an iteration. */
 int training_updates(const Program *program);
 
-/* One update on the CPU: repeat-th (from 0) of its kind (index in program->updates) in the present iteration.
- * given: values instead of draws, one pointer an input, NULL where there are none; or NULL. */
+/* One update on the CPU: repeat-th (from 0) of its kind (index in program->updates) in the present
+ * iteration. given: values instead of draws, one pointer an input, NULL where there are none; or
+ * NULL. */
 void training_update(Training *training, int kind, int repeat, const real *const *given);
 
 /* One whole iteration, counted in training->iteration. Returns the name of an output that is not

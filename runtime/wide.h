@@ -72,8 +72,8 @@ typedef struct Panels {
     int reversed;  /* results are the inputs of w, filter rows and columns go backwards */
 } Panels;
 
-/* Numbers of `rows` result channels from `first` on, for up to LANES channels from c on, of one tap;
- * `stride` reals from channel to channel. */
+/* Numbers of `rows` result channels from `first` on, for up to LANES channels from c on, of one
+ * tap; `stride` reals from channel to channel. */
 static inline void pack_tap(const Panels *p, real *to, long stride, const real *tap, int first,
                             int rows, int c)
 {
@@ -125,9 +125,9 @@ SHARED void pack_panels(int from, int to, const Panels *p, const real *w, real *
     }
 }
 
-/* A map of many channels as weight gradients read it: out[row][block of `width` channels][lane][channel
- * of the block], zeros behind the last channel. `pitch` lanes a row, a multiple of LANES, as is
- * `padded`, the channels with the zeros; VL divides width. */
+/* A map of many channels as weight gradients read it: out[row][block of `width`
+ * channels][lane][channel of the block], zeros behind the last channel. `pitch` lanes a row, a
+ * multiple of LANES, as is `padded`, the channels with the zeros; VL divides width. */
 typedef struct Transposed {
     int channels, padded, width;
     int lanes, pitch;
@@ -143,8 +143,8 @@ SHARED void transpose_maps(int from, int to, const Transposed *t, const real *x,
         const int row = item / vectors, f = item % vectors * VL, begin = f / t->width * t->width;
         const int width = t->padded - begin < t->width ? t->padded - begin : t->width;
         const int rows = t->channels - f < VL ? t->channels - f : VL;
-        real *const strip = out + (long)row * t->pitch * t->padded + (long)begin * t->pitch +
-                            (f - begin);
+        real *const strip =
+            out + (long)row * t->pitch * t->padded + (long)begin * t->pitch + (f - begin);
         const real *const source = x + f * t->channel_pitch + (long)row * t->row_pitch;
         ALIGNED real block[VL * VL] = {0};
         for (int at = 0; at < t->lanes; at += VL) {
@@ -169,8 +169,8 @@ static inline void split_columns(real *out, const real *row, int columns, int st
 
 /* Fills out[width][count] with samples first .. first + live - 1 of an input; samples from live on
  * repeat others. Whole groups of 16 samples are drawn and those that are wanted kept. */
-SHARED void fill_wide(const Batch *batch, int input_index, const ProgramInput *input,
-                             real *out, int count, long first, int live)
+SHARED void fill_wide(const Batch *batch, int input_index, const ProgramInput *input, real *out,
+                      int count, long first, int live)
 {
     enum { COLUMNS = 64 };
     real block[COLUMNS * LANES] __attribute__((aligned(64)));

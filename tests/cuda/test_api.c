@@ -29,13 +29,12 @@ typedef nvrtcProgram NvrtcProgram;
 #define GAGAC_CUDA_TYPES
 #include "cuda_api.h"
 
-#define SAME(name, parameters)                                                                  \
-    _Static_assert(__builtin_types_compatible_p(__typeof__(&name),                              \
-                                                __typeof__(((Cuda *)0)->name)),                 \
+#define SAME(name, parameters)                                                                     \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(&name), __typeof__(((Cuda *)0)->name)), \
                    #name " is declared otherwise");
-#define SAME_NVRTC(name, parameters)                                                            \
-    _Static_assert(__builtin_types_compatible_p(__typeof__(&name),                              \
-                                                __typeof__(((Nvrtc *)0)->name)),                \
+#define SAME_NVRTC(name, parameters)                                             \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(&name),               \
+                                                __typeof__(((Nvrtc *)0)->name)), \
                    #name " is declared otherwise");
 CUDA_FUNCTIONS(SAME)
 SAME(cuGraphInstantiateWithFlags, ) /* of the other form the header says nothing any more */

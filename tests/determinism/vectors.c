@@ -78,7 +78,7 @@ static void print_draws(void)
         hash = 0;
         for (uint64_t k = 0; k < 200; k++) {
             draw_columns(tile, 0, COLUMNS, TILE, (DrawKind)kind, 0x123456789abcdef0u + k, 7,
-                      k * 0x123456789u, k * 0x3fffffff7u);
+                         k * 0x123456789u, k * 0x3fffffff7u);
             add_to_hash(tile, COLUMNS * TILE);
         }
         printf("%s draws %016llx\n", kind == DRAW_NORMAL ? "normal" : "uniform",

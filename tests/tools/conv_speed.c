@@ -3,8 +3,8 @@
  *     conv_speed BATCH avx512|avx2|generic FOLDER
  *
  * Writes FOLDER/speed.c and FOLDER/runtime.a. The program (built with -DGAGAC_PROFILE) prints for
- * every layer and each of its three contractions the rate of needed multiply-adds, packing included,
- * as a share of the peak that it measures beside it: best of some runs on one thread. */
+ * every layer and each of its three contractions the rate of needed multiply-adds, packing
+ * included, as a share of the peak that it measures beside it: best of some runs on one thread. */
 #include "emit.h"
 
 #include <stdlib.h>
@@ -47,10 +47,11 @@ static Node *input(Graph *g, Step *step, int channels, int size)
 static void make_step(Graph *g, Step *step, int number, int kind, Tensor *weight)
 {
     const Case *c = &cases[number];
-    int small = (c->x + c->stride - 1) / c->stride, total = (small - 1) * c->stride + c->filter - c->x;
+    int small = (c->x + c->stride - 1) / c->stride,
+        total = (small - 1) * c->stride + c->filter - c->x;
     Window window = {{c->stride, c->stride}, {total / 2, total / 2}};
-    *step = (Step){.name = arena_printf("case%d_%s", number, kinds[kind]), .title = c->name,
-                   .count = 1};
+    *step = (Step){
+        .name = arena_printf("case%d_%s", number, kinds[kind]), .title = c->name, .count = 1};
     Node *x = kind != 1 ? input(g, step, c->in, c->x) : NULL;
     Node *y = kind != 0 ? input(g, step, c->out, small) : NULL;
     Node *w = node_parameter(g, weight), *result;
@@ -133,8 +134,9 @@ int main(int argc, char **argv)
         static Tensor *weight;
         if (k % KINDS == 0) {
             Type type = {.rank = 4, .dims = {c->filter, c->filter, c->in, c->out}};
-            weight = graph_tensor(g, (Tensor){.name = field, .group = "d", .field = field,
-                                              .label = field, .type = type});
+            weight = graph_tensor(
+                g, (Tensor){
+                       .name = field, .group = "d", .field = field, .label = field, .type = type});
             text_add(&state, "    real %s[%d][%d] ALIGNED;\n", field, c->filter * c->filter * c->in,
                      padded(c->out));
         }
@@ -166,11 +168,12 @@ int main(int argc, char **argv)
              "struct work { real values[VALUES] ALIGNED; real packed[PACKED] ALIGNED; };\n%s%s",
              e.profiled, g->batch_size, (values + 15) / 16 * 16, (long long)packed, (long long)room,
              text_of(&state), text_of(&inputs), wrap_lines(text_of(&steps)));
-    text_add(&out,
-             "static const struct {\n    const char *name, *kind;\n    int kernel;\n"
-             "    double flops;\n    void (*step)(Pool *, real *, void *, const Batch *, const real "
-             "*, double *);\n} table[] = {\n%s};\n",
-             text_of(&table));
+    text_add(
+        &out,
+        "static const struct {\n    const char *name, *kind;\n    int kernel;\n"
+        "    double flops;\n    void (*step)(Pool *, real *, void *, const Batch *, const real "
+        "*, double *);\n} table[] = {\n%s};\n",
+        text_of(&table));
     print_main(&out, g);
     write_file(argv[3], "speed.c", out.bytes, out.length);
     const EmbeddedFile *archive = embedded_find("f32.a");
