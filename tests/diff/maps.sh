@@ -29,11 +29,14 @@ agree() {
         note_failure "seed $seed, batch $batch, $set, $precision"
 }
 
+# rows of whole vectors, and of any length
+lanes=16
+[ $((seed % 2)) = 1 ] || lanes=6
 agree 3 plain f64
 agree 5 generic f32
 if cpu_has avx512f avx512dq avx512bw avx512vl; then
-    agree 16 avx512 f64 -march=skylake-avx512 -mprefer-vector-width=512 -DGAGAC_VECTOR_BYTES=64
+    agree $lanes avx512 f64 -march=skylake-avx512 -mprefer-vector-width=512 -DGAGAC_VECTOR_BYTES=64
 elif cpu_has avx2 fma; then
-    agree 16 avx2 f64 -mavx2 -mfma -DGAGAC_VECTOR_BYTES=32
+    agree $lanes avx2 f64 -mavx2 -mfma -DGAGAC_VECTOR_BYTES=32
 fi
 finish
