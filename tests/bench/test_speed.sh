@@ -1,6 +1,7 @@
 #!/bin/sh
 # Loose gates on speed: parts of the FMA peak that the same run measures, never times. A busy
-# machine slows the program more than the peak, so the best of several runs counts.
+# machine slows the program more than the peak (58 to 92 % were read on one shared core), so the gates
+# are far below what a quiet one gives, and the best of several runs counts.
 . "$GAGAC_TESTS/helpers.sh"
 cat >network.json <<'END'
 {
@@ -37,13 +38,13 @@ gate() {
 }
 
 options='--threads 1'
-gate 60 d_step g_step sample iteration
+gate 40 d_step g_step sample iteration
 options='--threads 1 -p penalty=clamp'
-gate 60 d_step
+gate 40 d_step
 options='--threads 1 -p d_dim=100 -p g_dim=100'
-gate 40 d_step g_step
+gate 30 d_step g_step
 options='--threads 1 --isa avx2'
 if cpu_has avx2 fma; then
-    gate 60 d_step
+    gate 40 d_step
 fi
 finish
