@@ -35,7 +35,6 @@ typedef struct Emitter { /* one generated program in the making */
     int profiled; /* numbered kernels so far, over all steps */
     bool *maps;   /* CUDA: by number of a Resample: its tables are printed */
     bool sampler; /* the generator's weights are handed in */
-    bool device;  /* CUDA */
     bool packed; /* tensors are constant tables of the file, without padding: the shipped sampler */
 } Emitter;
 
@@ -113,7 +112,7 @@ const char *argument_list(const Body *b);
 const char *add_function(Emitter *e, const char *wish, const char *text);
 
 /* ---------------------------------------------------------------- emit_value.c: expressions of the
- * wide order, for every target */
+ * wide order */
 /* The text of a node's value at an index; writes what it needs before to b->statements. */
 const char *value_at(Body *b, const Node *n, Place at);
 /* The place in memory of a stored value, of a tensor for an ASSIGN; `written` names it `out`. */
@@ -125,7 +124,7 @@ const char *store_text(const Body *b, const char *place, const char *value);
 void emit_wide_node(Body *b, const Node *n);
 /* The declaration of a parameter for a value: maps with their halo, "real a[restrict 3][34][34 *
  * B]". */
-const char *wide_declaration(const Emitter *e, const char *name, const Plan *p, const Node *n);
+const char *wide_declaration(const char *name, const Plan *p, const Node *n);
 const char *place_key(const Type *type, Place at); /* the index under which value_at() keeps it */
 const char *sum_of_axes(const Type *type, int count, Place at); /* row of the leading axes */
 

@@ -15,7 +15,7 @@ static const char *operand_name(Body *b, const Node *n, const char *name)
     if (n->op == OP_PARAMETER)
         return body_bind(b, n->tensor, name, array_declaration(b->e, name, &n->tensor->type),
                          tensor_field(b->e, n->tensor));
-    return body_bind(b, n, name, wide_declaration(b->e, name, b->plan, n),
+    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
                      arena_printf("AT(%zu)", plan_buffer(b->plan, n)->offset));
 }
 
@@ -112,7 +112,7 @@ static int emit_gradient(Emitter *e, const Plan *p, const Kernel *kernel, WidePa
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     operand_name(b, y, "y");
     operand_name(b, x, "x");
-    body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+    body_bind(b, n, "dw", wide_declaration("dw", p, n),
               arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
     const char *sum;
     if (n->op == OP_CONTRACT_W) {

@@ -127,7 +127,7 @@ static const char *bind_operand(Body *b, const Node *n, const char *name)
     if (n->op == OP_PARAMETER)
         return body_bind(b, n->tensor, name, array_declaration(b->e, name, &n->tensor->type),
                          tensor_field(b->e, n->tensor));
-    return body_bind(b, n, name, wide_declaration(b->e, name, b->plan, n),
+    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
                      arena_printf("AT(%zu)", plan_buffer(b->plan, n)->offset));
 }
 
@@ -677,7 +677,7 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
         bind_packed(b, "sums", transposed_size(d));
     bind_operand(b, d->numbers, "s");
     if (!d->swapped)
-        body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+        body_bind(b, n, "dw", wide_declaration("dw", p, n),
                   arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
     bool strided = d->window[1] > 1;
     int vectors = d->stride / e->vector_length;
@@ -717,7 +717,7 @@ static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const
     Body *b = arena_alloc(sizeof *b);
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_packed(b, "sums", transposed_size(d));
-    body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+    body_bind(b, n, "dw", wide_declaration("dw", p, n),
               arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
     const char *text =
         arena_printf("SHARED void %s(int from, int to, %s)\n{\n"
@@ -782,7 +782,7 @@ static WidePass emit_few(Emitter *e, const Plan *p, const Kernel *kernel, const 
     bind_operand(b, y, "y");
     if (x != y)
         bind_operand(b, x, "x");
-    body_bind(b, n, "dw", wide_declaration(e, "dw", p, n),
+    body_bind(b, n, "dw", wide_declaration("dw", p, n),
               arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
     int in_blocks = d->in / tile.vectors, items = d->filter[0] * in_blocks * (d->out / tile.rows);
     const char *place = d->window[1] > 1 ? arena_printf("lane / %d * %d + lane %% %d", d->batch,

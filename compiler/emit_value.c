@@ -1,5 +1,5 @@
 /* emit_value.c -- expressions of the wide order: what a node is at an index, spelt for a number or
- * for a vector of lanes.
+ * for a vector of lanes of the host.
  *
  * Needs: a wide schedule and its plan. Arrays lie batch innermost: value[c][h][w * B + sample],
  * maps with the zeros that convolutions read around them. Moves are index arithmetic: a slice, a
@@ -140,8 +140,7 @@ static const char *map_index(Body *b, const Resample *map, const char *index, in
     if (divided)
         return arena_printf("%s / %d", wrapped(index), divide);
     Text table = {0};
-    text_add(&table, "%sconst int %s[%d] = {", b->e->device ? "__constant__ " : "static ",
-             PLACE_OF_NAME, map->to);
+    text_add(&table, "static const int %s[%d] = {", PLACE_OF_NAME, map->to);
     for (int j = 0; j < map->to; j++)
         text_add(&table, "%s%d",
                  j % 20 ? ", "
@@ -188,26 +187,23 @@ static Halo halo_of(const Plan *p, const Node *n)
     return b ? b->halo : (Halo){{0}, {0}};
 }
 
-static const char *pointer(const Emitter *e, const char *name, const char *first, const char *rest)
+static const char *pointer(const char *name, const char *first, const char *rest)
 {
-    if (e->device)
-        return *rest ? arena_printf("real (*__restrict__ %s)%s", name, rest)
-                     : arena_printf("real *__restrict__ %s", name);
     return arena_printf("real %s[restrict %s]%s", name, first, rest);
 }
 
-const char *wide_declaration(const Emitter *e, const char *name, const Plan *p, const Node *n)
+const char *wide_declaration(const char *name, const Plan *p, const Node *n)
 {
     const Type *t = &n->type;
     int batch = p->schedule->graph->batch_size;
     Halo halo = halo_of(p, n);
     Text rest = {0};
     if (!t->batch)
-        return t->rank > 1 ? pointer(e, name, int_text(rows_of(t)),
+        return t->rank > 1 ? pointer(name, int_text(rows_of(t)),
                                      arena_printf("[%d]", padded(columns_of(t))))
-                           : pointer(e, name, int_text(padded(columns_of(t))), "");
+                           : pointer(name, int_text(padded(columns_of(t))), "");
     if (t->rank == 0)
-        return pointer(e, name, int_text(batch), "");
+        return pointer(name, int_text(batch), "");
     for (int k = 1; k < t->rank; k++) {
         int extent = t->dims[k];
         if (t->rank == 3)
@@ -216,7 +212,7 @@ const char *wide_declaration(const Emitter *e, const char *name, const Plan *p, 
     }
     if (t->rank == 1)
         text_add(&rest, "[%d]", batch);
-    return pointer(e, name, int_text(t->dims[0]), text_of(&rest));
+    return pointer(name, int_text(t->dims[0]), text_of(&rest));
 }
 
 static const char *bind_array(Body *b, const Node *n, bool written)
@@ -228,7 +224,7 @@ static const char *bind_array(Body *b, const Node *n, bool written)
     if (!buffer)
         internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return body_bind(b, n, name, wide_declaration(b->e, name, b->plan, n),
+    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
                      arena_printf("AT(%zu)", buffer->offset));
 }
 
@@ -396,8 +392,7 @@ static const char *map_table(Body *b, const Resample *map, const char *what)
     Text table = {0};
     bool weights = strcmp(what, "weight") == 0, first = strcmp(what, "first") == 0;
     int count = first ? map->to + 1 : map->first[map->to];
-    text_add(&table, "%sconst %s %s[%d] = {", b->e->device ? "__constant__ " : "static ",
-             weights ? "real" : "int", PLACE_OF_NAME, count);
+    text_add(&table, "static const %s %s[%d] = {", weights ? "real" : "int", PLACE_OF_NAME, count);
     for (int k = 0; k < count; k++) {
         text_append(&table, k % 10 ? ", " : k ? ",\n    " : "\n    ");
         if (weights)
