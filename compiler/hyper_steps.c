@@ -4,34 +4,9 @@
  * Needs: a read config. Guarantees: simplified steps whose inputs carry the names of a replay file.
  * Curl takes gradients at another place, so networks are applied there with other values for their
  * tensors (Pass.values); all else is grad() of a number. */
-#include "hypergan.h"
+#include "hyper_game.h"
 
 #include <string.h>
-
-enum {
-    STREAM_LATENT_D = 1,
-    STREAM_MIX,
-    STREAM_DRAGAN,
-    STREAM_LATENT_G = 7,
-    STREAM_LATENT_SAMPLE = 9,
-    STREAM_SEARCH = 20,
-    STREAM_PAYOFF = 30
-};
-
-typedef struct Builder {
-    Graph *g;
-    const Model *model;
-    const Hyper *hyper;
-    Tensor *k; /* boundary equilibrium */
-} Builder;
-
-typedef struct Game { /* both networks applied once, and their losses */
-    Pass pass;
-    Node *real, *fake; /* images */
-    Node *d_real, *d_fake;
-    Node *d_loss, *g_loss, *next_k, *penalty;
-    int names; /* of values in the pass before D was applied */
-} Game;
 
 typedef struct Round { /* what the networks of a step read */
     const char *latent;
@@ -62,332 +37,6 @@ static Node *add_real(Builder *b, Step *step, bool last)
                    .last_data = last,
                    .map = {h->height, h->width, h->channels}};
     return step_input(b->g, step, input);
-}
-
-/* d/dx of the sum of all of y, as a node of x's shape. */
-static Node *slope(Graph *g, Node *y, Node *x)
-{
-    Node *out = NULL;
-    grad(g, y, node_constant(g, 1, y->type), &x, 1, &out);
-    return out;
-}
-
-/* lambda as a scalar node: a number, or one that changes with the steps. */
-static Node *times_course(Builder *b, Step *step, Node *value, const Course *course,
-                          const char *name)
-{
-    if (course->kind == COURSE_FIXED)
-        return node_scale(b->g, value, course->from);
-    Scalar scalar = {.name = name, .kind = SCALAR_COURSE, .course = *course};
-    return multiply(b->g, value, add_scalar(b->g, step, scalar));
-}
-
-/* ---------------------------------------------------------------- penalties */
-
-/* The points where the norm of D's slope shall be 1. */
-static Node *penalty_points(Builder *b, Step *step, const Game *game)
-{
-    Graph *g = b->g;
-    Node *alpha = step_input(g, step,
-                             (Input){.name = "alpha",
-                                     .kind = INPUT_UNIFORM,
-                                     .width = 1,
-                                     .flat = true,
-                                     .stream = STREAM_MIX});
-    Node *share = node_expand_to(g, alpha, game->real->type);
-    if (!b->hyper->loss.dragan) {
-        Node *fake = node_unary(g, OP_STOP, game->fake);
-        return add(g, fake, multiply(g, share, subtract(g, game->real, fake)));
-    }
-    Input input = {.name = "dragan",
-                   .kind = INPUT_UNIFORM,
-                   .width = b->model->x_dim,
-                   .stream = STREAM_DRAGAN,
-                   .map = {b->hyper->height, b->hyper->width, b->hyper->channels}};
-    Node *draws = step_input(g, step, input);
-    double size = (double)b->model->x_dim * g->batch_size;
-    Node *mean = node_scale(g, node_sum_batch(g, node_sum_all(g, game->real)), 1 / size);
-    Node *centred = subtract(g, game->real, node_expand_to(g, mean, game->real->type));
-    Node *variance = node_scale(g, node_sum_batch(g, sum_of_squares(g, centred)), 0.5 / size);
-    Node *amount = multiply(g, share, node_expand_to(g, variance, share->type));
-    return add(g, game->real, multiply(g, amount, draws));
-}
-
-/* [b]: the square of the norm of D's slope at the penalty's points. noise_lines: drawn before D. */
-static Node *squared_slopes(Builder *b, Step *step, Game *game, int noise_lines)
-{
-    Graph *g = b->g;
-    Node *at = penalty_points(b, step, game);
-    Flow flow = {.slabs = {at}, .count = 1};
-    Pass apart = pass_apart(&game->pass, game->names);
-    apart.noise_lines = noise_lines; /* the real samples' draws */
-    Flow out = apply_component(&apart, &b->hyper->discriminator, flow);
-    return sum_of_squares(g, slope(g, out.slabs[0], at));
-}
-
-static void add_input_penalty(Builder *b, Step *step, Game *game, int noise_lines)
-{
-    Graph *g = b->g;
-    Node *norm = node_unary(g, OP_SQRT, squared_slopes(b, step, game, noise_lines));
-    game->penalty = node_mean_batch(g, square(g, node_shift(g, norm, -1)));
-    game->d_loss = add(g, game->d_loss,
-                       times_course(b, step, game->penalty, &b->hyper->loss.gradient_penalty,
-                                    "penalty_weight"));
-}
-
-/* |d r / d x|^2 (1 - s(r))^2 + |d f / d g|^2 s(f)^2 */
-static Node *rothk_penalty(Graph *g, const Game *game)
-{
-    Node *outputs[2] = {game->d_real, game->d_fake}, *points[2] = {game->real, game->fake};
-    Node *sum = NULL;
-    for (int k = 0; k < 2; k++) {
-        Node *weight = node_unary(g, OP_SIGMOID, outputs[k]);
-        if (k == 0)
-            weight = node_shift(g, negate(g, weight), 1);
-        double size = (double)type_size(&weight->type);
-        Node *share = node_scale(g, node_sum_all(g, square(g, weight)), 1 / size);
-        Node *size_of = sum_of_squares(g, slope(g, outputs[k], points[k]));
-        Node *part = node_mean_batch(g, multiply(g, size_of, share));
-        sum = sum ? add(g, sum, part) : part;
-    }
-    return sum;
-}
-
-static Node *lipschitz_penalty(Graph *g, const Game *game)
-{
-    Node *outputs[2] = {game->d_real, game->d_fake}, *sum = NULL;
-    for (int k = 0; k < 2; k++) {
-        Node *excess = node_leaky(g, OP_LEAKY, node_shift(g, square(g, outputs[k]), -1), 0);
-        Node *part = reduce_all(g, REDUCE_MEAN, excess);
-        sum = sum ? add(g, sum, part) : part;
-    }
-    return sum;
-}
-
-typedef struct Variables { /* some of the graph's tensors, as the nodes of a pass */
-    Tensor **tensors;
-    Node **nodes;
-    int count;
-} Variables;
-
-/* The parameters of the networks asked for; frozen ones where `all`. */
-static Variables variables_of(Builder *b, Pass *pass, bool d, bool g, bool all)
-{
-    size_t count = (size_t)b->g->tensor_count;
-    Variables v = {arena_alloc(count * sizeof(Tensor *) + 1),
-                   arena_alloc(count * sizeof(Node *) + 1), 0};
-    for (int k = 0; k < b->g->tensor_count; k++) {
-        Tensor *tensor = b->g->tensors[k];
-        bool asked = tensor->name[0] == 'D' ? d : g;
-        if (tensor->role != ROLE_PARAMETER || !asked || (tensor->frozen && !all))
-            continue;
-        v.tensors[v.count] = tensor;
-        v.nodes[v.count++] = pass_parameter(pass, tensor);
-    }
-    return v;
-}
-
-static Node **gradients(Builder *b, Node *loss, const Variables *v)
-{
-    Node **out = arena_alloc(((size_t)v->count + 1) * sizeof *out);
-    grad(b->g, loss, NULL, v->nodes, v->count, out);
-    return out;
-}
-
-static bool is_zero(const Node *n) { return n->op == OP_CONSTANT && n->value == 0; }
-
-/* Sum over variables of the mean of (d s / d variable)^2, s the sum of the target's outputs. */
-static Node *weight_gradients(Builder *b, Game *game, const Hook *hook)
-{
-    Graph *g = b->g;
-    Node *s = NULL, *sum = NULL;
-    if (hook->target_generator) {
-        s = node_sum_batch(g, node_sum_all(g, game->fake));
-    } else {
-        Node *real = node_sum_batch(g, node_sum_all(g, game->d_real));
-        s = add(g, real, node_sum_batch(g, node_sum_all(g, game->d_fake)));
-    }
-    Variables v = variables_of(b, &game->pass, hook->use_d, hook->use_g, true);
-    Node **slopes = gradients(b, s, &v);
-    for (int k = 0; k < v.count; k++) {
-        if (is_zero(slopes[k]))
-            continue;
-        Node *size = slopes[k];
-        if (hook->has_flex)
-            size =
-                node_leaky(g, OP_LEAKY, node_shift(g, node_unary(g, OP_ABS, size), -hook->flex), 0);
-        Node *part = node_scale(g, sum_of_squares(g, size), 1.0 / (double)type_size(&size->type));
-        sum = sum ? add(g, sum, part) : part;
-    }
-    return sum != NULL ? sum : node_constant(g, 0, type_scalar());
-}
-
-/* Sum of squares of d d_loss / d D, which G shall make small. */
-static Node *stability(Builder *b, Game *game)
-{
-    Variables v = variables_of(b, &game->pass, true, false, true);
-    Node **slopes = gradients(b, game->d_loss, &v), *sum = node_constant(b->g, 0, type_scalar());
-    for (int k = 0; k < v.count; k++)
-        if (!is_zero(slopes[k]))
-            sum = add(b->g, sum, sum_of_squares(b->g, slopes[k]));
-    return sum;
-}
-
-/* [n][n]: the inner products of the columns of W [-1, out], or of its rows where they are fewer. */
-static Node *gram(Graph *g, Node *weight, Node **squares)
-{
-    int out = weight->type.dims[weight->type.rank - 1];
-    int rows = (int)(type_size(&weight->type) / out);
-    Node *matrix = node_reshape(g, weight, type_matrix(rows, out));
-    bool columns = out <= rows;
-    int count = columns ? out : rows, along = columns ? 0 : 1;
-    Node *one = node_expand(g, matrix, columns ? 2 : 1, count);   /* [rows][i][j]: at i */
-    Node *other = node_expand(g, matrix, columns ? 1 : 0, count); /* at j */
-    *squares = node_sum(g, square(g, matrix), along);
-    return node_sum(g, multiply(g, one, other), columns ? 0 : 2);
-}
-
-/* [n] -> a number, by halves; its gradient goes to the largest, ties share it. */
-static Node *largest_of(Graph *g, Node *vector)
-{
-    Node *all = vector;
-    for (int count; (count = vector->type.dims[0]) > 1;) {
-        int half = (count + 1) / 2;
-        Node *low = node_slice(g, vector, 0, 0, half);
-        vector = node_binary(g, OP_MAX, low, node_slice(g, vector, 0, count - half, half));
-    }
-    Node *most = node_expand_to(g, node_sum(g, vector, 0), all->type);
-    Node *wins = node_unary(g, OP_STOP, node_binary(g, OP_EQUAL, all, most));
-    Node *total = node_sum(g, multiply(g, wins, all), 0);
-    return node_binary(g, OP_DIV, total, node_sum(g, wins, 0));
-}
-
-/* How far a weight is from l2nn: at least 1, the largest sum of a row of |gram|. */
-static Node *excess_of(Graph *g, Node *weight)
-{
-    Node *diagonal = NULL;
-    Node *rows = node_sum(g, node_unary(g, OP_ABS, gram(g, weight, &diagonal)), 1);
-    Node *most = largest_of(g, rows);
-    return node_shift(g, node_leaky(g, OP_LEAKY, node_shift(g, most, -1), 0), 1);
-}
-
-/* l2nn: how far the largest sum of a row of |gram| is above 1, which bounds the square of the
- * largest singular value (Qian and Wegman, L2-nonexpansive neural networks). ortho: the sum of
- * squares of the gram matrix off its diagonal (Brock and others). */
-static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
-{
-    Graph *g = b->g;
-    Variables v = variables_of(b, &game->pass, !of_g && hook->use_d, of_g && hook->use_g, true);
-    Node *sum = NULL;
-    for (int k = 0; k < v.count; k++) {
-        Node *diagonal = NULL;
-        if (v.nodes[k]->type.rank < 2)
-            continue; /* biases */
-        Node *products = gram(g, v.nodes[k], &diagonal);
-        if (hook->l2nn) {
-            Node *part = node_shift(g, excess_of(g, v.nodes[k]), -1);
-            sum = sum ? add(g, sum, part) : part;
-        }
-        if (hook->ortho) {
-            Node *all = sum_of_squares(g, products);
-            Node *part = subtract(g, all, sum_of_squares(g, diagonal));
-            sum = sum ? add(g, sum, part) : part;
-        }
-    }
-    return sum != NULL ? sum : node_constant(g, 0, type_scalar());
-}
-
-/* ortho: (1 + c) W - c W W'W, c = .01 (Cisse and others, Parseval networks), which is W less c/4 of
- * the slope of |W'W - 1|^2, or of that of WW'. l2nn: W / sqrt(excess). */
-static Node *constrained(Graph *g, const Hook *hook, Node *weight)
-{
-    const double share = 0.01;
-    if (hook->ortho) {
-        Node *diagonal = NULL, *products = gram(g, weight, &diagonal), *slope_of = NULL;
-        grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
-        weight = subtract(g, node_scale(g, weight, 1 + share), node_scale(g, slope_of, share / 4));
-    }
-    if (!hook->l2nn)
-        return weight;
-    Node *root = node_unary(g, OP_SQRT, excess_of(g, weight));
-    return node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
-}
-
-static Node *largest(Graph *g, Node *column) /* [b] -> a number */
-{
-    return negate(g, reduce_all(g, REDUCE_MIN, negate(g, column)));
-}
-
-static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int number,
-                     int noise_lines)
-{
-    Graph *g = b->g;
-    Node *value = NULL;
-    bool to_g = hook->on_generator_loss;
-    switch (hook->kind) {
-    case HOOK_GRADIENT_PENALTY:
-        value = weight_gradients(b, game, hook);
-        break;
-    case HOOK_K_LIPSCHITZ:
-        value = lipschitz_penalty(g, game);
-        break;
-    case HOOK_LOCALLY_STABLE:
-        value = stability(b, game);
-        to_g = true;
-        break;
-    case HOOK_MAX_GRADIENT:
-        value = largest(g, squared_slopes(b, step, game, noise_lines));
-        break;
-    case HOOK_WEIGHT_PENALTY:
-        value = weight_penalty(b, game, hook, false);
-        game->g_loss = add(g, game->g_loss,
-                           times_course(b, step, weight_penalty(b, game, hook, true), &hook->lambda,
-                                        arena_printf("hook%d_weight_g", number)));
-        break;
-    case HOOK_SELF_SUPERVISED: {
-        Pass apart = pass_apart(&game->pass, game->names);
-        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
-        value = node_scale(g, losses.real, hook->beta);
-        game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
-        break;
-    }
-    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
-        return;
-    case HOOK_LEFT_OUT:
-        internal_error("a hook that is left out");
-    case HOOK_FORCE_EQUILIBRIUM: {
-        Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
-        value =
-            node_leaky(g, OP_LEAKY, node_shift(g, node_unary(g, OP_ABS, way), -hook->distance), 0);
-        break;
-    }
-    }
-    bool is_gradient = hook->kind == HOOK_GRADIENT_PENALTY || hook->kind == HOOK_MAX_GRADIENT;
-    if (is_gradient && game->penalty == NULL)
-        game->penalty = value;
-    Node **loss = to_g ? &game->g_loss : &game->d_loss;
-    *loss = add(g, *loss,
-                times_course(b, step, value, &hook->lambda, arena_printf("hook%d_weight", number)));
-}
-
-static void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
-{
-    Graph *g = b->g;
-    const GanLossConfig *loss = &b->hyper->loss;
-    const Trainer *t = &b->hyper->trainer;
-    if (loss->has_penalty)
-        add_input_penalty(b, step, game, noise_lines);
-    if (loss->rothk)
-        game->d_loss =
-            add(g, game->d_loss, node_scale(g, rothk_penalty(g, game), loss->rothk_lambda));
-    if (loss->k_lipschitz != 0)
-        game->d_loss =
-            add(g, game->d_loss, node_scale(g, lipschitz_penalty(g, game), loss->k_lipschitz));
-    if (loss->locally_stable != 0)
-        game->g_loss =
-            add(g, game->g_loss, node_scale(g, stability(b, game), loss->locally_stable));
-    for (int k = 0; k < t->hook_count; k++)
-        add_hook(b, step, game, &t->hooks[k], k, noise_lines);
 }
 
 /* ---------------------------------------------------------------- one game */
@@ -447,10 +96,11 @@ typedef struct Update { /* of the networks that a step moves */
 static Update first_order(Builder *b, Game *game, bool d, bool g)
 {
     bool all = b->hyper->trainer.kind != TRAINER_ALTERNATING && !b->hyper->strict;
-    Update u = {.v = variables_of(b, &game->pass, d, g, all)};
-    Variables only_d = variables_of(b, &game->pass, d, false, all);
-    Variables only_g = variables_of(b, &game->pass, false, g, all);
-    Node **of_d = gradients(b, game->d_loss, &only_d), **of_g = gradients(b, game->g_loss, &only_g);
+    Update u = {.v = game_variables(b, &game->pass, d, g, all)};
+    Variables only_d = game_variables(b, &game->pass, d, false, all);
+    Variables only_g = game_variables(b, &game->pass, false, g, all);
+    Node **of_d = game_gradients(b, game->d_loss, &only_d),
+         **of_g = game_gradients(b, game->g_loss, &only_g);
     u.directions = arena_alloc(((size_t)u.v.count + 1) * sizeof *u.directions);
     int at_d = 0, at_g = 0;
     for (int k = 0; k < u.v.count; k++)
@@ -470,7 +120,7 @@ static Node *energy(Builder *b, const Update *u, bool only_d)
 
 static void add_energy(Builder *b, Update *u, double weight, bool only_d)
 {
-    Node **slopes = gradients(b, energy(b, u, only_d), &u->v);
+    Node **slopes = game_gradients(b, energy(b, u, only_d), &u->v);
     for (int k = 0; k < u->v.count; k++)
         if (!is_zero(slopes[k]) && (!only_d || u->v.tensors[k]->name[0] == 'D'))
             u->directions[k] = add(b->g, u->directions[k], node_scale(b->g, slopes[k], weight));
@@ -700,10 +350,11 @@ static void build_constrain(Builder *b, const Hook *hook)
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "constrain", .title = "weights back to their constraints", .count = 0};
     Pass pass = {.g = g, .step = step, .hyper = b->hyper};
-    Variables v = variables_of(b, &pass, hook->use_d, hook->use_g, false);
+    Variables v = game_variables(b, &pass, hook->use_d, hook->use_g, false);
     for (int k = 0; k < v.count; k++)
         if (v.nodes[k]->type.rank >= 2)
-            step_assign(step, node_assign(g, v.tensors[k], constrained(g, hook, v.nodes[k])));
+            step_assign(step,
+                        node_assign(g, v.tensors[k], constrained_weight(g, hook, v.nodes[k])));
 }
 
 /* ---------------------------------------------------------------- payoffs of a gang */

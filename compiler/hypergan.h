@@ -1,7 +1,8 @@
 /* hypergan.h -- the HyperGAN dialect: what a config says, and how its networks become nodes.
  *
- *   JSON -> read_hypergan.c (hyper_classes.c, hyper_lines.c, hyper_options.c) -> Hyper
- *        -> hyper_steps.c (hyper_nets.c, hyper_layers.c ..., hyper_losses.c) -> Graph
+ *   JSON -> read_hypergan.c (read_loss.c, read_trainer.c, hyper_lines.c, hyper_options.c) -> Hyper
+ *        -> hyper_steps.c (hyper_nets.c, hyper_layers.c ..., hyper_losses.c, hyper_penalties.c)
+ *        -> Graph
  *
  * The reference of the dialect is docs/hypergan.md. A value in a network is a Flow: one slab of
  * batch_size samples in a generator, two (real, fake) in a discriminator, which sees both as one
@@ -462,6 +463,16 @@ typedef struct RotationLosses { /* how badly D tells by how much samples were tu
 Pass pass_apart(const Pass *pass, int names);
 /* pass: one that is apart. span: of the hook. The head is D.0.rotation.weight and .bias. */
 RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
+
+/* ---------------------------------------------------------------- read_hypergan.c's parts:
+ * read_loss.c, read_trainer.c */
+Option element_option(const Json *json); /* of a list */
+int count_elements(const Json *list);
+const Json *list_member(const Json *object, const char *key); /* NULL where there is none */
+/* A note for each key that looks like a misspelt one of `known`, words with spaces between. */
+void check_keys(const Json *object, const char *known, const char *what);
+GanLossConfig read_loss(const Json *json);
+Trainer read_trainer(const Json *json);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
  */

@@ -1,0 +1,165 @@
+/* read_loss.c -- the loss of a HyperGAN config, with the keys of all generations. */
+#include "hypergan.h"
+
+#include <string.h>
+
+static const Word loss_words[] = {{"WassersteinLoss", GAN_WASSERSTEIN, NULL},
+                                  {"WganLoss", GAN_WASSERSTEIN, NULL},
+                                  {"LeastSquaresLoss", GAN_LEAST_SQUARES, NULL},
+                                  {"LambGanLoss", GAN_LAMB, NULL},
+                                  {"StandardLoss", GAN_STANDARD, NULL},
+                                  {"StandardGANLoss", GAN_STANDARD, NULL},
+                                  {"StandardGanLoss", GAN_STANDARD, NULL},
+                                  {"LogisticLoss", GAN_LOGISTIC, NULL},
+                                  {"BoundaryEquilibriumLoss", GAN_BOUNDARY_EQUILIBRIUM, NULL},
+                                  {"SoftmaxLoss", GAN_SOFTMAX, NULL},
+                                  {"CramerLoss", GAN_CRAMER, NULL},
+                                  {"RaganLoss", GAN_RAGAN, NULL},
+                                  {"AliLoss", GAN_ALI, NULL},
+                                  {"QPLoss", GAN_QP, NULL},
+                                  {"FDivergenceLoss", GAN_F_DIVERGENCE, NULL},
+                                  {"SupervisedLoss", 0, "it needs labels of the images"},
+                                  {"CategoryLoss", 0, "it was broken in the original since 0.9"},
+                                  {"MultiLoss", 0, "there is one discriminator"},
+                                  {"VralLoss", 0, "it is an experiment without a description"},
+                                  {"EvolutionLoss", 0, "it is an experiment without a description"},
+                                  {"RealnessLoss", 0, "it needs PyTorch's trainers"}};
+
+static const Word reduce_words[] = {
+    {"reduce_mean", REDUCE_MEAN, NULL},
+    {"reduce_sum", REDUCE_SUM, NULL},
+    {"reduce_min", REDUCE_MIN, NULL},
+    {"reduce_logsumexp", REDUCE_LOGSUMEXP, NULL},
+    {"reduce_linear", 0,
+     "its weights would belong to the loss; end the discriminator with "
+     "`linear 1 activation=null`"}};
+
+static const Word type_words[] = {{"wgan", TYPE_WGAN, NULL},
+                                  {"least-squares", TYPE_LEAST_SQUARES, NULL},
+                                  {"least_squares", TYPE_LEAST_SQUARES, NULL},
+                                  {"logistic", TYPE_LOGISTIC, NULL},
+                                  {"wasserstein", TYPE_WASSERSTEIN, NULL},
+                                  {"original", TYPE_ORIGINAL, NULL},
+                                  {"label_smoothing", TYPE_LABEL_SMOOTHING, NULL},
+                                  {"kl", TYPE_KL, NULL},
+                                  {"js", TYPE_JS, NULL},
+                                  {"js_weighted", TYPE_JS_WEIGHTED, NULL},
+                                  {"gan", TYPE_GAN, NULL},
+                                  {"reverse_kl", TYPE_REVERSE_KL, NULL},
+                                  {"pearson", TYPE_PEARSON, NULL},
+                                  {"squared_hellinger", TYPE_SQUARED_HELLINGER, NULL},
+                                  {"neyman", TYPE_NEYMAN, NULL},
+                                  {"total_variation", TYPE_TOTAL_VARIATION, NULL},
+                                  {"alpha1", 0, "its formula is not known"},
+                                  {"alpha2", 0, "its formula is not known"}};
+
+static const char loss_keys[] =
+    "class reduce reverse labels improved label_smooth generator_target_probability type "
+    "g_loss_type use_k gamma initial_k k_lambda alpha beta gradient_penalty gradient_penalty_type "
+    "k_lipschitz_penalty gradient_locally_stable rothk_penalty rothk_lambda random_penalty "
+    "random_penalty_offset batch_norm create discriminator minibatch jg_penalty jg_lambda "
+    "l2nn_penalty ortho_penalty k_lipschitz_penalty_ragan";
+
+/* Keys of the loss that have no effect, or that cannot be compiled. */
+static void note_loss_keys(const Json *json)
+{
+    static const char *const dead[] = {"batch_norm", "create"};
+    static const char *const missing[] = {"minibatch", "jg_penalty", "l2nn_penalty",
+                                          "ortho_penalty", "k_lipschitz_penalty_ragan"};
+    for (size_t i = 0; i < sizeof dead / sizeof dead[0]; i++) {
+        Option option = json_option(json, dead[i]);
+        if (option.given)
+            note_at(option.span, "`%s` of a loss has no effect since 0.9", dead[i]);
+    }
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        Option option = json_option(json, missing[i]);
+        if (option.given)
+            fail_at(option.span, "trainer.hooks has penalties that are described",
+                    "the loss key `%s` cannot be compiled: its formula is not known well enough",
+                    missing[i]);
+    }
+    Option which = json_option_exact(json, "discriminator");
+    if (which.given && !(which.numeric && which.number == 0))
+        fail_at(which.span, "0, or no such key", "there is one discriminator, number 0");
+}
+
+static void read_labels(GanLossConfig *loss, const Json *json)
+{
+    const Json *list = list_member(json, "labels");
+    double labels[3] = {0, 1, 1}; /* of BEGAN; -1 -1 of 0.8 belong to another formula */
+    memcpy(loss->labels, labels, sizeof labels);
+    if (list == NULL) {
+        bool needed = loss->kind == GAN_LEAST_SQUARES ||
+                      ((loss->kind == GAN_RAGAN || loss->kind == GAN_ALI) &&
+                       loss->type == TYPE_LEAST_SQUARES);
+        if (needed)
+            fail_at(json->span, "for example \"labels\": [-1, 1, 1]",
+                    "this loss needs `labels`, the three numbers a, b, c");
+        return;
+    }
+    int k = 0;
+    for (const Json *item = list->child; item != NULL; item = item->next, k++)
+        if (k < 3)
+            loss->labels[k] = option_number(element_option(item), 0, "labels");
+    if (k != 3)
+        fail_at(list->span, "a for fake, b for real, c for what G wants",
+                "`labels` are three numbers");
+}
+
+static void read_began(GanLossConfig *loss, const Json *json)
+{
+    static const char *const needed[] = {"type", "use_k", "k_lambda", "gamma", "initial_k"};
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (!json_option_exact(json, needed[i]).given)
+            fail_at(json->span, "type, use_k, k_lambda, gamma and initial_k",
+                    "a BoundaryEquilibriumLoss needs `%s`", needed[i]);
+    loss->use_k = option_switch(json_option(json, "use_k"));
+    loss->gamma = option_number(json_option(json, "gamma"), 0.5, "gamma");
+    loss->initial_k = option_number(json_option_exact(json, "initial_k"), 0, "initial_k");
+    loss->k_lambda = option_number(json_option_exact(json, "k_lambda"), 0.01, "k_lambda");
+    if (loss->type != TYPE_WGAN && loss->type != TYPE_LEAST_SQUARES)
+        fail_at(json_option(json, "type").span, "wgan or least-squares",
+                "a BoundaryEquilibriumLoss has two types");
+}
+
+GanLossConfig read_loss(const Json *json)
+{
+    GanLossConfig loss = {.span = json->span};
+    Option class = json_option(json, "class"), penalty = json_option(json, "gradient_penalty");
+    Option reduce = json_option(json, "reduce"), style = json_option(json, "gradient_penalty_type");
+    if (!class.given)
+        fail_at(json->span, NULL, "the loss needs `class`");
+    check_keys(json, loss_keys, "the loss");
+    note_loss_keys(json);
+    loss.kind = (GanLoss)option_class(class, 0, WORDS(loss_words), "loss");
+    loss.reduce = (Reduce)option_class(reduce, REDUCE_MEAN, WORDS(reduce_words), "reduction");
+    loss.reverse = option_switch(json_option(json, "reverse"));
+    loss.improved = option_switch(json_option(json, "improved"));
+    loss.label_smooth = option_number(json_option(json, "label_smooth"), 0.2, "label_smooth");
+    loss.target = option_number(json_option(json, "generator_target_probability"), 0.8,
+                                "generator_target_probability");
+    loss.type =
+        (LossType)option_class(json_option(json, "type"), TYPE_NONE, WORDS(type_words), "type");
+    if (loss.kind == GAN_F_DIVERGENCE && loss.type < TYPE_KL)
+        loss.type = TYPE_GAN;
+    loss.g_type = (LossType)option_class(json_option(json, "g_loss_type"), TYPE_NONE,
+                                         WORDS(type_words), "type");
+    read_labels(&loss, json);
+    loss.alpha = option_number(json_option(json, "alpha"), 1.0 / 3, "alpha");
+    loss.beta = option_number(json_option(json, "beta"), 1.0 / 3, "beta");
+    if (loss.kind == GAN_BOUNDARY_EQUILIBRIUM)
+        read_began(&loss, json);
+    loss.has_penalty = penalty.given;
+    loss.gradient_penalty = option_course(penalty, 0, "gradient_penalty");
+    loss.dragan = option_is(style, "dragan");
+    loss.k_lipschitz =
+        option_number(json_option(json, "k_lipschitz_penalty"), 0, "k_lipschitz_penalty");
+    loss.locally_stable =
+        option_number(json_option(json, "gradient_locally_stable"), 0, "gradient_locally_stable");
+    loss.rothk = option_switch(json_option(json, "rothk_penalty"));
+    loss.rothk_lambda = option_number(json_option(json, "rothk_lambda"), 1, "rothk_lambda");
+    Option random = json_option(json, "random_penalty");
+    if (random.given)
+        fail_at(random.span, "take the key out", "`random_penalty` cannot be compiled yet");
+    return loss;
+}
