@@ -125,6 +125,8 @@ void emit_wide_node(Body *b, const Node *n);
 /* The declaration of a parameter for a value: maps with their halo, "real a[restrict 3][34][34 *
  * B]". */
 const char *wide_declaration(const char *name, const Plan *p, const Node *n);
+/* The operand of a contraction, a stored value or a tensor, as the parameter `name`. */
+const char *bind_operand(Body *b, const Node *n, const char *name);
 const char *place_key(const Type *type, Place at); /* the index under which value_at() keeps it */
 const char *sum_of_axes(const Type *type, int count, Place at); /* row of the leading axes */
 

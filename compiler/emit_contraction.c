@@ -10,15 +10,6 @@
 
 static const Halo *halo_of(const Plan *p, const Node *n) { return &plan_buffer(p, n)->halo; }
 
-static const char *operand_name(Body *b, const Node *n, const char *name)
-{
-    if (n->op == OP_PARAMETER)
-        return body_bind(b, n->tensor, name, array_declaration(b->e, name, &n->tensor->type),
-                         tensor_field(b->e, n->tensor));
-    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
-                     arena_printf("AT(%zu)", plan_buffer(b->plan, n)->offset));
-}
-
 /* ---------------------------------------------------------------- the sums */
 static const char *dense_sum(const Node *n)
 {
@@ -75,8 +66,8 @@ static int emit_result(Emitter *e, const Plan *p, const Kernel *kernel, WidePass
     Body *b = arena_alloc(sizeof *b);
     *b = (Body){.e = e, .plan = p, .kernel = kernel, .flat = maps, .indent = "            "};
     b->own = (Place){.axis = {"f", "row", "column"}, .lane = "lane"};
-    operand_name(b, n->inputs[1], "w");
-    operand_name(b, n->inputs[0], "x");
+    bind_operand(b, n->inputs[1], "w");
+    bind_operand(b, n->inputs[0], "x");
     add_value(b, n, place_key(t, b->own), "product");
     if (p->schedule->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), "product"));
@@ -110,8 +101,8 @@ static int emit_gradient(Emitter *e, const Plan *p, const Kernel *kernel, WidePa
     int batch = p->schedule->graph->batch_size, columns = columns_of(&n->type);
     Body *b = arena_alloc(sizeof *b);
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
-    operand_name(b, y, "y");
-    operand_name(b, x, "x");
+    bind_operand(b, y, "y");
+    bind_operand(b, x, "x");
     body_bind(b, n, "dw", wide_declaration("dw", p, n),
               arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
     const char *sum;

@@ -122,15 +122,6 @@ static const char *bind_packed(Body *b, const char *name, int64_t offset)
                      offset ? arena_printf("s->packed + %lld", (long long)offset) : "s->packed");
 }
 
-static const char *bind_operand(Body *b, const Node *n, const char *name)
-{
-    if (n->op == OP_PARAMETER)
-        return body_bind(b, n->tensor, name, array_declaration(b->e, name, &n->tensor->type),
-                         tensor_field(b->e, n->tensor));
-    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
-                     arena_printf("AT(%zu)", plan_buffer(b->plan, n)->offset));
-}
-
 static int taps_of(int filter, int stride, int phase)
 {
     return phase < filter ? (filter - 1 - phase) / stride + 1 : 0;

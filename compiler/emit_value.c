@@ -215,6 +215,15 @@ const char *wide_declaration(const char *name, const Plan *p, const Node *n)
     return pointer(name, int_text(t->dims[0]), text_of(&rest));
 }
 
+const char *bind_operand(Body *b, const Node *n, const char *name)
+{
+    if (n->op == OP_PARAMETER)
+        return body_bind(b, n->tensor, name, array_declaration(b->e, name, &n->tensor->type),
+                         tensor_field(b->e, n->tensor));
+    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
+                     arena_printf("AT(%zu)", plan_buffer(b->plan, n)->offset));
+}
+
 static const char *bind_array(Body *b, const Node *n, bool written)
 {
     Binding *known = find_binding(b, n);

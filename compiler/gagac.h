@@ -526,6 +526,7 @@ void grad(Graph *g, Node *y, Node *seed, Node *const xs[], int count, Node *out[
 /* ---------------------------------------------------------------- simplify.c */
 void simplify_step(Graph *g,
                    Step *step); /* identities; never changes what a step computes beyond rounding */
+void mark_needed(const Step *step, bool *needed); /* by node id: the step computes it */
 int count_contractions(const Graph *g,
                        const Step *step); /* contraction nodes that the step still needs */
 

@@ -212,24 +212,12 @@ static void move(Builder *b, Step *step, const Update *u)
 }
 
 /* ---------------------------------------------------------------- steps */
-static void mark(const Node *n, bool *needed)
-{
-    if (needed[n->id])
-        return;
-    needed[n->id] = true;
-    for (int k = 0; k < op_table[n->op].arity; k++)
-        mark(n->inputs[k], needed);
-}
-
 /* Takes out inputs and scalars that nothing in the step reads. */
 static void prune(Graph *g, Step *step)
 {
     bool *needed = arena_alloc((size_t)g->count * sizeof *needed);
     int inputs = 0;
-    for (int k = 0; k < step->output_count; k++)
-        mark(step->outputs[k], needed);
-    for (int k = 0; k < step->assign_count; k++)
-        mark(step->assigns[k], needed);
+    mark_needed(step, needed);
     for (int k = 0; k < step->input_count; k++) {
         const Node *node = node_input(g, step->inputs[k]);
         if (node->op == OP_RESHAPE) /* of a map */

@@ -77,15 +77,6 @@ static void load_source(Interpreter *in, const Step *step, const Node *n, double
     memcpy(out->data, from, (size_t)out->size * sizeof(double));
 }
 
-static void mark_needed(const Node *n, bool *needed)
-{
-    if (needed[n->id])
-        return;
-    needed[n->id] = true;
-    for (int k = 0; k < op_table[n->op].arity; k++)
-        mark_needed(n->inputs[k], needed);
-}
-
 static void drop_values(Interpreter *in)
 {
     for (int id = 0; id < in->count; id++)
@@ -119,10 +110,7 @@ static void prepare_values(Interpreter *in, const Step *step)
     in->values = calloc((size_t)g->count, sizeof(Value));
     if (!in->needed || !in->values)
         fail(EXIT_IO, NULL, "out of memory in the interpreter");
-    for (int k = 0; k < step->output_count; k++)
-        mark_needed(step->outputs[k], in->needed);
-    for (int k = 0; k < step->assign_count; k++)
-        mark_needed(step->assigns[k], in->needed);
+    mark_needed(step, in->needed);
     for (int id = 0; id < g->count; id++)
         if (in->needed[id] && op_table[g->nodes[id]->op].kind != CLASS_EFFECT)
             in->values[id] = value_new(g, &g->nodes[id]->type);

@@ -329,24 +329,29 @@ void simplify_step(Graph *g, Step *step)
     step->assign_count = kept;
 }
 
-static int count_from(Node *n, bool *seen)
+static void mark(const Node *n, bool *needed)
 {
-    if (seen[n->id])
-        return 0;
-    seen[n->id] = true;
-    int count = op_table[n->op].kind == CLASS_CONTRACT;
+    if (needed[n->id])
+        return;
+    needed[n->id] = true;
     for (int k = 0; k < op_table[n->op].arity; k++)
-        count += count_from(n->inputs[k], seen);
-    return count;
+        mark(n->inputs[k], needed);
+}
+
+void mark_needed(const Step *step, bool *needed)
+{
+    for (int k = 0; k < step->output_count; k++)
+        mark(step->outputs[k], needed);
+    for (int k = 0; k < step->assign_count; k++)
+        mark(step->assigns[k], needed);
 }
 
 int count_contractions(const Graph *g, const Step *step)
 {
-    bool *seen = arena_alloc((size_t)g->count * sizeof(bool));
+    bool *needed = arena_alloc((size_t)g->count * sizeof(bool));
     int count = 0;
-    for (int k = 0; k < step->output_count; k++)
-        count += count_from(step->outputs[k], seen);
-    for (int k = 0; k < step->assign_count; k++)
-        count += count_from(step->assigns[k], seen);
+    mark_needed(step, needed);
+    for (int id = 0; id < g->count; id++)
+        count += needed[id] && op_table[g->nodes[id]->op].kind == CLASS_CONTRACT;
     return count;
 }
