@@ -825,6 +825,7 @@ typedef struct StepCost { /* what one update costs */
     int count;            /* updates an iteration */
     double flops, bytes;  /* operations; traffic that cannot be avoided */
     double memory; /* bytes that it works in, single precision, one thread: state and values */
+    double values; /* bytes of these that are its own: without the state */
 } StepCost;
 enum { MAX_STEPS = 8 };
 int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; their number */

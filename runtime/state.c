@@ -75,6 +75,11 @@ int tensor_find(const Program *program, const char *name)
     return -1;
 }
 
+bool tensor_is_dense(const ProgramTensor *tensor)
+{
+    return tensor->rows == 1 || tensor->stride == tensor->row;
+}
+
 void tensor_get(const ProgramTensor *tensor, const real *state, real *logical)
 {
     size_t row = (size_t)tensor->row;

@@ -27,6 +27,9 @@ void state_initialise(const Program *program, real *state, uint64_t seed);
 size_t tensor_size(const ProgramTensor *tensor);           /* numbers in the logical layout */
 int tensor_find(const Program *program, const char *name); /* its index, or -1 */
 
+/* Without padding: its logical layout is the block's, from its offset on. */
+bool tensor_is_dense(const ProgramTensor *tensor);
+
 /* Copies between the block and a logical array of tensor_size() reals. The padding is left alone,
  * so it stays zero. */
 void tensor_get(const ProgramTensor *tensor, const real *state, real *logical);
