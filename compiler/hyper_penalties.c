@@ -252,56 +252,65 @@ static Node *largest(Graph *g, Node *column) /* [b] -> a number */
     return negate(g, reduce_all(g, REDUCE_MIN, negate(g, column)));
 }
 
+/* What a hook adds to the two losses; its `lambda` and `only` are not looked at. */
+static HookLosses hook_losses(Builder *b, Step *step, Game *game, const Hook *hook, int number,
+                              int noise_lines)
+{
+    Graph *g = b->g;
+    switch (hook->kind) {
+    case HOOK_GRADIENT_PENALTY:
+        return (HookLosses){.d = weight_gradients(b, game, hook)};
+    case HOOK_K_LIPSCHITZ:
+        return (HookLosses){.d = lipschitz_penalty(g, game)};
+    case HOOK_LOCALLY_STABLE:
+        return (HookLosses){.g = stability(b, game)};
+    case HOOK_MAX_GRADIENT:
+        return (HookLosses){.d = largest(g, squared_slopes(b, step, game, noise_lines))};
+    case HOOK_WEIGHT_PENALTY: {
+        HookLosses losses = {.d = weight_penalty(b, game, hook, false)};
+        losses.g = weight_penalty(b, game, hook, true);
+        return losses;
+    }
+    case HOOK_SELF_SUPERVISED: {
+        Pass apart = pass_apart(&game->pass, game->names);
+        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
+        HookLosses scaled = {.d = node_scale(g, losses.real, hook->beta)};
+        scaled.g = node_scale(g, losses.fake, hook->alpha);
+        return scaled;
+    }
+    case HOOK_ROLLING_MEMORY:
+        return rolling_losses(b, step, game, hook, number);
+    case HOOK_FORCE_EQUILIBRIUM: {
+        Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
+        Node *size = node_shift(g, node_unary(g, OP_ABS, way), -hook->distance);
+        return (HookLosses){.d = node_leaky(g, OP_LEAKY, size, 0)};
+    }
+    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
+        return (HookLosses){NULL, NULL};
+    case HOOK_LEFT_OUT:
+        break;
+    }
+    internal_error("a hook of unknown kind");
+}
+
 static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int number,
                      int noise_lines)
 {
     Graph *g = b->g;
-    Node *value = NULL;
-    bool to_g = hook->on_generator_loss;
-    switch (hook->kind) {
-    case HOOK_GRADIENT_PENALTY:
-        value = weight_gradients(b, game, hook);
-        break;
-    case HOOK_K_LIPSCHITZ:
-        value = lipschitz_penalty(g, game);
-        break;
-    case HOOK_LOCALLY_STABLE:
-        value = stability(b, game);
-        to_g = true;
-        break;
-    case HOOK_MAX_GRADIENT:
-        value = largest(g, squared_slopes(b, step, game, noise_lines));
-        break;
-    case HOOK_WEIGHT_PENALTY:
-        value = weight_penalty(b, game, hook, false);
-        game->g_loss = add(g, game->g_loss,
-                           times_course(b, step, weight_penalty(b, game, hook, true), &hook->lambda,
-                                        arena_printf("hook%d_weight_g", number)));
-        break;
-    case HOOK_SELF_SUPERVISED: {
-        Pass apart = pass_apart(&game->pass, game->names);
-        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
-        value = node_scale(g, losses.real, hook->beta);
-        game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
-        break;
-    }
-    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
-        return;
-    case HOOK_LEFT_OUT:
-        internal_error("a hook that is left out");
-    case HOOK_FORCE_EQUILIBRIUM: {
-        Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
-        value =
-            node_leaky(g, OP_LEAKY, node_shift(g, node_unary(g, OP_ABS, way), -hook->distance), 0);
-        break;
-    }
-    }
+    HookLosses losses = hook_losses(b, step, game, hook, number, noise_lines);
     bool is_gradient = hook->kind == HOOK_GRADIENT_PENALTY || hook->kind == HOOK_MAX_GRADIENT;
     if (is_gradient && game->penalty == NULL)
-        game->penalty = value;
-    Node **loss = to_g ? &game->g_loss : &game->d_loss;
-    *loss = add(g, *loss,
-                times_course(b, step, value, &hook->lambda, arena_printf("hook%d_weight", number)));
+        game->penalty = losses.d;
+    if (hook->on_generator_loss && losses.g == NULL)
+        losses = (HookLosses){.g = losses.d};
+    Node *values[2] = {losses.d, losses.g}, **sums[2] = {&game->d_loss, &game->g_loss};
+    for (int k = 0; k < 2; k++) {
+        if (values[k] == NULL)
+            continue;
+        const char *name = arena_printf("hook%d_weight", number);
+        Node *value = times_course(b, step, values[k], &hook->lambda, name);
+        *sums[k] = hook->only ? value : add(g, *sums[k], value);
+    }
 }
 
 void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)

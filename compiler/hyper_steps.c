@@ -12,6 +12,7 @@ typedef struct Round { /* what the networks of a step read */
     const char *latent;
     int stream;
     bool last_data;
+    bool keeps; /* an update of D: hooks change what they keep */
 } Round;
 
 /* ---------------------------------------------------------------- forward */
@@ -66,7 +67,9 @@ static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
                         .keeps = values == NULL,
                         .announces = first};
     game->real = add_real(b, step, round.last_data);
-    Flow z = {.slabs = {add_latent(b, step, round.latent, round.stream)}, .count = 1};
+    game->latent = add_latent(b, step, round.latent, round.stream);
+    game->remembers = values == NULL && round.keeps;
+    Flow z = {.slabs = {game->latent}, .count = 1};
     game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
     node_named(game->fake, "fake");
     game->pass.real = (Flow){.slabs = {game->real}, .count = 1};
@@ -294,24 +297,13 @@ static Node *fitness_of(Builder *b, const Game *game)
     internal_error("a fitness of unknown kind");
 }
 
-static Tensor *control_tensor(Graph *g, const char *field, const char *label, Type type)
-{
-    return graph_tensor(g, (Tensor){.name = arena_printf("control.%s", field),
-                                    .group = "control",
-                                    .field = field,
-                                    .label = label,
-                                    .type = type,
-                                    .role = ROLE_CONTROL,
-                                    .init = INIT_ZERO});
-}
-
 /* One evaluation of latents, not an update: the search around it is in runtime/search.c. The
  * fitness of each sample goes into a tensor, by rows of the unit matrix that the search gives. */
 static void build_fitness(Builder *b)
 {
     Graph *g = b->g;
     Step *step = &g->steps[g->step_count++];
-    Round round = {"z_search", STREAM_SEARCH, true};
+    Round round = {"z_search", STREAM_SEARCH, true, false};
     int batch = g->batch_size;
     *step = (Step){.name = "fitness", .title = "how good some latents are", .count = 0};
     Tensor *scores = control_tensor(g, "scores", "fitness of latents", type_vector(false, batch));
@@ -401,7 +393,7 @@ static void build_payoff(Builder *b)
 {
     Graph *g = b->g;
     const Gang *gang = &b->hyper->trainer.gang;
-    Round round = {"z_payoff", STREAM_PAYOFF, true};
+    Round round = {"z_payoff", STREAM_PAYOFF, true, false};
     for (int k = 0; k < 2; k++) {
         int size = side_size(g, k ? 'D' : 'G');
         const char *of = k ? "discriminators" : "generators";
@@ -465,7 +457,8 @@ static void warn_frozen(const Builder *b)
 Graph *hyper_steps(const Model *model)
 {
     Builder b = builder_new(model, model->batch_size);
-    Round of_d = {"z_d", STREAM_LATENT_D, false}, of_g = {"z_g", STREAM_LATENT_G, true};
+    Round of_d = {"z_d", STREAM_LATENT_D, false, true};
+    Round of_g = {"z_g", STREAM_LATENT_G, true, false};
     if (b.hyper->trainer.kind == TRAINER_ALTERNATING) {
         build_update(&b, "d_step", "one update of the discriminator", model->d_updates, of_d, true,
                      false);

@@ -182,8 +182,28 @@ typedef enum HookKind {
     HOOK_WEIGHT_PENALTY,
     HOOK_SELF_SUPERVISED,
     HOOK_WEIGHT_CONSTRAINT,
+    HOOK_ROLLING_MEMORY,
     HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
 } HookKind;
+
+typedef enum MemoryKind {              /* what a pair of a rolling memory shows to D */
+                          MEMBER_X,    /* the pictures of this step */
+                          MEMBER_G,    /* what the generator makes in it */
+                          MEMORY_OF_X, /* pictures that are kept */
+                          MEMORY_OF_G,
+                          MEMORY_OF_Z /* what the generator makes of latents that are kept */
+} MemoryKind;
+
+typedef struct MemoryMember {
+    MemoryKind kind;
+    int sign; /* 1: keeps those with large outputs of D, -1: with small ones; 0: by place */
+} MemoryMember;
+
+typedef struct MemoryPair {
+    MemoryMember left, right; /* as real, as fake */
+    double weight;
+} MemoryPair;
+enum { MAX_PAIRS = 8 };
 
 typedef struct Hook {
     HookKind kind;
@@ -194,8 +214,15 @@ typedef struct Hook {
     bool target_generator;  /* differentiates the generator's output */
     bool use_d, use_g;      /* whose variables */
     bool l2nn, ortho;       /* constraints of weights */
-    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights */
-    double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
+    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights;
+                               ROLLING_MEMORY: between two changes of the memories */
+    int offset;             /* ROLLING_MEMORY: iteration of the first change */
+    int top_k;              /* ROLLING_MEMORY: samples changed at once */
+    bool reverse_mx, reverse_mg, reverse_top;
+    MemoryPair *pairs;
+    int pair_count;
+    bool only;          /* its losses replace what was there before */
+    double alpha, beta; /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
 

@@ -224,24 +224,24 @@ static const Word trainer_words[] = {
     {"ProportionalControlTrainer", 0, "it is an experiment without a template"},
     {"QualifiedStepTrainer", 0, "it is an experiment without a template"}};
 
-static const Word hook_words[] = {
-    {"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
-    {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
-    {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
-    {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
-    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-    {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
-    {"RollingMemoryTrainHook", 0,
-     "which samples it keeps, and their weight, is not known well enough"},
-    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
-    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-    {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
-    {"ProgressCompressTrainHook", 0, "it is not there yet"},
-    {"MinibatchTrainHook", 0, "its formula is not known well enough"},
-    {"MemoryTrainHook", 0, "its formula is not known well enough"},
-    {"ImleTrainHook", 0, "its formula is not known well enough"},
-    {"AdversarialRobustTrainHook", 0, "its formula is not known well enough"}};
+static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
+                                  {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
+                                  {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
+                                  {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
+                                  {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
+                                  {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
+                                  {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
+                                  {"RollingMemoryTrainHook", HOOK_ROLLING_MEMORY, NULL},
+                                  {"RollingMemory2TrainHook", HOOK_ROLLING_MEMORY, NULL},
+                                  {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
+                                  {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
+                                  {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
+                                  {"ProgressCompressTrainHook", 0, "it is not there yet"},
+                                  {"MinibatchTrainHook", 0, "its formula is not known well enough"},
+                                  {"MemoryTrainHook", 0, "its formula is not known well enough"},
+                                  {"ImleTrainHook", 0, "its formula is not known well enough"},
+                                  {"AdversarialRobustTrainHook", 0,
+                                   "its formula is not known well enough"}};
 
 static void read_hook_variables(Hook *hook, const Json *json)
 {
@@ -277,6 +277,63 @@ static void read_constraints(Hook *hook, const Json *json)
                 "the hook needs `constraints`, a list of what weights shall be");
 }
 
+/* One side of "mx-/g(mz-)". */
+static MemoryMember read_member(const char *text, size_t length, Span span)
+{
+    static const struct {
+        const char *name;
+        MemoryKind kind;
+        int sign;
+    } members[] = {{"x", MEMBER_X, 0},         {"g", MEMBER_G, 0},       {"mx", MEMORY_OF_X, 0},
+                   {"mg", MEMORY_OF_G, 0},     {"mx+", MEMORY_OF_X, 1},  {"mx-", MEMORY_OF_X, -1},
+                   {"mg+", MEMORY_OF_G, 1},    {"mg-", MEMORY_OF_G, -1}, {"g(mz+)", MEMORY_OF_Z, 1},
+                   {"g(mz-)", MEMORY_OF_Z, -1}};
+    for (size_t k = 0; k < sizeof members / sizeof members[0]; k++)
+        if (strlen(members[k].name) == length && strncmp(members[k].name, text, length) == 0)
+            return (MemoryMember){members[k].kind, members[k].sign};
+    fail_at(span, "x, g, mx, mg, mx+, mx-, mg+, mg-, g(mz+) or g(mz-), two with a / between",
+            "unknown memory `%s`", printable(arena_copy(text, length)));
+}
+
+static MemoryPair read_pair(Option option)
+{
+    const char *slash = option.text != NULL ? strchr(option.text, '/') : NULL;
+    if (slash == NULL)
+        fail_at(option.span, "for example \"mx-/g\"",
+                "a type of a rolling memory is two memories with a / between");
+    MemoryPair pair = {.weight = 1};
+    pair.left = read_member(option.text, (size_t)(slash - option.text), option.span);
+    pair.right = read_member(slash + 1, strlen(slash + 1), option.span);
+    return pair;
+}
+
+/* types, the pairs, with a weight for each: of `lambdas`, else `lam`. */
+static void read_rolling(Hook *hook, const Json *json)
+{
+    const Json *types = list_member(json, "types"), *weights = list_member(json, "lambdas");
+    const Json *item = weights != NULL ? weights->child : NULL;
+    double lam = option_number(json_option(json, "lam"), 1, "lam");
+    hook->pairs = arena_alloc(MAX_PAIRS * sizeof *hook->pairs);
+    if (types == NULL)
+        hook->pairs[hook->pair_count++] = (MemoryPair){{MEMORY_OF_X, 0}, {MEMORY_OF_G, 0}, 1};
+    for (const Json *type = types != NULL ? types->child : NULL; type != NULL; type = type->next) {
+        if (hook->pair_count == MAX_PAIRS)
+            fail_at(type->span, NULL, "a rolling memory has at most %d types", MAX_PAIRS);
+        hook->pairs[hook->pair_count++] = read_pair(element_option(type));
+    }
+    for (int k = 0; k < hook->pair_count; k++, item = item != NULL ? item->next : NULL)
+        hook->pairs[k].weight =
+            item != NULL ? option_number(element_option(item), 1, "lambdas") : lam;
+    hook->every = option_integer(json_option(json, "steps_between_memory_update"), 1, 1,
+                                 "steps_between_memory_update");
+    hook->offset =
+        option_integer(json_option(json, "offset_memory_update"), 0, 0, "offset_memory_update");
+    hook->top_k = option_integer(json_option(json, "top_k"), 1, 1, "top_k");
+    hook->reverse_mx = option_switch(json_option(json, "reverse_mx"));
+    hook->reverse_mg = option_switch(json_option(json, "reverse_mg"));
+    hook->reverse_top = option_switch(json_option(json, "reverse_top"));
+}
+
 static Hook read_hook(const Json *json)
 {
     Hook hook = {.span = json->span};
@@ -297,10 +354,9 @@ static Hook read_hook(const Json *json)
         fail_at(target.span, NULL, "`target` must be \"discriminator\" or \"generator\"");
     read_hook_variables(&hook, json);
     read_constraints(&hook, json);
-    Option only = json_option(json, "only");
-    if (option_switch(only))
-        fail_at(only.span, "take the key out",
-                "`only` replaces the losses, which is not possible here");
+    hook.only = option_switch(json_option(json, "only"));
+    if (hook.kind == HOOK_ROLLING_MEMORY)
+        read_rolling(&hook, json);
     return hook;
 }
 

@@ -70,6 +70,11 @@ static const Case cases[] = {
     {PLAIN_G, PLAIN_D, PLAIN_LOSS,
      "{'class': 'WeightPenaltyTrainHook', 'constraints': ['ortho'], 'components': ['generator']}"},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS, "{'class': 'SelfSupervisedTrainHook', 'alpha': 0.5, 'beta': 2}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'RollingMemoryTrainHook', 'types': ['mx/mg', 'mg-/g', 'x/g(mz+)'], 'lambdas': [1, "
+     "2, 0.5]}"},
+    {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+     "{'class': 'RollingMemoryTrainHook', 'types': ['mx+/g'], 'lam': 3, 'only': true}"},
     {PLAIN_G, "'layers': ['conv 3 stride=2 name=a', 'linear 1 activation=null name=b']",
      PLAIN_LOSS ", 'gradient_penalty': 2",
      "{'class': 'SelfSupervisedTrainHook'}, {'class': 'MaxGpTrainHook'}"},
@@ -153,6 +158,8 @@ static void start(Run *r, const Case *c)
         r->before[k] = arena_alloc(size * sizeof(double));
         for (size_t i = 0; i < size; i++)
             r->before[k][i] = draw() - 0.5;
+        if (strstr(r->g->tensors[k]->name, "_begun") != NULL)
+            r->before[k][0] = 1; /* else memories hold this step's samples, which have no slope */
     }
 }
 
@@ -187,7 +194,7 @@ static void check_case(const Case *c)
     }
     for (int k = 0; k < r.g->tensor_count; k++) {
         int64_t size = type_size(&r.g->tensors[k]->type);
-        for (int trial = 0; trial < 2; trial++) {
+        for (int trial = 0; trial < 2 && r.g->tensors[k]->role != ROLE_CONTROL; trial++) {
             int64_t i = (int64_t)(draw() * (double)size);
             check_element(&r, k, i, r.before[k][i] - after[k][i],
                           arena_printf("%s | %s | %s %s", c->generator, c->discriminator, c->loss,
@@ -246,9 +253,82 @@ static void test_constraints(void **state)
     check_constrained("ortho", true);
 }
 
+/* ---------------------------------------------------------------- memories */
+enum { PIXELS = 8 * 8 * 2 };
+
+static double *tensor_values(Run *r, const char *name)
+{
+    for (int k = 0; k < r->g->tensor_count; k++)
+        if (strcmp(r->g->tensors[k]->name, name) == 0)
+            return interpreter_tensor(r->in, r->g->tensors[k]);
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+static double *input_values(Run *r, const char *name)
+{
+    for (int k = 0; k < r->step->input_count; k++)
+        if (strcmp(r->step->inputs[k]->name, name) == 0)
+            return r->inputs[k];
+    fail_msg("no input %s", name);
+    return NULL;
+}
+
+/* Pictures whose score under a D of one linear layer is the largest, times `sign`, of three. */
+static int best_picture(const double *pictures, const double *weight, int sign)
+{
+    int best = 0;
+    double most = 0;
+    for (int i = 0; i < BATCH; i++) {
+        double score = 0;
+        for (int k = 0; k < PIXELS; k++) /* channels first, and last among the weights */
+            score += pictures[i * PIXELS + k] * weight[k % 64 * 2 + k / 64];
+        if (i == 0 || sign * score > most) {
+            most = sign * score;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* Of three steps the first fills the memory, each other exchanges one picture. sign: of the memory,
+ * 0: by place. */
+static void check_memory(const char *member, const char *keys, const char *tensor, int sign)
+{
+    const Case c = {PLAIN_G, "'layers': ['linear 1 activation=null']", PLAIN_LOSS,
+                    arena_printf("{'class': 'RollingMemoryTrainHook', 'types': ['%s/g']%s}", member,
+                                 keys)};
+    double expected[BATCH * PIXELS], weight[PIXELS];
+    Run r = {0};
+    start(&r, &c);
+    restore(&r);
+    *tensor_values(&r, "control.rolling0_begun") = 0;
+    double *real = input_values(&r, "real"), *memory = tensor_values(&r, tensor);
+    for (int step = 0; step < 3; step++) {
+        for (int k = 0; k < BATCH * PIXELS; k++)
+            real[k] = 2 * draw() - 1;
+        memcpy(weight, tensor_values(&r, "D.0.weight"), sizeof weight);
+        memcpy(expected, step == 0 ? real : memory, sizeof expected);
+        int slot = best_picture(expected, weight, sign != 0 ? sign : 1);
+        int from = sign != 0 ? best_picture(real, weight, sign) : slot;
+        memcpy(expected + slot * PIXELS, real + from * PIXELS, PIXELS * sizeof(double));
+        loss_of(&r, "d_loss");
+        assert_memory_equal(memory, expected, sizeof expected);
+    }
+}
+
+static void test_memories(void **state)
+{
+    (void)state;
+    check_memory("mx", "", "control.rolling0_mx", 0);
+    check_memory("mx+", "", "control.rolling0_mx_high", 1);
+    check_memory("mx-", ", 'top_k': 1", "control.rolling0_mx_low", -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
-                                       cmocka_unit_test(test_constraints)};
+                                       cmocka_unit_test(test_constraints),
+                                       cmocka_unit_test(test_memories)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

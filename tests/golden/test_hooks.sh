@@ -1,0 +1,26 @@
+#!/bin/sh
+# Train hooks, penalties and losses beyond the golden cases: the compiled program takes the same
+# steps as the interpreter, from parameters and draws of golden cases.
+. "$GAGAC_TESTS/helpers.sh"
+export GAGAC_CACHE_DIR="$PWD/cache"
+
+# agrees CASE OPTION...
+agrees() {
+    case=$GAGAC_TESTS/golden/hypergan/$1
+    shift
+    rm -rf run interpreted.safetensors found.safetensors
+    must "$GAGAC" replay "$case.json" "$case.in.safetensors" interpreted.safetensors "$@"
+    must "$GAGAC" "$case.json" -o run --precision f64 "$@"
+    must run/train --replay "$case.in.safetensors" --out found.safetensors
+    close_to interpreted.safetensors found.safetensors 1e-9
+    "$COMPARE" "$case.out.safetensors" found.safetensors 1e-9 >words &&
+        note_failure "no influence: $*"
+}
+rolling='"class": "RollingMemoryTrainHook"'
+agrees trainer_simultaneous_adam -p "trainer.hooks=[{$rolling, \"lambdas\": [1, 0.5, 2],
+    \"types\": [\"mx/mg\", \"mx-/g(mz-)\", \"x/mg+\"]}]"
+agrees trainer_alternating -p "trainer.hooks=[
+    {$rolling, \"reverse_mg\": true, \"steps_between_memory_update\": 2, \"offset_memory_update\": 1},
+    {$rolling, \"types\": [\"mg+/g\", \"x/mx-\"], \"top_k\": 2, \"reverse_top\": true}]"
+agrees trainer_simultaneous_adam -p "trainer.hooks=[{$rolling, \"types\": [\"mg-/g\"], \"only\": true}]"
+finish
