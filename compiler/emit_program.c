@@ -307,6 +307,83 @@ static void emit_constrain(Text *out, const Model *model, const Graph *g, int fi
                      update_index(g, first, "constrain"));
 }
 
+static void emit_pictures(Text *out, const Model *model, const Graph *g, int first)
+{
+    const Trainer *t = model->hyper ? &model->hyper->trainer : NULL;
+    for (int k = 0; t && k < t->hook_count; k++) {
+        const Hook *hook = &t->hooks[k];
+        if (hook->kind == HOOK_INPUT_FITNESS)
+            text_add(out,
+                     "    .pictures = {.chooses = true, .update = %d, .scores = %d, .kept = %d,\n"
+                     "                 .count = %d, .steps = %d, .heuristic = %d,\n"
+                     "                 .takes_last = %d},\n",
+                     update_index(g, first, "pictures"), control_index(g, "control.picture_scores"),
+                     control_index(g, "control.pictures"),
+                     control_index(g, "control.picture_count"), hook->search_steps, hook->heuristic,
+                     hook->skip_restore);
+    }
+}
+
+/* Offsets that the hook moves. */
+static bool is_offset(const Tensor *tensor, const Match *match)
+{
+    for (int k = 0; k < match->layer_count; k++) {
+        const char *name = arena_printf("control.match_%s", match->layers[k]);
+        size_t length = strlen(name);
+        if (strncmp(tensor->name, name, length) == 0 &&
+            ((match->moves_x && strcmp(tensor->name + length, "_x") == 0) ||
+             (match->moves_fake && strcmp(tensor->name + length, "_g") == 0)))
+            return true;
+    }
+    return false;
+}
+
+/* The indices of the hook's offsets, and of what its optimiser remembers; their number. */
+static int emit_match_tensors(Text *out, const char *name, const Graph *g, const Match *match,
+                              const char *remembered)
+{
+    int count = 0;
+    text_add(out, "static const int %s[] = {", name);
+    for (int k = 0; k < g->tensor_count; k++)
+        if (is_offset(g->tensors[k], match) ||
+            (remembered && strstr(g->tensors[k]->name, remembered))) {
+            text_add(out, "%d, ", k);
+            count++;
+        }
+    text_append(out, "-1};\n");
+    return count;
+}
+
+/* The inner trainings; their number. */
+static int emit_matches(Text *out, const Model *model, const Graph *g, int first)
+{
+    const Trainer *t = model->hyper ? &model->hyper->trainer : NULL;
+    Text rows = {0};
+    int count = 0;
+    for (int k = 0; t && k < t->hook_count; k++) {
+        const Match *match = &t->hooks[k].match;
+        if (t->hooks[k].kind != HOOK_MATCH_SUPPORT)
+            continue;
+        int resets = emit_match_tensors(out, arena_printf("match%d_reset", k), g, match,
+                                        arena_printf(".match%d_", k));
+        int zeros = emit_match_tensors(out, arena_printf("match%d_offsets", k), g, match, NULL);
+        text_add(&rows,
+                 "    {.update = %d, .factor = %d, .last = %d, .moved = %d,\n"
+                 "     .steps = %d, .depth = %d,\n     .has_threshold = %d, .threshold = %s, .reset_count = %d,\n"
+                 "     .offset_count = %d, .reset = match%d_reset, .offsets = match%d_offsets},\n",
+                 update_index(g, first, arena_printf("match%d", k)),
+                 control_index(g, arena_printf("control.match%d_factor", k)),
+                 control_index(g, arena_printf("control.match%d_last", k)),
+                 control_index(g, arena_printf("control.match%d_moved", k)), match->max_steps,
+                 match->max_depth, match->has_threshold, number(match->threshold), resets, zeros, k,
+                 k);
+        count++;
+    }
+    if (count)
+        text_add(out, "\nstatic const ProgramMatch matches[] = {\n%s};\n\n", text_of(&rows));
+    return count;
+}
+
 static void emit_gang(Text *out, const Model *model, const Graph *g, int first)
 {
     static const char *const methods[] = {"NASH_SOFTMAX", "NASH_SUPPORT", "NASH_LEMKE",
@@ -398,7 +475,9 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "static const ProgramUpdate updates[] = {\n");
     for (int k = clamp; k < g->step_count - 1; k++)
         emit_update(&out, plans[k]);
-    text_add(&out, "};\n\n%sconst Program gagac_program = {\n",
+    text_append(&out, "};\n\n");
+    int matches = emit_matches(&out, model, g, clamp);
+    text_add(&out, "%sconst Program gagac_program = {\n",
              options->cuda ? "extern const CudaProgram cuda_program;\n\n" : "");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
@@ -409,6 +488,9 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     bool wide = options->order == ORDER_WIDE;
     emit_search(&out, model, g, clamp);
     emit_constrain(&out, model, g, clamp);
+    emit_pictures(&out, model, g, clamp);
+    if (matches)
+        text_add(&out, "    .match_count = %d, .matches = matches,\n", matches);
     emit_gang(&out, model, g, clamp);
     emit_stage_fields(&out, model);
     text_add(

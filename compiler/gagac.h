@@ -827,7 +827,7 @@ typedef struct StepCost { /* what one update costs */
     double memory; /* bytes that it works in, single precision, one thread: state and values */
     double values; /* bytes of these that are its own: without the state */
 } StepCost;
-enum { MAX_STEPS = 8 };
+enum { MAX_STEPS = 16 };
 int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; their number */
 
 void check_print(const Model *model, const StepCost *costs, int cost_count, bool json);

@@ -63,4 +63,11 @@ Node *batch_of_rows(Graph *g, Node *rows, Type type); /* and back */
  * remembers, the memories change at the end of the step. number: of the hook. */
 HookLosses rolling_losses(Builder *b, Step *step, Game *game, const Hook *hook, int number);
 
+/* ---------------------------------------------------------------- hyper_inner.c */
+/* An update toward outputs of D that match, of what the hook says. It moves nothing where
+ * control.match<number>_factor, a factor of the rate, is 0, or the loss is small enough. */
+void build_match(Builder *b, Step *step, Game *game, const Hook *hook, int number);
+/* The fitness of the pictures of a step, one a sample, into control.picture_scores. */
+void build_pictures(Builder *b, Step *step, const Game *game, const Hook *hook);
+
 #endif

@@ -285,10 +285,10 @@ static HookLosses hook_losses(Builder *b, Step *step, Game *game, const Hook *ho
         Node *size = node_shift(g, node_unary(g, OP_ABS, way), -hook->distance);
         return (HookLosses){.d = node_leaky(g, OP_LEAKY, size, 0)};
     }
-    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
+    case HOOK_WEIGHT_CONSTRAINT: /* steps of their own */
+    case HOOK_MATCH_SUPPORT:
+    case HOOK_INPUT_FITNESS:
         return (HookLosses){NULL, NULL};
-    case HOOK_LEFT_OUT:
-        break;
     }
     internal_error("a hook of unknown kind");
 }

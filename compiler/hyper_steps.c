@@ -323,6 +323,21 @@ static void build_fitness(Builder *b)
     add_output(step, "fitness", node_mean_batch(g, each));
 }
 
+/* A step that a hook runs before the updates of an iteration, in the game of the first of them. */
+static void build_inner(Builder *b, const Hook *hook, int number)
+{
+    bool match = hook->kind == HOOK_MATCH_SUPPORT;
+    Round round = {"z_d", STREAM_LATENT_D, false, false};
+    Step *step = &b->g->steps[b->g->step_count++];
+    *step = (Step){.name = match ? arena_printf("match%d", number) : "pictures",
+                   .title = match ? "toward an undecided discriminator" : "how good pictures are"};
+    Game *game = play(b, step, round, NULL, 0);
+    if (match)
+        build_match(b, step, game, hook, number);
+    else
+        build_pictures(b, step, game, hook);
+}
+
 /* Moves weights to their constraints; training.c runs it every so many iterations. */
 static void build_constrain(Builder *b, const Hook *hook)
 {
@@ -472,6 +487,9 @@ Graph *hyper_steps(const Model *model)
     for (int k = 0; k < b.hyper->trainer.hook_count; k++)
         if (b.hyper->trainer.hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
             build_constrain(&b, &b.hyper->trainer.hooks[k]);
+        else if (b.hyper->trainer.hooks[k].kind == HOOK_MATCH_SUPPORT ||
+                 b.hyper->trainer.hooks[k].kind == HOOK_INPUT_FITNESS)
+            build_inner(&b, &b.hyper->trainer.hooks[k], k);
     if (b.hyper->trainer.gang.mix_steps > 0)
         build_payoff(&b);
     build_sample(&b);

@@ -183,8 +183,39 @@ typedef enum HookKind {
     HOOK_SELF_SUPERVISED,
     HOOK_WEIGHT_CONSTRAINT,
     HOOK_ROLLING_MEMORY,
-    HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
+    HOOK_MATCH_SUPPORT,
+    HOOK_INPUT_FITNESS
 } HookKind;
+
+typedef enum MatchLoss { /* what MatchSupport makes small; see docs/hypergan.md */
+                         MATCH_BASE,
+                         MATCH_ZERO,
+                         MATCH_WGAN,
+                         MATCH_CLOSE,
+                         MATCH_CLOSE2,
+                         MATCH_FIXED,
+                         MATCH_FIXEDSTD,
+                         MATCH_FIXED2,
+                         MATCH_FIXED3,
+                         MATCH_FIXED4,
+                         MATCH_FIXED5,
+                         MATCH_FIXED7,
+                         MATCH_TARGETS,
+                         MATCH_ABSDIFF,
+                         MATCH_XOR
+} MatchLoss;
+
+typedef struct Match { /* the inner loop of a MatchSupport */
+    MatchLoss loss;
+    bool moves_d, moves_g, moves_x, moves_fake; /* networks; offsets of real and fake samples */
+    const char **layers;                        /* `name` of the layers with offsets */
+    int layer_count;
+    double lambda, distance; /* distance 0: that of the loss */
+    bool has_threshold;
+    double threshold, convergence; /* convergence 0: none */
+    int max_steps, max_depth;
+    Optimiser *optimiser;
+} Match;
 
 typedef enum MemoryKind {              /* what a pair of a rolling memory shows to D */
                           MEMBER_X,    /* the pictures of this step */
@@ -221,8 +252,12 @@ typedef struct Hook {
     bool reverse_mx, reverse_mg, reverse_top;
     MemoryPair *pairs;
     int pair_count;
-    bool only;          /* its losses replace what was there before */
-    double alpha, beta; /* SELF_SUPERVISED: weights in the loss of G, of D */
+    bool only;                   /* its losses replace what was there before */
+    Match match;                 /* MATCH_SUPPORT */
+    bool absolute, reversed;     /* INPUT_FITNESS: of abs(r), of -r */
+    int search_steps, heuristic; /* INPUT_FITNESS: batches looked at; as in Search */
+    bool skip_restore;           /* INPUT_FITNESS: takes the last batch, whatever its fitness */
+    double alpha, beta;          /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
 
@@ -463,6 +498,7 @@ Flow conv_op(Network *n, Flow x);
 Flow deconv_op(Network *n, Flow x);
 Flow resize_conv_op(Network *n, Flow x);
 Flow adaptive_instance_norm_op(Network *n, Flow x);
+Flow match_support_op(Network *n, Flow x);                /* hyper_inner.c */
 Flow normalise_batch(Network *n, Flow x, double epsilon); /* over batch and cells, no parameters */
 
 /* ---------------------------------------------------------------- hyper_nets.c */
@@ -492,7 +528,7 @@ Pass pass_apart(const Pass *pass, int names);
 RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c's parts:
- * read_loss.c, read_trainer.c */
+ * read_loss.c, read_trainer.c, read_hooks.c */
 Option element_option(const Json *json); /* of a list */
 int count_elements(const Json *list);
 const Json *list_member(const Json *object, const char *key); /* NULL where there is none */
@@ -500,6 +536,9 @@ const Json *list_member(const Json *object, const char *key); /* NULL where ther
 void check_keys(const Json *object, const char *known, const char *what);
 GanLossConfig read_loss(const Json *json);
 Trainer read_trainer(const Json *json);
+Optimiser *read_optimiser(const Json *json, int depth);      /* depth: of wrappers around it */
+const Json *optimizer_of(const Json *json, const char *key); /* an object with class, or NULL */
+void read_hooks(Trainer *t, const Json *json);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
  */

@@ -152,7 +152,7 @@ static void read_wrapper(Optimiser *o, const Json *json, int depth)
         fail_at(type.span, "take the key out", "types of ConsensusOptimizer are not possible");
 }
 
-static Optimiser *read_optimiser(const Json *json, int depth)
+Optimiser *read_optimiser(const Json *json, int depth)
 {
     Optimiser *o = arena_alloc(sizeof *o);
     Option class = json_option(json, "class");
@@ -224,164 +224,6 @@ static const Word trainer_words[] = {
     {"ProportionalControlTrainer", 0, "it is an experiment without a template"},
     {"QualifiedStepTrainer", 0, "it is an experiment without a template"}};
 
-static const Word hook_words[] = {{"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
-                                  {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
-                                  {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
-                                  {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-                                  {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
-                                  {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-                                  {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
-                                  {"RollingMemoryTrainHook", HOOK_ROLLING_MEMORY, NULL},
-                                  {"RollingMemory2TrainHook", HOOK_ROLLING_MEMORY, NULL},
-                                  {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
-                                  {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-                                  {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
-                                  {"ProgressCompressTrainHook", 0, "it is not there yet"},
-                                  {"MinibatchTrainHook", 0, "its formula is not known well enough"},
-                                  {"MemoryTrainHook", 0, "its formula is not known well enough"},
-                                  {"ImleTrainHook", 0, "its formula is not known well enough"},
-                                  {"AdversarialRobustTrainHook", 0,
-                                   "its formula is not known well enough"}};
-
-static void read_hook_variables(Hook *hook, const Json *json)
-{
-    const Json *list = list_member(json, "components");
-    hook->use_d = hook->use_g = list == NULL;
-    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
-        Option name = element_option(item);
-        if (option_is(name, "discriminator"))
-            hook->use_d = true;
-        else if (option_is(name, "generator"))
-            hook->use_g = true;
-        else
-            fail_at(item->span, "\"discriminator\" or \"generator\"", "unknown component");
-    }
-}
-
-static void read_constraints(Hook *hook, const Json *json)
-{
-    enum { L2NN, ORTHO };
-    static const Word words[] = {{"l2nn", L2NN, NULL},
-                                 {"ortho", ORTHO, NULL},
-                                 {"ortho2", 0, "its formula is not known"},
-                                 {"lipschitz", 0, "its bound is not known"}};
-    const Json *list = list_member(json, "constraints");
-    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
-        bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
-        *(l2nn ? &hook->l2nn : &hook->ortho) = true;
-    }
-    bool needs = hook->kind == HOOK_WEIGHT_PENALTY || hook->kind == HOOK_WEIGHT_CONSTRAINT;
-    hook->every = option_integer(json_option(json, "constraint_every"), 100, 1, "constraint_every");
-    if (needs && !hook->l2nn && !hook->ortho)
-        fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
-                "the hook needs `constraints`, a list of what weights shall be");
-}
-
-/* One side of "mx-/g(mz-)". */
-static MemoryMember read_member(const char *text, size_t length, Span span)
-{
-    static const struct {
-        const char *name;
-        MemoryKind kind;
-        int sign;
-    } members[] = {{"x", MEMBER_X, 0},         {"g", MEMBER_G, 0},       {"mx", MEMORY_OF_X, 0},
-                   {"mg", MEMORY_OF_G, 0},     {"mx+", MEMORY_OF_X, 1},  {"mx-", MEMORY_OF_X, -1},
-                   {"mg+", MEMORY_OF_G, 1},    {"mg-", MEMORY_OF_G, -1}, {"g(mz+)", MEMORY_OF_Z, 1},
-                   {"g(mz-)", MEMORY_OF_Z, -1}};
-    for (size_t k = 0; k < sizeof members / sizeof members[0]; k++)
-        if (strlen(members[k].name) == length && strncmp(members[k].name, text, length) == 0)
-            return (MemoryMember){members[k].kind, members[k].sign};
-    fail_at(span, "x, g, mx, mg, mx+, mx-, mg+, mg-, g(mz+) or g(mz-), two with a / between",
-            "unknown memory `%s`", printable(arena_copy(text, length)));
-}
-
-static MemoryPair read_pair(Option option)
-{
-    const char *slash = option.text != NULL ? strchr(option.text, '/') : NULL;
-    if (slash == NULL)
-        fail_at(option.span, "for example \"mx-/g\"",
-                "a type of a rolling memory is two memories with a / between");
-    MemoryPair pair = {.weight = 1};
-    pair.left = read_member(option.text, (size_t)(slash - option.text), option.span);
-    pair.right = read_member(slash + 1, strlen(slash + 1), option.span);
-    return pair;
-}
-
-/* types, the pairs, with a weight for each: of `lambdas`, else `lam`. */
-static void read_rolling(Hook *hook, const Json *json)
-{
-    const Json *types = list_member(json, "types"), *weights = list_member(json, "lambdas");
-    const Json *item = weights != NULL ? weights->child : NULL;
-    double lam = option_number(json_option(json, "lam"), 1, "lam");
-    hook->pairs = arena_alloc(MAX_PAIRS * sizeof *hook->pairs);
-    if (types == NULL)
-        hook->pairs[hook->pair_count++] = (MemoryPair){{MEMORY_OF_X, 0}, {MEMORY_OF_G, 0}, 1};
-    for (const Json *type = types != NULL ? types->child : NULL; type != NULL; type = type->next) {
-        if (hook->pair_count == MAX_PAIRS)
-            fail_at(type->span, NULL, "a rolling memory has at most %d types", MAX_PAIRS);
-        hook->pairs[hook->pair_count++] = read_pair(element_option(type));
-    }
-    for (int k = 0; k < hook->pair_count; k++, item = item != NULL ? item->next : NULL)
-        hook->pairs[k].weight =
-            item != NULL ? option_number(element_option(item), 1, "lambdas") : lam;
-    hook->every = option_integer(json_option(json, "steps_between_memory_update"), 1, 1,
-                                 "steps_between_memory_update");
-    hook->offset =
-        option_integer(json_option(json, "offset_memory_update"), 0, 0, "offset_memory_update");
-    hook->top_k = option_integer(json_option(json, "top_k"), 1, 1, "top_k");
-    hook->reverse_mx = option_switch(json_option(json, "reverse_mx"));
-    hook->reverse_mg = option_switch(json_option(json, "reverse_mg"));
-    hook->reverse_top = option_switch(json_option(json, "reverse_top"));
-}
-
-static Hook read_hook(const Json *json)
-{
-    Hook hook = {.span = json->span};
-    Option class = json_option(json, "class"), target = json_option(json, "target");
-    Option flex = json_option(json, "flex"), lambda = json_option(json, "lambda");
-    if (!class.given)
-        fail_at(json->span, NULL, "the hook needs `class`");
-    hook.kind = (HookKind)option_class(class, 0, WORDS(hook_words), "hook");
-    hook.lambda = option_course(lambda, 1, "lambda");
-    hook.has_flex = flex.given;
-    hook.flex = option_number(flex, 0, "flex");
-    hook.distance = option_number(json_option(json, "distance"), 0, "distance");
-    hook.alpha = option_number(json_option(json, "alpha"), 1, "alpha");
-    hook.beta = option_number(json_option(json, "beta"), 1, "beta");
-    hook.on_generator_loss = option_is(json_option(json, "loss"), "g_loss");
-    hook.target_generator = option_is(target, "generator");
-    if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
-        fail_at(target.span, NULL, "`target` must be \"discriminator\" or \"generator\"");
-    read_hook_variables(&hook, json);
-    read_constraints(&hook, json);
-    hook.only = option_switch(json_option(json, "only"));
-    if (hook.kind == HOOK_ROLLING_MEMORY)
-        read_rolling(&hook, json);
-    return hook;
-}
-
-static void read_hooks(Trainer *t, const Json *json)
-{
-    const Json *list = list_member(json, "hooks");
-    if (list == NULL)
-        return;
-    t->hooks = arena_alloc((size_t)count_elements(list) * sizeof *t->hooks + 1);
-    for (const Json *item = list->child; item != NULL; item = item->next) {
-        if (item->kind != JSON_OBJECT)
-            fail_at(item->span, NULL, "a hook is an object with `class`");
-        Hook hook = read_hook(item);
-        for (int k = 0; k < t->hook_count && hook.kind == HOOK_WEIGHT_CONSTRAINT; k++)
-            if (t->hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
-                fail_at(item->span, "one hook takes several `constraints`",
-                        "two hooks WeightConstraint");
-        if (hook.kind == HOOK_LEFT_OUT)
-            warn_at(item->span, NULL, "the hook `%s` is left out: the training goes on without it",
-                    printable(class_symbol(json_option(item, "class"))));
-        else
-            t->hooks[t->hook_count++] = hook;
-    }
-}
-
 /* Rates that fall: annealing (0.9) and decay functions (2018). */
 static void read_decay(Optimiser *o, const Json *json)
 {
@@ -412,7 +254,7 @@ static void read_decay(Optimiser *o, const Json *json)
         fail_at(json->span, NULL, "rates cannot fall more often than every step");
 }
 
-static const Json *optimizer_of(const Json *json, const char *key)
+const Json *optimizer_of(const Json *json, const char *key)
 {
     const Json *object = json_member(json, key);
     if (object == NULL || object->kind == JSON_NULL)

@@ -3,6 +3,7 @@
 
 #include "device.h"
 #include "gang.h"
+#include "hooks.h"
 #include "place.h"
 #include "search.h"
 #include "state.h"
@@ -132,6 +133,29 @@ void training_update(Training *training, int kind, int repeat, const real *const
                 training->outputs[kind]);
 }
 
+static void give(const ProgramUpdate *update, const Choice *from, const real *given[MAX_INPUTS])
+{
+    for (int k = 0; k < update->input_count; k++) {
+        const ProgramInput *input = &update->inputs[k];
+        bool latent = !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
+        bool data = input->kind == INPUT_DATA;
+        given[k] = latent ? from->latents : data ? from->pictures : NULL;
+    }
+}
+
+void training_update_given(Training *training, int kind, int repeat, const Choice *given)
+{
+    const Program *program = training->program;
+    const ProgramUpdate *update = &program->updates[kind];
+    Batch batch, first;
+    real scalars[MAX_SCALARS] = {0}, unused[MAX_SCALARS] = {0};
+    training_facts(training, training->iteration, kind, repeat, &batch, scalars);
+    training_facts(training, training->iteration, training_data_kind(program), 0, &first, unused);
+    give(update, given, first.given);
+    update->run(training->pool, training->state, training->work, &first, scalars,
+                training->outputs[kind]);
+}
+
 /* The name of an output of this kind of update that is not finite, or NULL. */
 static const char *find_divergence(const Training *training, int kind)
 {
@@ -151,18 +175,13 @@ static void start_iteration(Training *training)
     }
 }
 
-/* All updates of an iteration; latents: what they read instead of draws, or NULL. */
-static const char *run_updates(Training *training, const real *latents)
+static const char *run_updates(Training *training, const Choice *from)
 {
     const Program *program = training->program;
     for (int kind = 0; kind < program->update_count; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         const real *given[MAX_INPUTS] = {NULL};
-        for (int k = 0; k < update->input_count; k++) {
-            const char *name = update->inputs[k].name;
-            bool latent = !strcmp(name, "z_d") || !strcmp(name, "z_g");
-            given[k] = latent ? latents : NULL;
-        }
+        give(update, from, given);
         for (int repeat = 0; repeat < update->count; repeat++) {
             training_update(training, kind, repeat, given);
             const char *diverged = find_divergence(training, kind);
@@ -190,9 +209,17 @@ const char *training_iterate(Training *training)
     }
     gang_start(training);
     start_iteration(training);
-    real *latents = search_latents(training, &skip);
-    const char *diverged = skip ? NULL : run_updates(training, latents);
+    real *pictures = hooks_choose_pictures(training);
+    real *latents = search_latents(training, pictures, &skip);
+    const Choice given = {latents, pictures};
+    const char *diverged = NULL;
+    if (!skip) {
+        hooks_match(training, &given);
+        diverged = run_updates(training, &given);
+        hooks_end(training);
+    }
     free(latents);
+    free(pictures);
     if (!diverged) {
         training->iteration++;
         constrain(training);
@@ -231,10 +258,10 @@ bool training_use_device(Training *training, Error *error)
 {
     const Program *program = training->program;
     if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
-        program->constrain.every > 0) {
+        program->constrain.every > 0 || program->pictures.chooses || program->match_count > 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents, mixes networks or constrains "
-                         "weights runs on the CPU alone");
+                         "a training that searches its latents or pictures, mixes networks, "
+                         "constrains weights or has an inner training runs on the CPU alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;

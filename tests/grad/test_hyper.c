@@ -137,10 +137,13 @@ static double loss_of(Run *r, const char *name)
     return 0;
 }
 
-static void start(Run *r, const Case *c)
+/* A step by its name, NULL: the first, with random inputs and tensors. */
+static void start_step(Run *r, const Case *c, const char *name)
 {
     r->g = steps_build(model_of(c));
     r->step = &r->g->steps[0];
+    while (name != NULL && strcmp(r->step->name, name) != 0)
+        r->step++;
     r->in = interpreter_new(r->g);
     for (int k = 0; k < r->step->input_count; k++) {
         const Input *input = r->step->inputs[k];
@@ -162,6 +165,8 @@ static void start(Run *r, const Case *c)
             r->before[k][0] = 1; /* else memories hold this step's samples, which have no slope */
     }
 }
+
+static void start(Run *r, const Case *c) { start_step(r, c, NULL); }
 
 static void check_element(Run *r, int k, int64_t i, double gradient, const char *what)
 {
@@ -325,10 +330,114 @@ static void test_memories(void **state)
     check_memory("mx-", ", 'top_k': 1", "control.rolling0_mx_low", -1);
 }
 
+/* ---------------------------------------------------------------- MatchSupport, InputFitness */
+/* The inner training goes down the slope of its loss at rate `factor`; nothing else moves. */
+static void check_match(const char *loss, const char *discriminator, const char *variables,
+                        const char *moved)
+{
+    const Case c = {PLAIN_G, discriminator, PLAIN_LOSS,
+                    arena_printf("{'class': 'MatchSupportTrainHook', 'loss': '%s', 'loss_lambda': "
+                                 "2, 'variables': [%s], 'optimizer': {'class': "
+                                 "'GradientDescentOptimizer', 'learn_rate': 1}}",
+                                 loss, variables)};
+    const double factor = 1.0 / 1024, h = 1e-5;
+    Run r = {0};
+    start_step(&r, &c, "match0");
+    for (int trial = 0; trial < 6; trial++) {
+        double around[2], taken = 0;
+        restore(&r);
+        int i = (int)(draw() * 8);
+        double *value = tensor_values(&r, moved) + i, first = *value;
+        *tensor_values(&r, "control.match0_factor") = factor;
+        loss_of(&r, "match_loss");
+        taken = (first - *value) / factor;
+        for (int side = 0; side < 2; side++) {
+            restore(&r);
+            *value = first + (side == 0 ? h : -h);
+            *tensor_values(&r, "control.match0_factor") = 0; /* only looks */
+            around[side] = loss_of(&r, "match_loss");
+            assert_true(*value == first + (side == 0 ? h : -h));
+        }
+        double difference = (around[0] - around[1]) / (2 * h);
+        if (!(fabs(difference - taken) <= 1e-6 * fmax(1, fabs(taken)) + 1e-9 * around[0] / h))
+            fail_msg("%s of %s: slope %g, difference %g", loss, moved, taken, difference);
+    }
+}
+
+#define MATCHED_D "'layers': ['match_support name=at', 'conv 3 stride=2', 'linear 1']"
+
+static void test_matches(void **state)
+{
+    (void)state;
+    static const char *const losses[] = {"base",   "zero",   "wgan",   "close",   "close2",
+                                         "fixed",  "fixed2", "fixed3", "fixed4",  "fixed5",
+                                         "fixed7", "d1",     "xor",    "absdiff", "fixedstd"};
+    for (size_t k = 0; k < sizeof losses / sizeof losses[0]; k++)
+        check_match(losses[k], PLAIN_D, "'generator'", "G.0.weight");
+    const char *offsets = "'x', 'g'], 'layer': ['at'";
+    check_match("base", MATCHED_D, offsets, "control.match_at_x");
+    check_match("xor", MATCHED_D, offsets, "control.match_at_g");
+    check_match("base", PLAIN_D, "'discriminator'", "D.0.weight");
+}
+
+/* It stops below its threshold, and where it becomes too slow. */
+static void test_match_stops(void **state)
+{
+    (void)state;
+    const Case c = {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+                    "{'class': 'MatchSupportTrainHook', 'loss': 'xor', 'variables': ['generator'], "
+                    "'loss_threshold': 1, 'convergence_threshold': 0.5, 'optimizer': {'class': "
+                    "'GradientDescentOptimizer', 'learn_rate': 0.001}}"};
+    Run r = {0};
+    start_step(&r, &c, "match0");
+    restore(&r);
+    double loss = loss_of(&r, "match_loss"), *weight = tensor_values(&r, "G.0.weight");
+    assert_true(loss > 1);
+    const double lasts[] = {0, 3 * loss, 1.5 * loss, 0.5 * loss};
+    const bool moves[] = {true, true, false, true};
+    for (int k = 0; k < 4; k++) {
+        restore(&r);
+        double first = *weight;
+        *tensor_values(&r, "control.match0_factor") = 1;
+        *tensor_values(&r, "control.match0_last") = lasts[k];
+        loss_of(&r, "match_loss");
+        assert_true((*weight != first) == moves[k]);
+        assert_true((*tensor_values(&r, "control.match0_moved") == 1) == moves[k]);
+        assert_true(*tensor_values(&r, "control.match0_last") == loss);
+    }
+}
+
+/* The fitness of each picture is D's output for it. */
+static void test_pictures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys;
+        double of_r, of_size;
+    } kinds[] = {{"", 1, 0}, {", 'reverse': true", -1, 0}, {", 'nabs': true", 0, -1}};
+    for (int kind = 0; kind < 3; kind++) {
+        const Case c = {PLAIN_G, "'layers': ['linear 1 activation=null']", PLAIN_LOSS,
+                        arena_printf("{'class': 'InputFitnessTrainHook'%s}", kinds[kind].keys)};
+        Run r = {0};
+        start_step(&r, &c, "pictures");
+        restore(&r);
+        loss_of(&r, "picture_fitness");
+        const double *weight = tensor_values(&r, "D.0.weight"), *real = input_values(&r, "real");
+        for (int i = 0; i < BATCH; i++) {
+            double score = *tensor_values(&r, "D.0.bias");
+            for (int k = 0; k < PIXELS; k++)
+                score += real[i * PIXELS + k] * weight[k % 64 * 2 + k / 64];
+            score = kinds[kind].of_r * score + kinds[kind].of_size * fabs(score);
+            assert_true(fabs(tensor_values(&r, "control.picture_scores")[i] - score) < 1e-12);
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
-                                       cmocka_unit_test(test_constraints),
-                                       cmocka_unit_test(test_memories)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_constraints),
+        cmocka_unit_test(test_memories),    cmocka_unit_test(test_matches),
+        cmocka_unit_test(test_match_stops), cmocka_unit_test(test_pictures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
