@@ -231,20 +231,84 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
     return sum != NULL ? sum : node_constant(g, 0, type_scalar());
 }
 
-/* ortho: (1 + c) W - c W W'W, c = .01 (Cisse and others, Parseval networks), which is W less c/4 of
- * the slope of |W'W - 1|^2, or of that of WW'. l2nn: W / sqrt(excess). */
+/* (1 + c) W - c W W'W (Cisse and others, Parseval networks), which is W less c/4 of the slope of
+ * |W'W - 1|^2, or of that of WW'. products: W'W or WW'. */
+static Node *toward_orthogonal(Graph *g, Node *weight, Node *products, double c)
+{
+    Node *slope_of = NULL;
+    grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
+    return subtract(g, node_scale(g, weight, 1 + c), node_scale(g, slope_of, c / 4));
+}
+
+/* [cells][n][n]: the gram matrix of each cell of a filter, of the smaller side. */
+static Node *gram_of_cells(Graph *g, Node *weight)
+{
+    const int *dims = weight->type.dims;
+    bool columns = dims[3] <= dims[2];
+    int count = columns ? dims[3] : dims[2];
+    Type type = {.rank = 3, .dims = {dims[0] * dims[1], dims[2], dims[3]}};
+    Node *cells = node_reshape(g, weight, type);
+    Node *one = node_expand(g, cells, columns ? 3 : 2, count);
+    Node *other = node_expand(g, cells, columns ? 2 : 1, count);
+    return node_sum(g, multiply(g, one, other), columns ? 1 : 3);
+}
+
+/* The largest sum of a row (or column) of the sizes of a weight; of a filter, the largest over its
+ * rows of cells of the sizes summed along its columns. */
+static Node *row_bound(Graph *g, Node *weight, bool by_columns)
+{
+    int out = weight->type.dims[weight->type.rank - 1];
+    Node *size = node_unary(g, OP_ABS, weight);
+    if (weight->type.rank == 4) {
+        Node *sums = node_sum(g, size, 1), *most = node_slice(g, sums, 0, 0, 1);
+        for (int k = 1; k < weight->type.dims[0]; k++)
+            most = node_binary(g, OP_MAX, most, node_slice(g, sums, 0, k, 1));
+        size = most;
+    }
+    int rows = (int)(type_size(&size->type) / out);
+    size = node_reshape(g, size, type_matrix(rows, out));
+    return largest_of(g, node_sum(g, size, by_columns ? 0 : 1));
+}
+
+/* W / max(1, b / k), b the bound; near or above k less a fifth, far below it more. */
+static Node *within_bound(Graph *g, const Hook *hook, Node *weight)
+{
+    Node *share = node_scale(g, row_bound(g, weight, hook->by_columns), 1 / hook->bound);
+    Node *one = node_constant(g, 1, type_scalar());
+    Node *ratio = node_binary(g, OP_DIV, one, node_binary(g, OP_MAX, one, share));
+    if (hook->bounces) {
+        Node *near = node_constant(g, 0.999, type_scalar());
+        Node *hits = node_binary(g, OP_GREATER, share, near);
+        ratio = subtract(g, ratio, node_scale(g, hits, 0.2));
+    }
+    if (hook->scales_up) {
+        Node *far = node_binary(g, OP_GREATER, node_constant(g, 0.02, type_scalar()), share);
+        Node *least = node_binary(g, OP_MAX, share, node_constant(g, 1e-12, type_scalar()));
+        ratio = add(g, ratio, node_scale(g, node_binary(g, OP_DIV, far, least), 0.2));
+    }
+    return multiply(g, weight, node_expand_to(g, ratio, weight->type));
+}
+
+/* In the order of the original: ortho, ortho2 (filters alone, cell by cell), lipschitz, l2nn: W /
+ * sqrt(excess), or a part of the way there. */
 Node *constrained_weight(Graph *g, const Hook *hook, Node *weight)
 {
-    const double share = 0.01;
     if (hook->ortho) {
-        Node *diagonal = NULL, *products = gram(g, weight, &diagonal), *slope_of = NULL;
-        grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
-        weight = subtract(g, node_scale(g, weight, 1 + share), node_scale(g, slope_of, share / 4));
+        Node *diagonal = NULL;
+        weight = toward_orthogonal(g, weight, gram(g, weight, &diagonal), hook->decay);
     }
+    if (hook->ortho2 && weight->type.rank == 4)
+        weight = toward_orthogonal(g, weight, gram_of_cells(g, weight), hook->decay);
+    if (hook->lipschitz)
+        weight = within_bound(g, hook, weight);
     if (!hook->l2nn)
         return weight;
     Node *root = node_unary(g, OP_SQRT, excess_of(g, weight));
-    return node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
+    Node *there = node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
+    if (hook->l2nn_decay == 1)
+        return there;
+    Node *stays = node_scale(g, weight, 1 - hook->l2nn_decay);
+    return add(g, stays, node_scale(g, there, hook->l2nn_decay));
 }
 
 static Node *largest(Graph *g, Node *column) /* [b] -> a number */

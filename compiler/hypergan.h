@@ -241,14 +241,17 @@ typedef struct Hook {
     Course lambda;
     double flex, distance;
     bool has_flex;
-    bool on_generator_loss; /* loss: "g_loss" */
-    bool target_generator;  /* differentiates the generator's output */
-    bool use_d, use_g;      /* whose variables */
-    bool l2nn, ortho;       /* constraints of weights */
-    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights;
-                               ROLLING_MEMORY: between two changes of the memories */
-    int offset;             /* ROLLING_MEMORY: iteration of the first change */
-    int top_k;              /* ROLLING_MEMORY: samples changed at once */
+    bool on_generator_loss;              /* loss: "g_loss" */
+    bool target_generator;               /* differentiates the generator's output */
+    bool use_d, use_g;                   /* whose variables */
+    bool l2nn, ortho, ortho2, lipschitz; /* constraints of weights */
+    double decay, bound;                 /* WEIGHT_CONSTRAINT: of ortho and ortho2; lipschitz's k */
+    double l2nn_decay;                   /* share of the way to l2nn's weights */
+    bool by_columns, bounces, scales_up; /* lipschitz */
+    int every;  /* WEIGHT_CONSTRAINT: iterations between two moves of the weights;
+                   ROLLING_MEMORY: between two changes of the memories */
+    int offset; /* ROLLING_MEMORY: iteration of the first change */
+    int top_k;  /* ROLLING_MEMORY: samples changed at once */
     bool reverse_mx, reverse_mg, reverse_top;
     MemoryPair *pairs;
     int pair_count;

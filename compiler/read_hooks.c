@@ -39,21 +39,45 @@ static void read_hook_variables(Hook *hook, const Json *json)
     }
 }
 
+static void read_constraint_numbers(Hook *hook, const Json *json)
+{
+    Option pnorm = json_option(json, "ortho_pnorm");
+    Option decay = json_option(json, "decay");
+    hook->decay = option_number(decay, 0.01, "decay");
+    hook->l2nn_decay = decay.given ? hook->decay : 1;
+    hook->bound =
+        option_number(json_option(json, "weight_constraint_k"), 100, "weight_constraint_k");
+    hook->by_columns = option_is(pnorm, "inf");
+    hook->bounces = option_switch(json_option(json, "weight_bounce"));
+    hook->scales_up = option_switch(json_option(json, "weight_scaleup"));
+    if (hook->kind == HOOK_WEIGHT_CONSTRAINT && !(hook->bound > 0))
+        fail_at(json_option(json, "weight_constraint_k").span, NULL,
+                "`weight_constraint_k` must be above 0");
+}
+
 static void read_constraints(Hook *hook, const Json *json)
 {
-    enum { L2NN, ORTHO };
+    enum { L2NN, ORTHO, ORTHO2, LIPSCHITZ };
     static const Word words[] = {{"l2nn", L2NN, NULL},
                                  {"ortho", ORTHO, NULL},
-                                 {"ortho2", 0, "its formula is not known"},
-                                 {"lipschitz", 0, "its bound is not known"}};
+                                 {"ortho2", ORTHO2, NULL},
+                                 {"lipschitz", LIPSCHITZ, NULL}};
+    bool *const kinds[] = {&hook->l2nn, &hook->ortho, &hook->ortho2, &hook->lipschitz};
     const Json *list = list_member(json, "constraints");
+    bool penalty = hook->kind == HOOK_WEIGHT_PENALTY;
+    bool needs = penalty || hook->kind == HOOK_WEIGHT_CONSTRAINT;
+    if (list == NULL)
+        list = list_member(json, "weight_constraint");
     for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
-        bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
-        *(l2nn ? &hook->l2nn : &hook->ortho) = true;
+        int kind = option_word(element_option(item), L2NN, WORDS(words), "constraint");
+        if (penalty && kind > ORTHO)
+            fail_at(item->span, "WeightConstraintTrainHook has it",
+                    "`%s` is a constraint, not a penalty", words[kind].name);
+        *kinds[kind] = true;
     }
-    bool needs = hook->kind == HOOK_WEIGHT_PENALTY || hook->kind == HOOK_WEIGHT_CONSTRAINT;
+    read_constraint_numbers(hook, json);
     hook->every = option_integer(json_option(json, "constraint_every"), 100, 1, "constraint_every");
-    if (needs && !hook->l2nn && !hook->ortho)
+    if (needs && !hook->l2nn && !hook->ortho && !hook->ortho2 && !hook->lipschitz)
         fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
                 "the hook needs `constraints`, a list of what weights shall be");
 }

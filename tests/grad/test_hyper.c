@@ -215,6 +215,15 @@ static void test_gradients(void **state)
         check_case(&cases[i]);
 }
 
+static double *tensor_values(Run *r, const char *name)
+{
+    for (int k = 0; k < r->g->tensor_count; k++)
+        if (strcmp(r->g->tensors[k]->name, name) == 0)
+            return interpreter_tensor(r->in, r->g->tensors[k]);
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
 /* W'W of D's last layer, 48 x 3, before and after the step that constrains it. */
 static void check_constrained(const char *constraint, bool ortho)
 {
@@ -251,24 +260,65 @@ static void check_constrained(const char *constraint, bool ortho)
     }
 }
 
+/* The new value of D's filter [3][3][2][3], computed here, for each constraint of filters. */
+static double constrained_cell(const double *w, int i, const char *constraint)
+{
+    int out = i % 3, in = i / 3 % 2, cell = i / 6;
+    double sum = 0, bound = 0;
+    if (strcmp(constraint, "ortho2") == 0) { /* W W'W of the cell */
+        for (int a = 0; a < 2; a++)
+            for (int b = 0; b < 3; b++)
+                sum += w[(cell * 2 + in) * 3 + b] * w[(cell * 2 + a) * 3 + b] *
+                       w[(cell * 2 + a) * 3 + out];
+        return 1.02 * w[i] - 0.02 * sum;
+    }
+    for (int a = 0; a < 2; a++) {
+        sum = 0;
+        for (int b = 0; b < 3; b++) {
+            double most = 0;
+            for (int row = 0; row < 3; row++) {
+                double size = 0;
+                for (int column = 0; column < 3; column++)
+                    size += fabs(w[((row * 3 + column) * 2 + a) * 3 + b]);
+                most = fmax(most, size);
+            }
+            sum += most;
+        }
+        bound = fmax(bound, sum);
+    }
+    assert_true(bound > 1);
+    return w[i] * (1 / bound - 0.2); /* k is 1, and it bounces */
+}
+
+static void check_filter(const char *constraint)
+{
+    const Case c = {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+                    arena_printf("{'class': 'WeightConstraintTrainHook', 'constraints': ['%s'], "
+                                 "'decay': 0.02, 'weight_constraint_k': 1, 'weight_bounce': true}",
+                                 constraint)};
+    double *outputs[1] = {NULL}, before[54];
+    Run r = {0};
+    start_step(&r, &c, "constrain");
+    restore(&r);
+    const double *weight = tensor_values(&r, "D.0.weight");
+    memcpy(before, weight, sizeof before);
+    interpreter_run(r.in, r.step, r.inputs, r.scalars, outputs);
+    for (int i = 0; i < 54; i++)
+        if (fabs(weight[i] - constrained_cell(before, i, constraint)) > 1e-12)
+            fail_msg("%s: D.0.weight[%d] is %g", constraint, i, weight[i]);
+}
+
 static void test_constraints(void **state)
 {
     (void)state;
+    check_filter("ortho2");
+    check_filter("lipschitz");
     check_constrained("l2nn", false);
     check_constrained("ortho", true);
 }
 
 /* ---------------------------------------------------------------- memories */
 enum { PIXELS = 8 * 8 * 2 };
-
-static double *tensor_values(Run *r, const char *name)
-{
-    for (int k = 0; k < r->g->tensor_count; k++)
-        if (strcmp(r->g->tensors[k]->name, name) == 0)
-            return interpreter_tensor(r->in, r->g->tensors[k]);
-    fail_msg("no tensor %s", name);
-    return NULL;
-}
 
 static double *input_values(Run *r, const char *name)
 {
