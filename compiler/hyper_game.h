@@ -10,6 +10,7 @@ enum {
     STREAM_LATENT_D = 1,
     STREAM_MIX,
     STREAM_DRAGAN,
+    STREAM_RANDOM_PENALTY,
     STREAM_LATENT_G = 7,
     STREAM_LATENT_SAMPLE = 9,
     STREAM_SEARCH = 20,
@@ -62,6 +63,9 @@ Node *batch_of_rows(Graph *g, Node *rows, Type type); /* and back */
 /* D judges pairs of batches of which one or both are kept from earlier steps; where the game
  * remembers, the memories change at the end of the step. number: of the hook. */
 HookLosses rolling_losses(Builder *b, Step *step, Game *game, const Hook *hook, int number);
+
+/* How alike the samples of a batch are to D, by minibatch discrimination; a number. */
+Node *minibatch_likeness(Builder *b, Game *game);
 
 /* ---------------------------------------------------------------- hyper_inner.c */
 /* An update toward outputs of D that match, of what the hook says. It moves nothing where

@@ -89,6 +89,49 @@ static Node *mean_of_sample(Graph *g, Node *value) /* [b, ...] -> [b] */
     return node_scale(g, node_sum_all(g, value), 1 / (double)type_size(&value->type));
 }
 
+/* ---------------------------------------------------------------- likeness in a batch */
+/* [kernels]: of each sample of `mine`, the sum over the samples of `others` but itself of
+ * e^-|a - b|, with the projections [kernels][dims] of both. */
+static Node *likeness(Graph *g, Node *mine, Node *others, bool same)
+{
+    int n = g->batch_size, kernels = mine->type.dims[0], dims = mine->type.dims[1];
+    Node *rows = rows_of_batch(g, others);
+    Node *all = node_reshape(g, rows, (Type){.rank = 3, .dims = {n, kernels, dims}});
+    Node *way = subtract(g, node_expand_batch(g, all), node_expand(g, mine, 0, n));
+    Node *near = node_unary(g, OP_EXP, negate(g, node_sum(g, node_unary(g, OP_ABS, way), 2)));
+    if (same) {
+        Node *others_only = node_shift(g, negate(g, batch_places(g).unit), 1);
+        near = multiply(g, near, node_expand(g, others_only, 1, kernels));
+    }
+    return node_sum(g, near, 0);
+}
+
+/* Salimans and others, Improved techniques for training GANs, from the outputs of D; as in the
+ * original the mean, and each half of the batch divided by the number of its pairs. The projection
+ * is D.0.minibatch.weight and .bias. */
+Node *minibatch_likeness(Builder *b, Game *game)
+{
+    Graph *g = b->g;
+    const GanLossConfig *loss = &b->hyper->loss;
+    int kernels = loss->minibatch_kernels, dims = loss->minibatch_dims, n = g->batch_size;
+    Pass apart = pass_apart(&game->pass, game->names);
+    const Component *d = &b->hyper->discriminator;
+    Network head = {.pass = &apart, .g = g, .component = d, .tag = d->tag, .current = 0};
+    Line none = {.span = loss->span};
+    head.line = &none;
+    Flow outputs = {.slabs = {game->d_real, game->d_fake}, .count = 2};
+    Flow wide = dense(&head, outputs, "minibatch.", kernels * dims, true);
+    Node *sum = NULL;
+    Type type = {.batch = true, .rank = 2, .dims = {kernels, dims}};
+    for (int k = 0; k < 4; k++) {
+        Node *mine = node_reshape(g, wide.slabs[k / 2], type);
+        Node *part = node_sum_all(g, likeness(g, mine, wide.slabs[k % 2], k / 2 == k % 2));
+        sum = sum != NULL ? add(g, sum, part) : part;
+    }
+    double pairs = (double)n * (2 * n - 1), numbers = 4.0 * n * kernels;
+    return node_scale(g, node_sum_batch(g, sum), 1 / (pairs * numbers));
+}
+
 /* ---------------------------------------------------------------- rolling memories */
 typedef struct Memory { /* one that the pairs of a hook name, while a step is built */
     MemoryMember member;

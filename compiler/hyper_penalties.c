@@ -377,6 +377,75 @@ static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int n
     }
 }
 
+/* (d - offset)^2 with d the output for the real or the fake sample of a place, at random. */
+static Node *random_penalty(Builder *b, Step *step, const Game *game)
+{
+    Graph *g = b->g;
+    const GanLossConfig *loss = &b->hyper->loss;
+    Node *draw = step_input(g, step,
+                            (Input){.name = "random_penalty",
+                                    .kind = INPUT_UNIFORM,
+                                    .width = 1,
+                                    .flat = true,
+                                    .stream = STREAM_RANDOM_PENALTY});
+    Node *half = node_constant(g, 0.5, draw->type);
+    Node *is_real = node_binary(g, OP_GREATER, half, draw);
+    is_real = node_expand_to(g, is_real, game->d_real->type);
+    Node *is_fake = node_shift(g, negate(g, is_real), 1);
+    Node *one = multiply(g, game->d_fake, is_fake);
+    Node *d = add(g, one, multiply(g, game->d_real, is_real));
+    return reduce_all(g, loss->reduce, square(g, node_shift(g, d, -loss->random_offset)));
+}
+
+/* Half the sum of squares of both networks' gradients: what a ConsensusTrainer makes small. */
+static Node *game_energy(Builder *b, Game *game)
+{
+    Graph *g = b->g;
+    Node *losses[2] = {game->d_loss, game->g_loss}, *sum = node_constant(g, 0, type_scalar());
+    for (int side = 0; side < 2; side++) {
+        Variables v = game_variables(b, &game->pass, side == 0, side == 1, true);
+        Node **slopes = game_gradients(b, losses[side], &v);
+        for (int k = 0; k < v.count; k++)
+            if (!is_zero(slopes[k]))
+                sum = add(g, sum, sum_of_squares(g, slopes[k]));
+    }
+    return node_scale(g, sum, 0.5);
+}
+
+/* Keys of the loss that later became hooks, or went. */
+static void add_old_penalties(Builder *b, Step *step, Game *game)
+{
+    Graph *g = b->g;
+    const GanLossConfig *loss = &b->hyper->loss;
+    Hook weights = {.use_d = true, .use_g = true, .l2nn = true};
+    if (loss->random)
+        game->d_loss = add(g, game->d_loss, random_penalty(b, step, game));
+    if (loss->minibatch)
+        game->d_loss = add(g, game->d_loss, minibatch_likeness(b, game));
+    if (loss->ragan_lipschitz != 0) { /* r - f and f - r have the same square */
+        Node *way = square(g, subtract(g, game->d_real, game->d_fake));
+        Node *excess =
+            reduce_all(g, REDUCE_MEAN, node_leaky(g, OP_LEAKY, node_shift(g, way, -1), 0));
+        game->d_loss = add(g, game->d_loss, node_scale(g, excess, 2 * loss->ragan_lipschitz));
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        double weight = kind == 0 ? loss->l2nn : loss->ortho;
+        if (weight == 0)
+            continue;
+        weights.l2nn = kind == 0;
+        weights.ortho = kind == 1;
+        Node *of_d = node_scale(g, weight_penalty(b, game, &weights, false), weight);
+        Node *of_g = node_scale(g, weight_penalty(b, game, &weights, true), weight);
+        game->d_loss = add(g, game->d_loss, of_d);
+        game->g_loss = add(g, game->g_loss, of_g);
+    }
+    if (loss->jg != 0) {
+        Node *energy = node_scale(g, game_energy(b, game), loss->jg);
+        game->d_loss = add(g, game->d_loss, energy);
+        game->g_loss = add(g, game->g_loss, energy);
+    }
+}
+
 void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
 {
     Graph *g = b->g;
@@ -393,6 +462,7 @@ void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
     if (loss->locally_stable != 0)
         game->g_loss =
             add(g, game->g_loss, node_scale(g, stability(b, game), loss->locally_stable));
+    add_old_penalties(b, step, game);
     for (int k = 0; k < t->hook_count; k++)
         add_hook(b, step, game, &t->hooks[k], k, noise_lines);
 }

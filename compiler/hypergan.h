@@ -137,7 +137,13 @@ typedef enum GanLoss {
     GAN_QP,
     GAN_F_DIVERGENCE
 } GanLoss;
-typedef enum Reduce { REDUCE_MEAN, REDUCE_SUM, REDUCE_MIN, REDUCE_LOGSUMEXP } Reduce;
+typedef enum Reduce {
+    REDUCE_MEAN,
+    REDUCE_SUM,
+    REDUCE_MIN,
+    REDUCE_LOGSUMEXP,
+    REDUCE_LINEAR /* while the config is read: a last layer of D, then the mean */
+} Reduce;
 typedef enum LossType { /* of the losses that have a `type` */
                         TYPE_NONE,
                         TYPE_WGAN,
@@ -154,7 +160,9 @@ typedef enum LossType { /* of the losses that have a `type` */
                         TYPE_SQUARED_HELLINGER,
                         TYPE_JS_WEIGHTED,
                         TYPE_NEYMAN,
-                        TYPE_TOTAL_VARIATION
+                        TYPE_TOTAL_VARIATION,
+                        TYPE_ALPHA1,
+                        TYPE_ALPHA2
 } LossType;
 
 typedef struct GanLossConfig {
@@ -166,10 +174,17 @@ typedef struct GanLossConfig {
     double labels[3]; /* a b c */
     double gamma, initial_k, k_lambda;
     double alpha, beta;
+    bool strict;             /* as in the papers, where the original differs */
     Course gradient_penalty; /* weight; off when `has_penalty` is false */
     bool has_penalty;
     bool rothk;
     double rothk_lambda, locally_stable, k_lipschitz; /* weights; 0: off */
+    double ragan_lipschitz, l2nn, ortho;              /* the same */
+    double jg;                                        /* jg_lambda where jg_penalty is on */
+    bool random;                                      /* random_penalty */
+    double random_offset;
+    bool minibatch;
+    int minibatch_kernels, minibatch_dims;
     Span span;
 } GanLossConfig;
 
@@ -537,7 +552,7 @@ int count_elements(const Json *list);
 const Json *list_member(const Json *object, const char *key); /* NULL where there is none */
 /* A note for each key that looks like a misspelt one of `known`, words with spaces between. */
 void check_keys(const Json *object, const char *known, const char *what);
-GanLossConfig read_loss(const Json *json);
+GanLossConfig read_loss(const Json *json, bool strict);
 Trainer read_trainer(const Json *json);
 Optimiser *read_optimiser(const Json *json, int depth);      /* depth: of wrappers around it */
 const Json *optimizer_of(const Json *json, const char *key); /* an object with class, or NULL */

@@ -56,6 +56,17 @@ static const Case cases[] = {
     {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'neyman'", ""},
     {PLAIN_G, PLAIN_D,
      "'class': 'FDivergenceLoss', 'type': 'total_variation', 'g_loss_type': 'gan'", ""},
+    {PLAIN_G, PLAIN_D,
+     "'class': 'FDivergenceLoss', 'type': 'alpha1', 'alpha': 0.3, 'g_loss_type': 'alpha2'", ""},
+    {PLAIN_G, PLAIN_D, "'class': 'FDivergenceLoss', 'type': 'alpha2', 'g_loss_type': 'kl'", ""},
+    {PLAIN_G, PLAIN_D,
+     PLAIN_LOSS ", 'minibatch': true, 'minibatch_kernels': 3, 'dim_per_kernel': 2, "
+                "'k_lipschitz_penalty_ragan': 1",
+     ""},
+    {PLAIN_G, PLAIN_D,
+     PLAIN_LOSS ", 'jg_penalty': true, 'l2nn_penalty': 1, 'ortho_penalty': 0.1, 'random_penalty': "
+                "true",
+     ""},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'gradient_penalty': 2, 'gradient_penalty_type': 'dragan'", ""},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'rothk_penalty': true, 'k_lipschitz_penalty': 3", ""},
     {PLAIN_G, PLAIN_D, PLAIN_LOSS ", 'gradient_locally_stable': 2", ""},
