@@ -138,7 +138,7 @@ static void emit_inputs(Text *out, const Step *step)
 static void emit_course(Text *out, const Scalar *scalar)
 {
     static const char *const kinds[] = {"COURSE_FIXED", "COURSE_RAMP", "COURSE_ANNEAL",
-                                        "COURSE_EXPONENTIAL"};
+                                        "COURSE_EXPONENTIAL", "COURSE_RANDOM"};
     const Course *c = &scalar->course;
     if (scalar->kind != SCALAR_COURSE)
         return;
@@ -369,7 +369,8 @@ static int emit_matches(Text *out, const Model *model, const Graph *g, int first
         int zeros = emit_match_tensors(out, arena_printf("match%d_offsets", k), g, match, NULL);
         text_add(&rows,
                  "    {.update = %d, .factor = %d, .last = %d, .moved = %d,\n"
-                 "     .steps = %d, .depth = %d,\n     .has_threshold = %d, .threshold = %s, .reset_count = %d,\n"
+                 "     .steps = %d, .depth = %d,\n     .has_threshold = %d, .threshold = %s, "
+                 ".reset_count = %d,\n"
                  "     .offset_count = %d, .reset = match%d_reset, .offsets = match%d_offsets},\n",
                  update_index(g, first, arena_printf("match%d", k)),
                  control_index(g, arena_printf("control.match%d_factor", k)),

@@ -63,6 +63,8 @@ static Course read_rate(const Json *json, const char *prefix)
     fail_at(json->span, NULL, "`%slearn_rate` is missing", prefix);
 }
 
+static double first_rate(const Course *c) { return c->kind == COURSE_RANDOM ? c->to : c->from; }
+
 static void read_betas(Optimiser *o, const Json *json)
 {
     const Json *betas = list_member(json, "betas");
@@ -172,7 +174,7 @@ Optimiser *read_optimiser(const Json *json, int depth)
         return o;
     }
     o->course = read_rate(json, "");
-    o->rate = o->course.from;
+    o->rate = first_rate(&o->course);
     read_arguments(o, json, "");
     return o;
 }
@@ -200,7 +202,7 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
         fail_at(class.span, NULL, "this optimizer is an object of its own: use `optimizer`");
     *o = (Optimiser){.kind = (OptimiserKind)kind, .span = json->span};
     o->course = read_rate(json, prefix);
-    o->rate = o->course.from;
+    o->rate = first_rate(&o->course);
     read_arguments(o, json, prefix);
     return o;
 }

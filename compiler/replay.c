@@ -198,7 +198,7 @@ static double scalar_value(const Replay *r, const Scalar *scalar, int64_t count)
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
     case SCALAR_COURSE:
-        return course_value(&scalar->course, (double)r->iteration);
+        return course_value(&scalar->course, (double)r->iteration, r->model->seed);
     }
     internal_error("a scalar of unknown kind");
 }

@@ -77,9 +77,10 @@ uint64_t training_iterations(const Program *program, uint64_t rows, uint64_t pas
 }
 
 /* The value of a scalar in an update. count: updates of this kind so far, this one included. */
-static double scalar_value(const Program *program, const ProgramScalar *scalar, uint64_t iteration,
-                           uint64_t count)
+static double scalar_value(const Training *training, const ProgramScalar *scalar,
+                           uint64_t iteration, uint64_t count)
 {
+    const Program *program = training->program;
     switch (scalar->kind) {
     case SCALAR_RATE:
         if (program->schedule_step <= 0) {
@@ -94,7 +95,7 @@ static double scalar_value(const Program *program, const ProgramScalar *scalar, 
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
     case SCALAR_COURSE:
-        return course_value(&scalar->course, (double)iteration);
+        return course_value(&scalar->course, (double)iteration, training->seed);
     }
     return 0;
 }
@@ -116,7 +117,8 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
     };
     batch->position = batch->data_update * (uint64_t)program->batch_size;
     for (int k = 0; k < update->scalar_count; k++) {
-        scalars[k] = (real)scalar_value(program, &update->scalars[k], iteration, batch->update + 1);
+        scalars[k] =
+            (real)scalar_value(training, &update->scalars[k], iteration, batch->update + 1);
     }
 }
 

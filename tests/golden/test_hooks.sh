@@ -23,6 +23,9 @@ agrees trainer_alternating -p "trainer.hooks=[
     {$rolling, \"reverse_mg\": true, \"steps_between_memory_update\": 2, \"offset_memory_update\": 1},
     {$rolling, \"types\": [\"mg+/g\", \"x/mx-\"], \"top_k\": 2, \"reverse_top\": true}]"
 agrees trainer_simultaneous_adam -p "trainer.hooks=[{$rolling, \"types\": [\"mg-/g\"], \"only\": true}]"
+agrees trainer_alternating -p 'trainer.hooks=[{"class": "KLipschitzTrainHook",
+    "lambda": "on(random offset=0.2 onvalue=2)"}, {"class": "GradientPenaltyTrainHook",
+    "lambda": "on(random offset=-0.2 onvalue=0.5)"}]'
 loss='"class": "LogisticLoss"'
 agrees trainer_simultaneous_adam -p "loss={$loss, \"k_lipschitz_penalty_ragan\": 1, \"jg_penalty\": true,
     \"l2nn_penalty\": 0.5, \"ortho_penalty\": 0.1}"

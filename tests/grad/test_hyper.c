@@ -166,7 +166,7 @@ static void start_step(Run *r, const Case *c, const char *name)
     for (int k = 0; k < r->step->scalar_count; k++)
         r->scalars[k] = r->step->scalars[k].kind == SCALAR_RATE
                             ? r->step->scalars[k].base
-                            : course_value(&r->step->scalars[k].course, 3);
+                            : course_value(&r->step->scalars[k].course, 3, 0);
     for (int k = 0; k < r->g->tensor_count; k++) {
         size_t size = (size_t)type_size(&r->g->tensors[k]->type);
         r->before[k] = arena_alloc(size * sizeof(double));
