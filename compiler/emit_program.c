@@ -385,6 +385,17 @@ static int emit_matches(Text *out, const Model *model, const Graph *g, int first
     return count;
 }
 
+static void emit_preload(Text *out, const Model *model)
+{
+    const Gang *gang = model->hyper ? &model->hyper->trainer.gang : NULL;
+    if (!gang || gang->preload_count == 0)
+        return;
+    text_append(out, "static const char *const preload[] = {\n");
+    for (int k = 0; k < gang->preload_count; k++)
+        text_add(out, "    %s,\n", c_string(gang->preload[k]));
+    text_append(out, "};\n\n");
+}
+
 static void emit_gang(Text *out, const Model *model, const Graph *g, int first)
 {
     static const char *const methods[] = {"NASH_SOFTMAX", "NASH_SUPPORT", "NASH_LEMKE",
@@ -399,10 +410,18 @@ static void emit_gang(Text *out, const Model *model, const Graph *g, int first)
              gang->mix_steps, gang->remembers, number(gang->decay), gang->size,
              update_index(g, first, "payoff"), gang->points, methods[gang->method], gang->crossover,
              gang->crossover_random, gang->mutates, number(gang->mutation_chance));
-    text_add(out, "             .memory = {%d, %d}, .anchor = {%d, %d}, .count = %d},\n",
+    text_add(out, "             .memory = {%d, %d}, .anchor = {%d, %d}, .count = %d,\n",
              control_index(g, "control.memory_g"), control_index(g, "control.memory_d"),
              control_index(g, "control.anchor_g"), control_index(g, "control.anchor_d"),
              control_index(g, "control.gang"));
+    bool apart = strcmp(g->steps[first].name, "d_step") == 0;
+    text_add(out,
+             "             .shares = %d, .d_on_generators = %d, .g_on_discriminators = %d,\n"
+             "             .moves_d = %d, .moves_g = %d, .reset_before = %lld,\n"
+             "             .preload_count = %d, .preload = %s},\n",
+             control_index(g, "control.shares"), gang->d_on_generators, gang->g_on_discriminators,
+             0, apart ? 1 : 0, (long long)gang->reset_before, gang->preload_count,
+             gang->preload_count ? "preload" : "NULL");
 }
 
 static void emit_search(Text *out, const Model *model, const Graph *g, int first)
@@ -478,6 +497,7 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
         emit_update(&out, plans[k]);
     text_append(&out, "};\n\n");
     int matches = emit_matches(&out, model, g, clamp);
+    emit_preload(&out, model);
     text_add(&out, "%sconst Program gagac_program = {\n",
              options->cuda ? "extern const CudaProgram cuda_program;\n\n" : "");
     emit_config_fields(&out, model, options);
@@ -490,6 +510,9 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     emit_search(&out, model, g, clamp);
     emit_constrain(&out, model, g, clamp);
     emit_pictures(&out, model, g, clamp);
+    if (model->hyper && (model->hyper->trainer.shake_g != 0 || model->hyper->trainer.shake_d != 0))
+        text_add(&out, "    .shake = {%s, %s},\n", number(model->hyper->trainer.shake_g),
+                 number(model->hyper->trainer.shake_d));
     if (matches)
         text_add(&out, "    .match_count = %d, .matches = matches,\n", matches);
     emit_gang(&out, model, g, clamp);

@@ -67,6 +67,12 @@ HookLosses rolling_losses(Builder *b, Step *step, Game *game, const Hook *hook, 
 /* How alike the samples of a batch are to D, by minibatch discrimination; a number. */
 Node *minibatch_likeness(Builder *b, Game *game);
 
+/* ---------------------------------------------------------------- hyper_payoffs.c */
+typedef struct Payoffs { /* numbers */
+    Node *g, *d;
+} Payoffs;
+Payoffs game_payoffs(Graph *g, Payoff kind, const double labels[3], const Game *game);
+
 /* ---------------------------------------------------------------- hyper_inner.c */
 /* An update toward outputs of D that match, of what the hook says. It moves nothing where
  * control.match<number>_factor, a factor of the rate, is 0, or the loss is small enough. */

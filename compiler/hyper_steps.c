@@ -353,44 +353,6 @@ static void build_constrain(Builder *b, const Hook *hook)
 }
 
 /* ---------------------------------------------------------------- payoffs of a gang */
-static Node *payoff_of(Graph *g, Payoff kind, const Game *game)
-{
-    Node *r = reduce_all(g, REDUCE_MEAN, game->d_real),
-         *f = reduce_all(g, REDUCE_MEAN, game->d_fake);
-    switch (kind) {
-    case PAYOFF_DIFFERENCE:
-        return subtract(g, f, r);
-    case PAYOFF_LEAST_SQUARES: {
-        Node *sum = add(g, f, r);
-        return multiply(g, sum, node_unary(g, OP_ABS, sum));
-    }
-    case PAYOFF_SQUARES:
-        return subtract(g, square(g, f), square(g, r));
-    case PAYOFF_HALVES: {
-        Node *of_f = square(g, node_scale(g, node_shift(g, negate(g, f), 1), 0.5));
-        return subtract(g, of_f, square(g, node_scale(g, node_shift(g, negate(g, r), 1), 0.5)));
-    }
-    case PAYOFF_RAGAN: {
-        Node *gain = node_unary(g, OP_SIGMOID, subtract(g, f, r));
-        return subtract(g, gain, node_unary(g, OP_SIGMOID, subtract(g, r, f)));
-    }
-    case PAYOFF_RAGAN_LOG: /* ln s(x) = -ln(1 + e^-x) */
-        return subtract(g, softplus(g, negate(g, f)), softplus(g, negate(g, r)));
-    case PAYOFF_SIGMOID: {
-        Node *way = node_scale(g, subtract(g, f, r), 2);
-        return node_shift(g, node_scale(g, node_unary(g, OP_SIGMOID, way), 2), -1);
-    }
-    case PAYOFF_G_LOSS:
-        return game->g_loss;
-    case PAYOFF_D_LOSS:
-        return game->d_loss;
-    case PAYOFF_MINUS_G_LOSS:
-    case PAYOFF_MINUS_BOTH:
-        return negate(g, game->g_loss);
-    }
-    internal_error("a payoff of unknown kind");
-}
-
 /* All that belongs to a network: weights, moments, averages. */
 static int side_size(const Graph *g, char side)
 {
@@ -419,14 +381,14 @@ static void build_payoff(Builder *b)
                        type_vector(false, size));
     }
     control_tensor(g, "gang", "how much is remembered", type_vector(false, 2));
+    control_tensor(g, "shares", "shares of what is remembered", type_matrix(2, gang->size + 1));
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "payoff", .title = "what a pair of networks is worth", .count = 0};
     Game *game = play(b, step, round, NULL, 0);
     step->assign_count = 0; /* what a forward keeps belongs to updates */
-    Node *of_g = payoff_of(g, gang->payoff, game);
-    add_output(step, "payoff_g", of_g);
-    add_output(step, "payoff_d",
-               gang->payoff == PAYOFF_MINUS_BOTH ? negate(g, game->d_loss) : negate(g, of_g));
+    Payoffs payoffs = game_payoffs(g, gang->payoff, b->hyper->loss.labels, game);
+    add_output(step, "payoff_g", payoffs.g);
+    add_output(step, "payoff_d", payoffs.d);
 }
 
 static void build_sample(Builder *b)

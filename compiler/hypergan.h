@@ -314,14 +314,32 @@ typedef enum Payoff { /* of the generator; r, f: D's outputs for real and fake *
                       PAYOFF_DIFFERENCE,
                       PAYOFF_LEAST_SQUARES,
                       PAYOFF_SQUARES,
+                      PAYOFF_SIGNED,
                       PAYOFF_HALVES,
+                      PAYOFF_PRODUCT,
+                      PAYOFF_SQUARED_PRODUCT,
+                      PAYOFF_POSITIVE_PRODUCT,
+                      PAYOFF_LABELLED_PRODUCT,
+                      PAYOFF_LABELLED_PRODUCTS,
+                      PAYOFF_RELATIVE_HALVES,
+                      PAYOFF_RELATIVE_SQUARES,
+                      PAYOFF_ZERO_RELATIVE,
+                      PAYOFF_ZERO_RELATIVE2,
                       PAYOFF_RAGAN,
                       PAYOFF_RAGAN_LOG,
+                      PAYOFF_STANDARD,
                       PAYOFF_SIGMOID,
+                      PAYOFF_SIGMOIDS,
+                      PAYOFF_JENSEN,
                       PAYOFF_G_LOSS,
                       PAYOFF_D_LOSS,
                       PAYOFF_MINUS_G_LOSS,
-                      PAYOFF_MINUS_BOTH /* and that of D of its own */
+                      PAYOFF_MINUS_BOTH, /* and that of D of its own, as all that follow */
+                      PAYOFF_BOTH,
+                      PAYOFF_G_MINUS_D,
+                      PAYOFF_DOUBLE,
+                      PAYOFF_DOUBLE_RAGAN,
+                      PAYOFF_DOUBLE_SQUARES
 } Payoff;
 
 typedef struct Gang { /* see ProgramGang in runtime/program.h */
@@ -333,6 +351,11 @@ typedef struct Gang { /* see ProgramGang in runtime/program.h */
     Payoff payoff;
     bool crossover, crossover_random, mutates;
     double mutation_chance;
+    int d_on_generators, g_on_discriminators; /* iterations between two trainings of a side on what
+                                                 is remembered of the other; 0: never */
+    int64_t reset_before; /* until this iteration networks begin anew after a mixing */
+    const char **preload; /* checkpoints whose networks are remembered from the start */
+    int preload_count;
 } Gang;
 
 typedef struct Phase { /* of a curriculum: a config and how long it trains */
@@ -356,6 +379,7 @@ typedef struct Trainer {
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
+    double shake_d, shake_g; /* added to each weight before an iteration: U(0, 1) times this */
     double clipped_gradients, d_clipped_weights;
     double jg_alpha, d_w_lambda, g_w_lambda, g_direction; /* consensus */
     ConsensusRule rule;

@@ -368,29 +368,72 @@ static const Word payoff_words[] = {{"default", PAYOFF_DIFFERENCE, NULL},
                                     {"wasserstein", PAYOFF_DIFFERENCE, NULL},
                                     {"least_squares", PAYOFF_LEAST_SQUARES, NULL},
                                     {"least_squares2", PAYOFF_SQUARES, NULL},
+                                    {"least_squares3", PAYOFF_SIGNED, NULL},
                                     {"least_squares4", PAYOFF_HALVES, NULL},
+                                    {"least_squares5", PAYOFF_PRODUCT, NULL},
+                                    {"least_squares6", PAYOFF_SQUARED_PRODUCT, NULL},
+                                    {"least_squares7", PAYOFF_POSITIVE_PRODUCT, NULL},
+                                    {"least_squares8", PAYOFF_LABELLED_PRODUCT, NULL},
+                                    {"least_squares9", PAYOFF_LABELLED_PRODUCTS, NULL},
+                                    {"raleast_squares", PAYOFF_RELATIVE_HALVES, NULL},
+                                    {"ralsgan", PAYOFF_RELATIVE_SQUARES, NULL},
+                                    {"zero_raganls", PAYOFF_ZERO_RELATIVE, NULL},
+                                    {"zero_raganls2", PAYOFF_ZERO_RELATIVE2, NULL},
                                     {"ragan", PAYOFF_RAGAN, NULL},
+                                    {"f-r3", PAYOFF_RAGAN, NULL},
                                     {"ragan2", PAYOFF_RAGAN_LOG, NULL},
+                                    {"standard", PAYOFF_STANDARD, NULL},
                                     {"f-r", PAYOFF_SIGMOID, NULL},
+                                    {"f-r2", PAYOFF_SIGMOIDS, NULL},
+                                    {"jsd", PAYOFF_JENSEN, NULL},
                                     {"g_loss", PAYOFF_G_LOSS, NULL},
                                     {"d_loss", PAYOFF_D_LOSS, NULL},
                                     {"-g_loss", PAYOFF_MINUS_G_LOSS, NULL},
+                                    {"gl-dl2", PAYOFF_MINUS_G_LOSS, NULL},
                                     {"-gl-dl", PAYOFF_MINUS_BOTH, NULL},
-                                    {"least_squares3", 0, "its formula is not known"},
-                                    {"gl-dl", 0, "its formula is not known"},
-                                    {"gl-dl2", 0, "its formula is not known"},
-                                    {"gldl", 0, "its formula is not known"},
-                                    {"double", 0, "its formula is not known"}};
+                                    {"gldl", PAYOFF_BOTH, NULL},
+                                    {"gl-dl", PAYOFF_G_MINUS_D, NULL},
+                                    {"double", PAYOFF_DOUBLE, NULL},
+                                    {"double_ragan", PAYOFF_DOUBLE_RAGAN, NULL},
+                                    {"double2", PAYOFF_DOUBLE_SQUARES, NULL}};
 
 static void refuse_gang_keys(const Json *json)
 {
-    static const char *const keys[] = {"train_g_on_sds", "train_d_on_sgs", "preload",
-                                       "recreate",       "mutations",      "reset_before_step"};
+    static const char *const keys[] = {"recreate", "mutations"};
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-        if (option_switch(json_option(json, keys[k])))
-            fail_at(json_option(json, keys[k]).span, "take the key out",
-                    "`%s` of a gang trainer cannot be compiled: it is not known well enough",
-                    keys[k]);
+        if (json_option(json, keys[k]).given)
+            fail_at(
+                json_option(json, keys[k]).span, "take the key out",
+                "`%s` of a gang trainer goes on with networks of another config, drawn at random: "
+                "a program has those of one",
+                keys[k]);
+}
+
+/* Trainings of one side on what is remembered of the other, and networks of earlier trainings. */
+static void read_gang_memory(Gang *g, const Json *json)
+{
+    Option reset = json_option(json, "reset_before_step");
+    const Json *list = list_member(json, "preload");
+    if (option_switch(json_option(json, "train_d_on_sgs")))
+        g->d_on_generators = option_integer(json_option(json, "sgs_steps"), 100, 1, "sgs_steps");
+    if (option_switch(json_option(json, "train_g_on_sds")))
+        g->g_on_discriminators =
+            option_integer(json_option(json, "sds_steps"), 100, 1, "sds_steps");
+    g->reset_before = option_integer(reset, 0, 0, "reset_before_step");
+    if (!g->remembers && (list != NULL || g->d_on_generators > 0 || g->g_on_discriminators > 0))
+        fail_at(
+            json->span, "\"nash_memory\": true",
+            "`train_d_on_sgs`, `train_g_on_sds` and `preload` need networks that are remembered");
+    if (list == NULL)
+        return;
+    if (count_elements(list) > g->size)
+        fail_at(list->span, NULL, "`preload` has more networks than `nash_memory_size`");
+    g->preload = arena_alloc(((size_t)count_elements(list) + 1) * sizeof *g->preload);
+    for (const Json *item = list->child; item != NULL; item = item->next) {
+        if (item->kind != JSON_STRING || item->string[0] == '\0')
+            fail_at(item->span, NULL, "`preload` is a list of checkpoints' paths");
+        g->preload[g->preload_count++] = item->string;
+    }
 }
 
 /* The trainer that makes the best answers, with the mixing around it. */
@@ -426,6 +469,7 @@ static Trainer read_gang(const Json *json)
         option_number(json_option_exact(json, "mutation_chance"), 0.7, "mutation_chance");
     if (g->size >= NASH_MOST)
         fail_at(size.span, NULL, "`nash_memory_size` is at most %d", NASH_MOST - 1);
+    read_gang_memory(g, json);
     if (g->points >= 1 << 16)
         fail_at(json->span, NULL, "`fitness_test_points` is too large");
     return t;
@@ -494,11 +538,8 @@ Trainer read_trainer(const Json *json)
     t.clipped_gradients = option_number(clip_g, 0, "clipped_gradients");
     t.clips_weights = clip_w.given;
     t.d_clipped_weights = option_number(clip_w, 0, "d_clipped_weights");
-    static const char *const shakes[] = {"shake_weights_d", "shake_weights_g"};
-    for (int k = 0; k < 2; k++)
-        if (json_option(json, shakes[k]).given)
-            fail_at(json_option(json, shakes[k]).span, "take the key out",
-                    "`%s` cannot be compiled yet", shakes[k]);
+    t.shake_d = option_number(json_option(json, "shake_weights_d"), 0, "shake_weights_d");
+    t.shake_g = option_number(json_option(json, "shake_weights_g"), 0, "shake_weights_g");
     if (t.clipped_gradients < 0 || t.d_clipped_weights < 0)
         fail_at(json->span, NULL, "bounds of a clip must be above 0");
     read_hooks(&t, json);

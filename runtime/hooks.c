@@ -5,6 +5,7 @@
 #include "hooks.h"
 
 #include "data.h"
+#include "rng.h"
 #include "search.h"
 #include "state.h"
 
@@ -108,6 +109,34 @@ real *hooks_choose_pictures(Training *training)
     tensor_put(tensor_at(training, plan->kept), training->state, kept);
     free(c.scores);
     return kept;
+}
+
+/* ---------------------------------------------------------------- weights */
+void hooks_shake(Training *training)
+{
+    enum { STREAM_SHAKE = 36 };
+    const Program *program = training->program;
+    real draws[64];
+    for (int k = 0; k < program->tensor_count; k++) {
+        const ProgramTensor *tensor = &program->tensors[k];
+        real amount = (real)program->shake[tensor->name[0] == 'D'];
+        if (tensor->role != ROLE_PARAMETER || amount == 0) {
+            continue;
+        }
+        for (int row = 0; row < tensor->rows; row++) {
+            real *values = training->state + tensor->offset + (size_t)row * (size_t)tensor->stride;
+            for (int at = 0; at < tensor->row; at += 64) {
+                int count = tensor->row - at < 64 ? tensor->row - at : 64;
+                uint64_t place = ((uint64_t)k << 44) | ((uint64_t)row << 20) | (uint64_t)(at / 64);
+                draw_row(draws, count, DRAW_UNIFORM, training->seed, STREAM_SHAKE,
+                         training->iteration, place);
+                for (int i = 0; i < count; i++) {
+                    real part = amount * draws[i];
+                    values[at + i] += part;
+                }
+            }
+        }
+    }
 }
 
 /* ---------------------------------------------------------------- inner trainings */

@@ -181,6 +181,13 @@ typedef struct ProgramGang { /* nets of different times mixed: gang.h */
     double mutation_chance;   /* that a mutation is left out */
     int memory[2], anchor[2]; /* tensors [size + 1][n], [n]; of G, of D */
     int count;                /* tensor [2]: nets remembered; 1 once the anchors are set */
+    int shares;               /* tensor [2][size + 1]: of those remembered, in their order */
+    int d_on_generators, g_on_discriminators; /* iterations between two trainings of a side on
+                                                 what is remembered of the other; 0: none */
+    int moves_d, moves_g;                     /* in updates: what these trainings run */
+    long long reset_before;                   /* until then networks begin anew after a mixing */
+    int preload_count; /* checkpoints whose nets are remembered from the start */
+    const char *const *preload;
 } ProgramGang;
 
 typedef struct ProgramStages {  /* of a curriculum: stages.h */
@@ -280,6 +287,7 @@ typedef struct Program {
     ProgramSearch search;
     ProgramConstrain constrain;
     ProgramPictures pictures;
+    double shake[2]; /* of G, of D: before an iteration each weight gains U(0, 1) times this */
     int match_count;
     const ProgramMatch *matches;
     ProgramGang gang;

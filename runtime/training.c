@@ -210,6 +210,7 @@ const char *training_iterate(Training *training)
         return training_advance(training, 1);
     }
     gang_start(training);
+    hooks_shake(training);
     start_iteration(training);
     real *pictures = hooks_choose_pictures(training);
     real *latents = search_latents(training, pictures, &skip);
@@ -225,6 +226,7 @@ const char *training_iterate(Training *training)
     if (!diverged) {
         training->iteration++;
         constrain(training);
+        gang_train(training);
         gang_mix(training);
     }
     return diverged;
@@ -260,10 +262,12 @@ bool training_use_device(Training *training, Error *error)
 {
     const Program *program = training->program;
     if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
-        program->constrain.every > 0 || program->pictures.chooses || program->match_count > 0) {
+        program->constrain.every > 0 || program->pictures.chooses || program->match_count > 0 ||
+        program->shake[0] != 0 || program->shake[1] != 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
                          "a training that searches its latents or pictures, mixes networks, "
-                         "constrains weights or has an inner training runs on the CPU alone");
+                         "constrains or shakes weights or has an inner training runs on the CPU "
+                         "alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;

@@ -1,7 +1,7 @@
 /* test_hyper_losses.c -- divergences and penalties of HyperGAN losses against their formulas,
  * written once more. */
 #include "gagac.h"
-#include "hypergan.h"
+#include "hyper_game.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -304,11 +304,118 @@ static void test_energy(void **state)
     expect_added(&p, 0.5 * energy);
 }
 
+/* ---------------------------------------------------------------- payoffs of a gang */
+enum { PAYOFF_A = 0, PAYOFF_B = 1 }; /* labels a and b are -0.5 and 0.75 */
+static const double label[] = {-0.5, 0.75, 1};
+
+static double plus(double x) { return x > 0 ? x : 0; }
+static double sigma(double x) { return 1 / (1 + exp(-x)); }
+static double two(double x) { return x * x; }
+
+static double payoff_value(Payoff kind, double r, double f)
+{
+    const double a = label[PAYOFF_A], b = label[PAYOFF_B];
+    switch (kind) {
+    case PAYOFF_DIFFERENCE:
+        return f - r;
+    case PAYOFF_LEAST_SQUARES:
+        return (f + r > 0 ? 1 : -1) * two(f + r);
+    case PAYOFF_SQUARES:
+        return two(f) - two(r);
+    case PAYOFF_SIGNED:
+        return f * fabs(f) + r * fabs(r);
+    case PAYOFF_HALVES:
+        return two((1 - f) / 2) - two((1 - r) / 2);
+    case PAYOFF_PRODUCT:
+        return plus(r) * f;
+    case PAYOFF_SQUARED_PRODUCT:
+        return two(plus(r)) * f * fabs(f);
+    case PAYOFF_POSITIVE_PRODUCT:
+        return plus(r) * plus(f);
+    case PAYOFF_LABELLED_PRODUCT:
+        return (r - a) * (f - a);
+    case PAYOFF_LABELLED_PRODUCTS:
+        return (r - a) * (f - a) - (r - b) * (f - b);
+    case PAYOFF_RELATIVE_HALVES:
+        return two((1 - (f - r)) / 2) - two((1 - (r - f)) / 2);
+    case PAYOFF_RELATIVE_SQUARES:
+        return two(r - f - b) / 2 + two(f - r - b) / 2;
+    case PAYOFF_ZERO_RELATIVE:
+        return two(r - f - b) - two(f - r - b);
+    case PAYOFF_ZERO_RELATIVE2:
+        return two(r - f - b);
+    case PAYOFF_RAGAN:
+        return sigma(f - r) - sigma(r - f);
+    case PAYOFF_RAGAN_LOG:
+        return log(sigma(r)) - log(sigma(f));
+    case PAYOFF_STANDARD:
+        return log(sigma(f)) - log(sigma(r));
+    case PAYOFF_SIGMOID:
+        return 2 * sigma(2 * (f - r)) - 1;
+    case PAYOFF_SIGMOIDS:
+        return sigma(f) - sigma(r);
+    case PAYOFF_DOUBLE:
+        return f + r;
+    case PAYOFF_DOUBLE_RAGAN:
+        return 0.7 * (f - r) + 0.3 * (r - f);
+    case PAYOFF_DOUBLE_SQUARES:
+        return two(f - a) + two(r - a);
+    default:
+        return 0;
+    }
+}
+
+static double payoff_of_d(Payoff kind, double r, double f)
+{
+    if (kind == PAYOFF_DOUBLE)
+        return r - f;
+    if (kind == PAYOFF_DOUBLE_RAGAN)
+        return 0.7 * (r - f) - 0.3 * (f - r);
+    if (kind == PAYOFF_DOUBLE_SQUARES)
+        return two(r - label[PAYOFF_A]) + two(f - label[PAYOFF_B]);
+    return -payoff_value(kind, r, f);
+}
+
+static void check_payoff(Payoff kind)
+{
+    double expected[2] = {0, 0}, found[2];
+    Graph *g = graph_new(NULL, BATCH);
+    Step step = {.name = "payoff"};
+    Game game = {0};
+    game.d_real = add_input(g, &step, (Input){.name = "r", .kind = INPUT_DATA, .width = 1});
+    game.d_fake = add_input(g, &step, (Input){.name = "f", .kind = INPUT_DATA, .width = 1});
+    Payoffs payoffs = game_payoffs(g, kind, label, &game);
+    add_output(&step, "g", payoffs.g);
+    add_output(&step, "d", payoffs.d);
+    double given[2][BATCH], *inputs[] = {given[0], given[1]}, *outputs[] = {found, found + 1};
+    memcpy(given[0], reals, sizeof reals);
+    memcpy(given[1], fakes, sizeof fakes);
+    interpreter_run(interpreter_new(g), &step, inputs, NULL, outputs);
+    for (int k = 0; k < BATCH; k++) {
+        expected[0] += payoff_value(kind, reals[k], fakes[k]) / BATCH;
+        expected[1] += payoff_of_d(kind, reals[k], fakes[k]) / BATCH;
+    }
+    for (int k = 0; k < 2; k++)
+        if (!(fabs(found[k] - expected[k]) < 1e-12))
+            fail_msg("payoff %d: %.17g, not %.17g", (int)kind, found[k], expected[k]);
+}
+
+static void test_payoffs(void **state)
+{
+    (void)state;
+    for (int kind = PAYOFF_DIFFERENCE; kind <= PAYOFF_SIGMOIDS; kind++)
+        check_payoff((Payoff)kind);
+    check_payoff(PAYOFF_DOUBLE);
+    check_payoff(PAYOFF_DOUBLE_RAGAN);
+    check_payoff(PAYOFF_DOUBLE_SQUARES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alphas),           cmocka_unit_test(test_generator_losses),
         cmocka_unit_test(test_output_penalties), cmocka_unit_test(test_weight_penalties),
-        cmocka_unit_test(test_minibatch),        cmocka_unit_test(test_energy)};
+        cmocka_unit_test(test_minibatch),        cmocka_unit_test(test_energy),
+        cmocka_unit_test(test_payoffs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
