@@ -52,6 +52,8 @@ Variables game_variables(Builder *b, Pass *pass, bool d, bool g, bool all);
 Node **game_gradients(Builder *b, Node *loss, const Variables *v);
 Node *constrained_weight(Graph *g, const Hook *hook, Node *weight);
 void add_penalties(Builder *b, Step *step, Game *game, int noise_lines);
+/* Half the sum of squares of both networks' gradients: what a ConsensusTrainer makes small. */
+Node *game_energy(Builder *b, Game *game);
 
 /* ---------------------------------------------------------------- hyper_memory.c */
 /* A tensor that lives from step to step and belongs to no network; made at the first use. */
@@ -71,6 +73,7 @@ Node *minibatch_likeness(Builder *b, Game *game);
 typedef struct Payoffs { /* numbers */
     Node *g, *d;
 } Payoffs;
+Node *latent_fitness(Builder *b, Game *game); /* one value for each output of D */
 Payoffs game_payoffs(Graph *g, Payoff kind, const double labels[3], const Game *game);
 
 /* ---------------------------------------------------------------- hyper_inner.c */

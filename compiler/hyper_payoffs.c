@@ -1,7 +1,147 @@
-/* hyper_payoffs.c -- what a pair of networks of a gang is worth to each of them. Values are taken
- * output by output, then averaged. */
+/* hyper_payoffs.c -- how good latents are for a fitness trainer, and what a pair of networks of a
+ * gang is worth to each of them. Values are taken output by output, then averaged. */
 #include "hyper_game.h"
 
+/* ---------------------------------------------------------------- latents */
+/* The mean over D's tensors of the mean (or the sum of the sum) of abs(d d_loss / d tensor). */
+static Node *gradient_size(Builder *b, Game *game)
+{
+    Graph *g = b->g;
+    bool sums = b->hyper->trainer.search.sums;
+    Variables v = game_variables(b, &game->pass, true, false, true);
+    Node **slopes = game_gradients(b, game->d_loss, &v), *sum = node_constant(g, 0, type_scalar());
+    for (int k = 0; k < v.count; k++) {
+        if (is_zero(slopes[k]))
+            continue;
+        double size = sums ? 1 : (double)type_size(&slopes[k]->type) * v.count;
+        Node *part = node_sum_all(g, node_unary(g, OP_ABS, slopes[k]));
+        sum = add(g, sum, node_scale(g, part, 1 / size));
+    }
+    return sum;
+}
+
+/* ln abs(x) times -diversity_importance */
+static Node *minus_diversity(Builder *b, Node *x)
+{
+    Node *log = node_unary(b->g, OP_LOG, node_unary(b->g, OP_ABS, x));
+    return node_scale(b->g, log, -b->hyper->trainer.search.diversity);
+}
+
+/* Those that judge a batch as a whole: a number. */
+static Node *batch_fitness(Builder *b, Game *game, Node *size)
+{
+    Graph *g = b->g;
+    Node *d = game->d_loss, *of_g = game->g_loss, *both = add(g, size, d);
+    switch (b->hyper->trainer.search.fitness) {
+    case FITNESS_LOSSES:
+        return subtract(g, of_g, d);
+    case FITNESS_G_LOSS:
+        return add(g, of_g, minus_diversity(b, subtract(g, both, of_g)));
+    case FITNESS_MINUS_G_LOSS:
+        return negate(g, of_g);
+    case FITNESS_GRADIENTS:
+        return size;
+    case FITNESS_MINUS_GRADIENTS:
+        return negate(g, size);
+    case FITNESS_TENTH:
+        return node_scale(g, size, 0.1);
+    case FITNESS_ENERGY:
+        return negate(g, node_unary(g, OP_LOG, game_energy(b, game)));
+    case FITNESS_POINT:
+        return add(g, size, node_scale(g, subtract(g, of_g, d), 1000));
+    case FITNESS_BOTH:
+        return node_unary(g, OP_ABS, both);
+    case FITNESS_MINUS_BOTH:
+        return negate(g, node_unary(g, OP_ABS, both));
+    case FITNESS_STANDARD: {
+        Node *of_d = node_shift(g, node_unary(g, OP_SIGMOID, d), 1e-12);
+        Node *rest = node_shift(g, negate(g, node_unary(g, OP_SIGMOID, of_g)), 1 + 1e-12);
+        Node *logs = add(g, node_unary(g, OP_LOG, of_d), node_unary(g, OP_LOG, rest));
+        return add(g, of_g, minus_diversity(b, subtract(g, size, logs)));
+    }
+    default:
+        internal_error("a fitness of unknown kind");
+    }
+}
+
+/* Those in which the gradients of D count. */
+static Node *gradient_fitness(Builder *b, Game *game)
+{
+    Graph *g = b->g;
+    Node *f = game->d_fake, *size = gradient_size(b, game);
+    Node *fooled = negate(g, f), *way = subtract(g, game->d_real, f), *total = NULL;
+    double weight = 0;
+    switch (b->hyper->trainer.search.fitness) {
+    case FITNESS_FQ1: /* - 0.1 s */
+    case FITNESS_FQ2:
+        weight = -0.1;
+        break;
+    case FITNESS_FQ3:
+    case FITNESS_FQ4:
+        weight = 1;
+        break;
+    case FITNESS_FQ5:
+        weight = -1;
+        break;
+    case FITNESS_FQ6:
+        weight = -0.1;
+        size = node_unary(g, OP_ABS, add(g, size, game->d_loss));
+        break;
+    case FITNESS_FQ11:
+        weight = 100;
+        break;
+    default:
+        return node_expand_to(g, batch_fitness(b, game, size), f->type);
+    }
+    Fitness kind = b->hyper->trainer.search.fitness;
+    total = kind == FITNESS_FQ2 || kind == FITNESS_FQ3 ? way : fooled;
+    return add(g, total, node_expand_to(g, node_scale(g, size, weight), f->type));
+}
+
+Node *latent_fitness(Builder *b, Game *game)
+{
+    Graph *g = b->g;
+    const double *labels = b->hyper->loss.labels;
+    Node *f = game->d_fake, *r = game->d_real;
+    switch (b->hyper->trainer.search.fitness) {
+    case FITNESS_MINUS_F:
+        return negate(g, f);
+    case FITNESS_F:
+        return f;
+    case FITNESS_LS:
+        return square(g, node_shift(g, f, -labels[0]));
+    case FITNESS_MINUS_LS:
+        return negate(g, square(g, node_shift(g, f, -labels[0])));
+    case FITNESS_LS_C:
+        return square(g, node_shift(g, f, -labels[2]));
+    case FITNESS_STD:
+        return negate(g, node_unary(g, OP_SIGMOID, f));
+    case FITNESS_ONE_MINUS_F:
+        return node_shift(g, negate(g, f), 1);
+    case FITNESS_DIFFERENCE:
+        return subtract(g, r, f);
+    case FITNESS_SQUARES: {
+        Node *squared = square(g, r);
+        return subtract(g, squared, square(g, f));
+    }
+    case FITNESS_ABSOLUTE: {
+        Node *size = node_unary(g, OP_ABS, f);
+        return subtract(g, size, node_unary(g, OP_ABS, r));
+    }
+    case FITNESS_ABS_F:
+        return node_unary(g, OP_ABS, f);
+    case FITNESS_MINUS_ABS_F:
+        return negate(g, node_unary(g, OP_ABS, f));
+    case FITNESS_MINUS_LS_C:
+        return negate(g, square(g, node_shift(g, f, -labels[2])));
+    case FITNESS_F_MINUS_ONE:
+        return node_shift(g, f, -1);
+    default:
+        return gradient_fitness(b, game);
+    }
+}
+
+/* ---------------------------------------------------------------- gangs */
 typedef struct Outputs { /* of D, for real and fake samples; labels a b c of the loss */
     Graph *g;
     Node *r, *f;

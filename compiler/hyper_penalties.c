@@ -397,8 +397,7 @@ static Node *random_penalty(Builder *b, Step *step, const Game *game)
     return reduce_all(g, loss->reduce, square(g, node_shift(g, d, -loss->random_offset)));
 }
 
-/* Half the sum of squares of both networks' gradients: what a ConsensusTrainer makes small. */
-static Node *game_energy(Builder *b, Game *game)
+Node *game_energy(Builder *b, Game *game)
 {
     Graph *g = b->g;
     Node *losses[2] = {game->d_loss, game->g_loss}, *sum = node_constant(g, 0, type_scalar());

@@ -259,44 +259,6 @@ static void build_update(Builder *b, const char *name, const char *title, int co
 }
 
 /* ---------------------------------------------------------------- search for latents */
-static Node *fitness_of(Builder *b, const Game *game)
-{
-    Graph *g = b->g;
-    const double *labels = b->hyper->loss.labels;
-    Node *f = game->d_fake, *r = game->d_real;
-    switch (b->hyper->trainer.search.fitness) {
-    case FITNESS_MINUS_F:
-        return negate(g, f);
-    case FITNESS_F:
-        return f;
-    case FITNESS_LS:
-        return square(g, node_shift(g, f, -labels[0]));
-    case FITNESS_MINUS_LS:
-        return negate(g, square(g, node_shift(g, f, -labels[0])));
-    case FITNESS_LS_C:
-        return square(g, node_shift(g, f, -labels[2]));
-    case FITNESS_STD:
-        return negate(g, node_unary(g, OP_SIGMOID, f));
-    case FITNESS_ONE_MINUS_F:
-        return node_shift(g, negate(g, f), 1);
-    case FITNESS_DIFFERENCE:
-        return subtract(g, r, f);
-    case FITNESS_SQUARES: {
-        Node *squared = square(g, r);
-        return subtract(g, squared, square(g, f));
-    }
-    case FITNESS_ABSOLUTE: {
-        Node *size = node_unary(g, OP_ABS, f);
-        return subtract(g, size, node_unary(g, OP_ABS, r));
-    }
-    case FITNESS_ABS_F:
-        return node_unary(g, OP_ABS, f);
-    case FITNESS_MINUS_ABS_F:
-        return negate(g, node_unary(g, OP_ABS, f));
-    }
-    internal_error("a fitness of unknown kind");
-}
-
 /* One evaluation of latents, not an update: the search around it is in runtime/search.c. The
  * fitness of each sample goes into a tensor, by rows of the unit matrix that the search gives. */
 static void build_fitness(Builder *b)
@@ -312,7 +274,7 @@ static void build_fitness(Builder *b)
     control_tensor(g, "memory", "threshold of the search", type_vector(false, 4));
     Game *game = play(b, step, round, NULL, 0);
     step->assign_count = 0; /* what a forward keeps belongs to updates */
-    Node *value = fitness_of(b, game);
+    Node *value = latent_fitness(b, game);
     Node *each = node_scale(g, node_sum_all(g, value), 1.0 / (double)type_size(&value->type));
     Node *unit = step_input(
         g, step,

@@ -299,7 +299,27 @@ typedef enum Fitness { /* of a sample; low is good. r, f: D's outputs for real a
                        FITNESS_SQUARES,
                        FITNESS_ABSOLUTE,
                        FITNESS_ABS_F,
-                       FITNESS_MINUS_ABS_F
+                       FITNESS_MINUS_ABS_F,
+                       FITNESS_MINUS_LS_C,
+                       FITNESS_F_MINUS_ONE,
+                       FITNESS_LOSSES, /* from here on the gradients of D or the losses count */
+                       FITNESS_G_LOSS,
+                       FITNESS_MINUS_G_LOSS,
+                       FITNESS_GRADIENTS,
+                       FITNESS_MINUS_GRADIENTS,
+                       FITNESS_TENTH,
+                       FITNESS_ENERGY,
+                       FITNESS_POINT,
+                       FITNESS_BOTH,
+                       FITNESS_MINUS_BOTH,
+                       FITNESS_STANDARD,
+                       FITNESS_FQ1,
+                       FITNESS_FQ2,
+                       FITNESS_FQ3,
+                       FITNESS_FQ4,
+                       FITNESS_FQ5,
+                       FITNESS_FQ6,
+                       FITNESS_FQ11
 } Fitness;
 
 typedef struct Search { /* for latents that are worth a step (Fitness and BatchFitness trainers) */
@@ -307,7 +327,9 @@ typedef struct Search { /* for latents that are worth a step (Fitness and BatchF
     Fitness fitness;
     int steps;     /* BATCH: batches looked at, at most */
     int heuristic; /* BATCH: ends after more steps in a row than this without a gain; -1: never */
-    double decay;  /* THRESHOLD */
+    bool sums;     /* gradients of D count by sums, not means */
+    double diversity;
+    double decay; /* THRESHOLD */
 } Search;
 
 typedef enum Payoff { /* of the generator; r, f: D's outputs for real and fake */

@@ -319,27 +319,52 @@ static void read_consensus(Trainer *t, const Json *json)
     t->g_direction = 1 - prefixed_number(json, "", "g_exponential_moving_average_decay", 0);
 }
 
-static const Word fitness_words[] = {
-    {"default", FITNESS_MINUS_F, NULL}, {"fail2", FITNESS_MINUS_F, NULL},
-    {"fail2-reverse", FITNESS_F, NULL}, {"ls", FITNESS_LS, NULL},
-    {"ls-r", FITNESS_MINUS_LS, NULL},   {"ls2", FITNESS_LS_C, NULL},
-    {"std", FITNESS_STD, NULL},         {"ls3", FITNESS_ONE_MINUS_F, NULL},
-    {"ls4", FITNESS_DIFFERENCE, NULL},  {"ls5", FITNESS_SQUARES, NULL},
-    {"df", FITNESS_ABSOLUTE, NULL}};
+static const Word fitness_words[] = {{"default", FITNESS_MINUS_F, NULL},
+                                     {"fail2", FITNESS_MINUS_F, NULL},
+                                     {"fail2-reverse", FITNESS_F, NULL},
+                                     {"ls", FITNESS_LS, NULL},
+                                     {"ls-r", FITNESS_MINUS_LS, NULL},
+                                     {"ls2", FITNESS_LS_C, NULL},
+                                     {"std", FITNESS_STD, NULL},
+                                     {"ls3", FITNESS_ONE_MINUS_F, NULL},
+                                     {"ls4", FITNESS_DIFFERENCE, NULL},
+                                     {"ls5", FITNESS_SQUARES, NULL},
+                                     {"df", FITNESS_ABSOLUTE, NULL},
+                                     {"ls2-r", FITNESS_MINUS_LS_C, NULL},
+                                     {"ls3-fail", FITNESS_F_MINUS_ONE, NULL},
+                                     {"gldl", FITNESS_LOSSES, NULL},
+                                     {"g_loss", FITNESS_G_LOSS, NULL},
+                                     {"fail3", FITNESS_MINUS_G_LOSS, NULL},
+                                     {"grads", FITNESS_GRADIENTS, NULL},
+                                     {"fail", FITNESS_MINUS_GRADIENTS, NULL},
+                                     {"gradient-only", FITNESS_ENERGY, NULL},
+                                     {"point", FITNESS_POINT, NULL},
+                                     {"standard", FITNESS_STANDARD, NULL},
+                                     {"fq1", FITNESS_FQ1, NULL},
+                                     {"fq2", FITNESS_FQ2, NULL},
+                                     {"fq3", FITNESS_FQ3, NULL},
+                                     {"fq4", FITNESS_FQ4, NULL},
+                                     {"fq5", FITNESS_FQ5, NULL},
+                                     {"fq6", FITNESS_FQ6, NULL},
+                                     {"fq7", FITNESS_FQ6, NULL},
+                                     {"fq8", FITNESS_MINUS_BOTH, NULL},
+                                     {"fq9", FITNESS_TENTH, NULL},
+                                     {"fq10", FITNESS_BOTH, NULL},
+                                     {"fq11", FITNESS_FQ11, NULL}};
 
 static Search read_search(const Json *json, int kind)
 {
     Search s = {.kind = kind == NESTED_FITNESS ? SEARCH_THRESHOLD : SEARCH_BATCH};
-    Option diversity = json_option(json, "diversity_importance");
-    if (diversity.given)
-        fail_at(diversity.span, "take the key out",
-                "`diversity_importance` cannot be compiled: its formula is not known");
+    Option type = json_option(json, "type");
+    s.diversity =
+        option_number(json_option(json, "diversity_importance"), 1, "diversity_importance");
+    s.sums = option_is(json_option(json, "grad_type"), "sum");
     s.decay = option_number(json_option(json, "fitness_decay"), 0.99, "fitness_decay");
     s.steps = option_integer(json_option(json, "search_steps"), 2, 1, "search_steps");
     s.heuristic = option_integer(json_option_exact(json, "heuristic"), -1, -1, "heuristic");
     if (s.kind == SEARCH_THRESHOLD)
-        s.fitness = (Fitness)option_word(json_option(json, "type"), FITNESS_MINUS_F,
-                                         WORDS(fitness_words), "fitness");
+        s.fitness = (Fitness)option_word(type.given ? type : json_option(json, "fitness_type"),
+                                         FITNESS_MINUS_F, WORDS(fitness_words), "fitness");
     else if (option_switch(json_option(json, "reverse")))
         s.fitness = FITNESS_F;
     else if (option_switch(json_option(json, "abs")))

@@ -17,7 +17,7 @@ enum { BATCH = 3 };
 typedef struct Case {
     const char *generator, *discriminator; /* keys of the components, with ' for " */
     const char *loss;
-    const char *hooks;
+    const char *hooks; /* or keys of a trainer around the one inside */
 } Case;
 
 #define PLAIN_G "'layers': ['linear 4*4*4', 'resize_conv 2 activation=null']"
@@ -104,12 +104,17 @@ static const Model *model_of(const Case *c)
 {
     static const HyperOptions options = {
         .width = 8, .height = 8, .channels = 2, .batch_size = BATCH};
+    bool wrapped = c->hooks[0] == '\'';
+    const char *trainer = arena_printf(
+        "{'class': 'SimultaneousTrainer', 'optimizer': {'class': 'GradientDescentOptimizer',"
+        " 'learn_rate': 1}, 'hooks': [%s]}",
+        wrapped ? "" : c->hooks);
+    if (wrapped)
+        trainer = arena_printf("{%s, 'trainer': %s}", c->hooks, trainer);
     char *text = arena_printf(
         "{'latent': {'z': 4}, 'generator': {'defaults': {'activation': 'tanh'}, %s},"
-        " 'discriminator': {'defaults': {'activation': 'tanh'}, %s}, 'loss': {%s}, 'trainer':"
-        " {'class': 'SimultaneousTrainer', 'optimizer': {'class': 'GradientDescentOptimizer',"
-        " 'learn_rate': 1}, 'hooks': [%s]}}",
-        c->generator, c->discriminator, c->loss, c->hooks);
+        " 'discriminator': {'defaults': {'activation': 'tanh'}, %s}, 'loss': {%s}, 'trainer': %s}",
+        c->generator, c->discriminator, c->loss, trainer);
     for (char *p = text; *p != '\0'; p++)
         *p = *p == '\'' ? '"' : *p;
     Source *source = arena_alloc(sizeof *source);
@@ -494,11 +499,128 @@ static void test_pictures(void **state)
     }
 }
 
+/* ---------------------------------------------------------------- fitness of latents */
+typedef struct Judged { /* what the first step says of a batch */
+    double d, g, f, r;  /* losses and mean outputs */
+    double size;        /* mean over D's tensors of the mean of abs(gradient) */
+    double energy;
+} Judged;
+
+/* Outputs of a step whose inputs are those of another one, by kind. */
+static double run_step(Run *r, const char *step, const char *output)
+{
+    double *inputs[MAX_STEP_INPUTS], *outputs[MAX_STEP_OUTPUTS], numbers[MAX_STEP_OUTPUTS];
+    const Step *s = r->g->steps;
+    while (strcmp(s->name, step) != 0)
+        s++;
+    for (int k = 0; k < s->input_count; k++) {
+        const char *name = s->inputs[k]->name;
+        inputs[k] = strcmp(name, "unit") == 0
+                        ? arena_alloc(BATCH * BATCH * sizeof(double))
+                        : input_values(r, strcmp(name, "z_search") == 0 ? "z_d" : name);
+        for (int i = 0; i < BATCH && strcmp(name, "unit") == 0; i++)
+            inputs[k][i * BATCH + i] = 1;
+    }
+    for (int k = 0; k < s->output_count; k++)
+        outputs[k] = &numbers[k];
+    interpreter_run(r->in, s, inputs, r->scalars, outputs);
+    for (int k = 0; k < s->output_count; k++)
+        if (strcmp(s->output_names[k], output) == 0)
+            return numbers[k];
+    fail_msg("no output %s", output);
+    return 0;
+}
+
+static Judged judge(Run *r)
+{
+    static const char *const outputs[] = {"d_loss", "g_loss", "d_fake", "d_real"};
+    Judged j = {0};
+    double *const numbers[] = {&j.d, &j.g, &j.f, &j.r};
+    int tensors = 0;
+    for (int k = 0; k < 4; k++) {
+        restore(r);
+        *numbers[k] = run_step(r, "gan_step", outputs[k]);
+    }
+    for (int k = 0; k < r->g->tensor_count; k++) {
+        const Tensor *t = r->g->tensors[k];
+        int64_t size = type_size(&t->type);
+        double sum = 0;
+        for (int64_t i = 0; i < size && t->role == ROLE_PARAMETER; i++) {
+            double slope = r->before[k][i] - interpreter_tensor(r->in, t)[i];
+            sum += fabs(slope);
+            j.energy += slope * slope / 2;
+        }
+        tensors += t->name[0] == 'D';
+        j.size += t->name[0] == 'D' ? sum / (double)size : 0;
+    }
+    j.size /= tensors;
+    return j;
+}
+
+static double fitness_of(const char *type, const Judged *j)
+{
+    const double s = j->size, both = j->size + j->d;
+    const struct {
+        const char *type;
+        double value;
+    } known[] = {
+        {"default", -j->f},
+        {"ls3-fail", j->f - 1},
+        {"gldl", j->g - j->d},
+        {"g_loss", j->g - 0.5 * log(fabs(both - j->g))},
+        {"fail3", -j->g},
+        {"grads", s},
+        {"fail", -s},
+        {"gradient-only", -log(j->energy)},
+        {"point", s - 1000 * j->d + 1000 * j->g},
+        {"standard",
+         j->g - 0.5 * log(fabs(s - log(1 / (1 + exp(-j->d))) - log(1 - 1 / (1 + exp(-j->g)))))},
+        {"fq1", -j->f - 0.1 * s},
+        {"fq2", j->r - j->f - 0.1 * s},
+        {"fq3", j->r - j->f + s},
+        {"fq4", -j->f + s},
+        {"fq5", -j->f - s},
+        {"fq6", -j->f - 0.1 * fabs(both)},
+        {"fq7", -j->f - 0.1 * fabs(both)},
+        {"fq8", -fabs(both)},
+        {"fq9", 0.1 * s},
+        {"fq10", fabs(both)},
+        {"fq11", -j->f + 100 * s},
+    };
+    for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
+        if (strcmp(known[k].type, type) == 0)
+            return known[k].value;
+    return NAN;
+}
+
+static void test_fitness(void **state)
+{
+    (void)state;
+    static const char *const types[] = {
+        "default",       "ls3-fail", "gldl",     "g_loss", "fail3", "grads", "fail",
+        "gradient-only", "point",    "standard", "fq1",    "fq2",   "fq3",   "fq4",
+        "fq5",           "fq6",      "fq7",      "fq8",    "fq9",   "fq10",  "fq11"};
+    for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+        const Case c = {PLAIN_G, PLAIN_D, PLAIN_LOSS,
+                        arena_printf("'class': 'FitnessTrainer', 'type': '%s', "
+                                     "'diversity_importance': 0.5",
+                                     types[k])};
+        Run r = {0};
+        start(&r, &c);
+        Judged j = judge(&r);
+        restore(&r);
+        double found = run_step(&r, "fitness", "fitness"), expected = fitness_of(types[k], &j);
+        if (!(fabs(found - expected) < 1e-9 * fmax(1, fabs(expected))))
+            fail_msg("%s: %.15g, not %.15g", types[k], found, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),   cmocka_unit_test(test_constraints),
         cmocka_unit_test(test_memories),    cmocka_unit_test(test_matches),
-        cmocka_unit_test(test_match_stops), cmocka_unit_test(test_pictures)};
+        cmocka_unit_test(test_match_stops), cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_fitness)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
