@@ -324,20 +324,6 @@ static void emit_pictures(Text *out, const Model *model, const Graph *g, int fir
     }
 }
 
-/* Offsets that the hook moves. */
-static bool is_offset(const Tensor *tensor, const Match *match)
-{
-    for (int k = 0; k < match->layer_count; k++) {
-        const char *name = arena_printf("control.match_%s", match->layers[k]);
-        size_t length = strlen(name);
-        if (strncmp(tensor->name, name, length) == 0 &&
-            ((match->moves_x && strcmp(tensor->name + length, "_x") == 0) ||
-             (match->moves_fake && strcmp(tensor->name + length, "_g") == 0)))
-            return true;
-    }
-    return false;
-}
-
 /* The indices of the hook's offsets, and of what its optimiser remembers; their number. */
 static int emit_match_tensors(Text *out, const char *name, const Graph *g, const Match *match,
                               const char *remembered)
@@ -345,7 +331,7 @@ static int emit_match_tensors(Text *out, const char *name, const Graph *g, const
     int count = 0;
     text_add(out, "static const int %s[] = {", name);
     for (int k = 0; k < g->tensor_count; k++)
-        if (is_offset(g->tensors[k], match) ||
+        if (is_match_offset(g->tensors[k], match) ||
             (remembered && strstr(g->tensors[k]->name, remembered))) {
             text_add(out, "%d, ", k);
             count++;

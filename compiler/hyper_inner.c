@@ -22,6 +22,19 @@ static Tensor *offset_tensor(Graph *g, const char *name, char of, int width)
                          width);
 }
 
+bool is_match_offset(const Tensor *tensor, const Match *match)
+{
+    for (int k = 0; k < match->layer_count; k++) {
+        const char *name = arena_printf("control.match_%s", match->layers[k]);
+        size_t length = strlen(name);
+        if (strncmp(tensor->name, name, length) == 0 &&
+            ((match->moves_x && strcmp(tensor->name + length, "_x") == 0) ||
+             (match->moves_fake && strcmp(tensor->name + length, "_g") == 0)))
+            return true;
+    }
+    return false;
+}
+
 /* Adds to each real and each generated sample an offset, which only the hook moves. */
 Flow match_support_op(Network *n, Flow x)
 {
@@ -246,8 +259,8 @@ void build_match(Builder *b, Step *step, Game *game, const Hook *hook, int numbe
         step_assign(step, node_assign(g, v.tensors[k], add(g, stays, multiply(g, moves, next))));
     }
     step_assign(step, node_assign(g, kept, loss));
-    Tensor *moved = control_tensor(g, arena_printf("match%d_moved", number), "whether it moved",
-                                   type_scalar());
+    Tensor *moved =
+        control_tensor(g, arena_printf("match%d_moved", number), "whether it moved", type_scalar());
     step_assign(step, node_assign(g, moved, go));
     add_output(step, "match_loss", loss);
 }

@@ -562,7 +562,8 @@ Flow conv_op(Network *n, Flow x);
 Flow deconv_op(Network *n, Flow x);
 Flow resize_conv_op(Network *n, Flow x);
 Flow adaptive_instance_norm_op(Network *n, Flow x);
-Flow match_support_op(Network *n, Flow x);                /* hyper_inner.c */
+Flow match_support_op(Network *n, Flow x);                      /* hyper_inner.c */
+bool is_match_offset(const Tensor *tensor, const Match *match); /* that the hook moves */
 Flow normalise_batch(Network *n, Flow x, double epsilon); /* over batch and cells, no parameters */
 
 /* ---------------------------------------------------------------- hyper_nets.c */

@@ -249,13 +249,22 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
         return;
     }
     start_iteration(training);
+    Choice first = {NULL, NULL}; /* what the first update reads */
+    for (int k = 0; k < program->updates[0].input_count; k++) {
+        const ProgramInput *input = &program->updates[0].inputs[k];
+        first.latents = strcmp(input->name, "z_d") ? first.latents : given[0][k];
+        first.pictures = input->kind == INPUT_DATA ? given[0][k] : first.pictures;
+    }
+    hooks_match(training, &first);
     for (int kind = 0, number = 0; kind < program->update_count; kind++) {
         for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
             training_update(training, kind, repeat, given[number]);
             memcpy(outputs[number], training->outputs[kind], sizeof outputs[number]);
         }
     }
+    hooks_end(training);
     training->iteration++;
+    constrain(training);
 }
 
 bool training_use_device(Training *training, Error *error)

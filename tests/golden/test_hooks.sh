@@ -26,6 +26,14 @@ agrees trainer_simultaneous_adam -p "trainer.hooks=[{$rolling, \"types\": [\"mg-
 agrees trainer_alternating -p 'trainer.hooks=[{"class": "KLipschitzTrainHook",
     "lambda": "on(random offset=0.2 onvalue=2)"}, {"class": "GradientPenaltyTrainHook",
     "lambda": "on(random offset=-0.2 onvalue=0.5)"}]'
+match='"class": "MatchSupportTrainHook", "optimizer": {"class": "AdamOptimizer", "learn_rate": 0.01}'
+agrees trainer_simultaneous_adam -p "trainer.hooks=[{$match, \"loss\": \"xor\",
+    \"variables\": [\"generator\"], \"max_steps\": 4, \"loss_threshold\": 1}]"
+agrees trainer_alternating -p "trainer.hooks=[{$match, \"loss\": \"base\", \"layer\": \"at\",
+    \"max_steps\": 3, \"max_depth\": 1}, {\"class\": \"WeightConstraintTrainHook\",
+    \"constraints\": [\"ortho\", \"ortho2\", \"lipschitz\", \"l2nn\"], \"constraint_every\": 2,
+    \"weight_constraint_k\": 0.5, \"weight_bounce\": true}]" \
+    -p 'discriminator.layers=["conv 4", "match_support name=at", "conv 5", "linear 1 activation=null"]'
 loss='"class": "LogisticLoss"'
 agrees trainer_simultaneous_adam -p "loss={$loss, \"k_lipschitz_penalty_ragan\": 1, \"jg_penalty\": true,
     \"l2nn_penalty\": 0.5, \"ortho_penalty\": 0.1}"
