@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { TILE_DEPTH = 16, MULTIPROCESSORS = 132, MAX_PARTS = 64, MOST_SHARED = 48 << 10 };
+enum { TILE_DEPTH = 16, MAX_PARTS = 64 };
 
 typedef struct Shape { /* of a product: rows x columns, a sum of `steps` terms */
     int64_t rows, columns, steps;
@@ -22,14 +22,16 @@ typedef struct Tile {
 
 /* Of a step of the sum: a thread's multiply-adds and reads of shared memory. Tensor cores do 8
  * (tf32) or 16 (bf16) multiply-adds in the time of one of a thread, and each number is rounded when
- * it is read: by twos of rows that two lanes share, and of columns that four do. */
+ * it is read: by twos of rows that two lanes share, and of columns that four do. 3xTF32 multiplies
+ * three times and rounds both parts of a number. */
 static double product_cost(const Emitter *e, const Tile *t)
 {
     double sums = t->rows * t->columns;
     if (e->options->tensor == TENSOR_NONE)
         return sums + (t->rows + t->columns) / 4.0;
-    return sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) +
-           3 * (t->rows + t->columns / 2.0) / 8;
+    int products = e->options->tensor == TENSOR_3XTF32 ? 3 : 1;
+    return products * (sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) +
+                       3 * (t->rows + t->columns / 2.0) / 8);
 }
 
 /* The time of a product, in instructions that a thread issues: for each step of the sum its
@@ -118,8 +120,7 @@ static bool is_convolution(const Node *n)
     return n->op == OP_CONV_Y || n->op == OP_CONV_X || n->op == OP_CONV_W;
 }
 
-/* A stored operand: an array of the batch, a parameter, or a whole array; *stride: of its rows. */
-static const char *operand(Printer *p, const Node *n, int *stride)
+const char *cuda_operand(Printer *p, const Node *n, int *stride)
 {
     *stride = n->op == OP_PARAMETER ? padded(columns_of(&n->type)) : cuda_row(&n->type);
     if (n->op == OP_PARAMETER)
@@ -183,29 +184,52 @@ static const char *fetch_found(const char *side, const char *size, const char *g
 }
 
 /* y = W x: the weight's rows are the product's; x = W' y: its columns. */
+const char *cuda_fetch_weight(Printer *p, const Node *n)
+{
+    int stride = 0;
+    const char *w = cuda_operand(p, n->inputs[1], &stride);
+    if (n->op == OP_CONTRACT_X)
+        return fetch_rows("left", "HEIGHT", w, stride, "m0");
+    return fetch_found(
+        "left", "HEIGHT", w, "m0", "copy_found",
+        arena_printf("return ROWS_FULL || n < ROWS ? %s + n * %d + k : (const real *)NULL;", w,
+                     stride));
+}
+
+static Shape linear_shape(const CudaStep *step, const Node *n)
+{
+    return (Shape){n->type.dims[0], step->stride, n->inputs[0]->type.dims[0]};
+}
+
 static Product linear_product(Printer *p, const Node *n)
 {
-    int stride = 0, none = 0;
-    const Node *from = n->inputs[0];
-    const char *w = operand(p, n->inputs[1], &stride), *x = operand(p, from, &none);
-    Product r = {.places = 1};
-    r.shape = (Shape){n->type.dims[0], p->step->stride, from->type.dims[0]};
+    int none = 0;
+    Product r = {.shape = linear_shape(p->step, n), .places = 1};
+    r.left = cuda_fetch_weight(p, n);
+    const char *x = cuda_operand(p, n->inputs[0], &none);
     r.right = fetch_rows("right", "WIDTH", x, p->step->stride, "n0");
-    r.left = n->op == OP_CONTRACT_X
-                 ? fetch_rows("left", "HEIGHT", w, stride, "m0")
-                 : fetch_found(
-                       "left", "HEIGHT", w, "m0", "copy_found",
-                       arena_printf(
-                           "return ROWS_FULL || n < ROWS ? %s + n * %d + k : (const real *)NULL;",
-                           w, stride));
     return r;
+}
+
+double cuda_linear_cost(const Emitter *e, const CudaStep *step, const Node *n)
+{
+    Shape shape = linear_shape(step, n);
+    Tile t = choose_tile(e, &shape, false);
+    return CUDA_LAUNCH_COST + tile_cost(e, &shape, &t);
+}
+
+double cuda_chain_step_cost(const Emitter *e, int rows, int threads, int height)
+{
+    Tile t = {.rows = rows, .columns = 4, .threads = threads};
+    return product_cost(e, &t) + 6.0 * height / threads + 4;
 }
 
 static Product convolution_product(Printer *p, const Node *n)
 {
     Convolution c = convolution_of(n);
     int stride = 0, none = 0;
-    const char *w = operand(p, n->inputs[1], &stride), *x = operand(p, n->inputs[0], &none);
+    const char *w = cuda_operand(p, n->inputs[1], &stride),
+               *x = cuda_operand(p, n->inputs[0], &none);
     int filter = c.w->dims[0] * c.w->dims[1], in = c.w->dims[2], out = c.w->dims[3];
     Product r = {.places = n->type.dims[1] * n->type.dims[2]};
     bool forward = n->op == OP_CONV_Y;
@@ -233,7 +257,7 @@ static Product convolution_product(Printer *p, const Node *n)
 static Product weight_product(Printer *p, const Node *n)
 {
     int none = 0, stride = p->step->stride;
-    const char *y = operand(p, n->inputs[0], &none), *x = operand(p, n->inputs[1], &none);
+    const char *y = cuda_operand(p, n->inputs[0], &none), *x = cuda_operand(p, n->inputs[1], &none);
     Product r = {.places = 1};
     if (!is_convolution(n)) {
         r.shape = (Shape){n->type.dims[0], n->type.dims[1], stride};
@@ -290,6 +314,15 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
     cuda_add_kernel(p, wish, text);
 }
 
+void cuda_print_epilogue(Printer *p, const Node *root, const char *at)
+{
+    at = type_size(&root->type) == 1 ? "0" : at;
+    cuda_know(p, root, at, "product[c]");
+    if (p->step->stored[root->id])
+        cuda_store_node(p, root, at, "product[c]");
+    cuda_print_nodes(p, at);
+}
+
 void cuda_print_contract(Printer *p)
 {
     const Node *n = p->stage->root;
@@ -306,11 +339,7 @@ void cuda_print_contract(Printer *p)
     } else {
         text_add(&p->prepare, "%sconst int b = n;\n", p->outer);
     }
-    at = type_size(&n->type) == 1 ? "0" : at;
-    cuda_know(p, n, at, "product[c]");
-    if (p->step->stored[n->id])
-        cuda_store_node(p, n, at, "product[c]");
-    cuda_print_nodes(p, at);
+    cuda_print_epilogue(p, n, at);
     const char *wish =
         arena_printf(convolution ? n->op == OP_CONV_Y ? "conv_%lldx%lld" : "conv_back_%lldx%lld"
                      : n->op == OP_CONTRACT_Y ? "linear_%lldx%lld"

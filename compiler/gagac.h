@@ -721,7 +721,12 @@ enum { MAX_OPERANDS = 3 };
 
 /* What the operands of products are rounded to on a GPU, sums in single precision; the CPU's part
  * of such a program is in single precision. */
-typedef enum TensorPrecision { TENSOR_NONE, TENSOR_TF32, TENSOR_BF16 } TensorPrecision;
+typedef enum TensorPrecision {
+    TENSOR_NONE,
+    TENSOR_TF32,
+    TENSOR_3XTF32,
+    TENSOR_BF16
+} TensorPrecision;
 
 typedef struct Options { /* the command line, checked; NULL, 0 or false where an option is absent */
     CommandKind command;

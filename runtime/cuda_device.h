@@ -125,9 +125,9 @@ template <int PENDING> static inline void copies_wait()
 
 /* ---------------------------------------------------------------- tiles of a contraction
  * DEPTH steps of the sum a tile, STAGES tiles in turn; ALONG_: where rows lie along the sum. With
- * GAGAC_TF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their products. The
- * pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by these. */
-#if defined(GAGAC_TF32) || defined(GAGAC_BF16)
+ * GAGAC_TF32, GAGAC_3XTF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their
+ * products. The pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by these. */
+#if defined(GAGAC_TF32) || defined(GAGAC_3XTF32) || defined(GAGAC_BF16)
 #define GAGAC_TENSOR
 #endif
 #ifdef GAGAC_BF16
@@ -145,17 +145,17 @@ enum { TILE_PAD = 4, PITCH = ALONG_DEPTH + 4 };
 #define PRODUCT_BOUNDS(threads) __launch_bounds__(threads)
 #endif
 
-/* tile[DEPTH][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
+/* tile[COUNT][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
  * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. */
-template <int WIDTH, int THREADS, bool FULL>
+template <int WIDTH, int THREADS, bool FULL, int COUNT = DEPTH>
 static inline void copy_rows(real *tile, const real *from, int stride, int k, int k_end, int first)
 {
     enum { QUADS = WIDTH / 4 };
     UNROLL
-    for (int part = 0; part < (DEPTH * QUADS + THREADS - 1) / THREADS; part++) {
+    for (int part = 0; part < (COUNT * QUADS + THREADS - 1) / THREADS; part++) {
         const int item = part * THREADS + (int)threadIdx.x;
         const int row = item / QUADS, column = item % QUADS * 4;
-        if (DEPTH * QUADS % THREADS == 0 || item < DEPTH * QUADS) {
+        if (COUNT * QUADS % THREADS == 0 || item < COUNT * QUADS) {
             const bool there = (FULL || k + row < k_end) && first + column < stride;
             copy_quad(tile + row * (WIDTH + TILE_PAD) + column,
                       from + (there ? (k + row) * stride + first + column : 0), there);
@@ -305,25 +305,45 @@ static inline int along_top() { return 8 * warp_row() + lane_row(); }
 static inline int along_side() { return 8 * warp_column() + 2 * lane_column(); }
 static inline int along_column(int c) { return c / 2 * 32 + c % 2; }
 
-/* A lane's steps of a row or column, rounded to nearest, as the two registers of an operand. */
-static inline void round_steps(unsigned to[2], const real from[LANE_STEPS])
+/* A lane's steps of a row or column, rounded to nearest, as the registers of an operand. With
+ * GAGAC_3XTF32 also what rounding left, rounded: together 22 bits. */
+struct Steps {
+    unsigned big[2];
+#ifdef GAGAC_3XTF32
+    unsigned small[2];
+#endif
+};
+
+static inline unsigned round_tf32(real number)
 {
+    unsigned rounded;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(number));
+    return rounded;
+}
+
+static inline Steps round_steps(const real from[LANE_STEPS])
+{
+    Steps to;
     UNROLL
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
 #ifdef GAGAC_BF16
         asm("cvt.rn.bf16x2.f32 %0, %1, %2;" /* the first goes to the upper half */
-            : "=r"(to[k])
+            : "=r"(to.big[k])
             : "f"(from[2 * k + 1]), "f"(from[2 * k]));
 #else
-        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(to[k]) : "f"(from[k]));
+        to.big[k] = round_tf32(from[k]);
 #endif
+#ifdef GAGAC_3XTF32
+        to.small[k] = round_tf32(from[k] - __int_as_float((int)to.big[k]));
+#endif
+    }
+    return to;
 }
 
 /* Rows `upper` and `lower` of the left operand by columns of the right one, to two neighbours of
  * each of the two rows of the sum. */
-static inline void multiply_warp(real &upper_first, real &upper_second, real &lower_first,
-                                 real &lower_second, const unsigned upper[2],
-                                 const unsigned lower[2], const unsigned column[2])
+static inline void multiply_rounded(real upper_sum[2], real lower_sum[2], const unsigned upper[2],
+                                    const unsigned lower[2], const unsigned column[2])
 {
 #ifdef GAGAC_BF16
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
@@ -331,13 +351,30 @@ static inline void multiply_warp(real &upper_first, real &upper_second, real &lo
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
 #endif
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(upper_first), "+f"(upper_second), "+f"(lower_first), "+f"(lower_second)
+        : "+f"(upper_sum[0]), "+f"(upper_sum[1]), "+f"(lower_sum[0]), "+f"(lower_sum[1])
         : "r"(upper[0]), "r"(lower[0]), "r"(upper[1]), "r"(lower[1]), "r"(column[0]),
           "r"(column[1]));
 }
 
+/* The same; with GAGAC_3XTF32 all but the product of the two small parts, smallest first. */
+static inline void multiply_warp(real &upper_first, real &upper_second, real &lower_first,
+                                 real &lower_second, const Steps &upper, const Steps &lower,
+                                 const Steps &column)
+{
+    real above[2] = {upper_first, upper_second}, below[2] = {lower_first, lower_second};
+#ifdef GAGAC_3XTF32
+    multiply_rounded(above, below, upper.small, lower.small, column.big);
+    multiply_rounded(above, below, upper.big, lower.big, column.small);
+#endif
+    multiply_rounded(above, below, upper.big, lower.big, column.big);
+    upper_first = above[0];
+    upper_second = above[1];
+    lower_first = below[0];
+    lower_second = below[1];
+}
+
 /* Two neighbours of each of a lane's steps, which are t, t + 4 and so on; rounded. */
-static inline void load_pairs(unsigned to[2][2], const real *from, int stride)
+static inline void load_pairs(Steps to[2], const real *from, int stride)
 {
     struct alignas(8) Pair { real at[2]; };
     real numbers[2][LANE_STEPS];
@@ -347,8 +384,8 @@ static inline void load_pairs(unsigned to[2][2], const real *from, int stride)
         numbers[0][s] = pair.at[0];
         numbers[1][s] = pair.at[1];
     }
-    round_steps(to[0], numbers[0]);
-    round_steps(to[1], numbers[1]);
+    to[0] = round_steps(numbers[0]);
+    to[1] = round_steps(numbers[1]);
 }
 
 /* multiply_tile() as above: the lane's rows are pairs that lie 16 apart. Of 16 columns, the lane
@@ -357,7 +394,7 @@ template <int ROWS, int COLUMNS>
 static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int left_stride,
                                  const real *right, int right_stride)
 {
-    unsigned a[ROWS][2], b[2][2];
+    Steps a[ROWS], b[2];
     const int g = lane_row(), t = lane_column();
     const real *const row = left + t * left_stride;
     const real *const column = right + t * right_stride + 2 * g - 4 * t;
@@ -378,13 +415,13 @@ static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int 
 }
 
 /* Four neighbouring steps of a row, rounded, for one product or two. */
-static inline void load_steps(unsigned to[4 / LANE_STEPS][2], const real *from)
+static inline void load_steps(Steps to[4 / LANE_STEPS], const real *from)
 {
     real numbers[4];
     load_quad(numbers, from);
     UNROLL
     for (int k = 0; k < 4 / LANE_STEPS; k++)
-        round_steps(to[k], numbers + k * LANE_STEPS);
+        to[k] = round_steps(numbers + k * LANE_STEPS);
 }
 
 /* multiply_along() as above, columns in pairs that lie 32 apart: the lane reads steps 4t to 4t + 3,
@@ -393,7 +430,7 @@ template <int ROWS, int COLUMNS>
 static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int left_stride,
                                   const real *right)
 {
-    unsigned a[ROWS][4 / LANE_STEPS][2], b[4 / LANE_STEPS][2];
+    Steps a[ROWS][4 / LANE_STEPS], b[4 / LANE_STEPS];
     const int g = lane_row(), t = lane_column();
     UNROLL
     for (int r = 0; r < ROWS; r++)
@@ -411,6 +448,54 @@ static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int
     }
 }
 #endif
+
+/* ---------------------------------------------------------------- layers one after the other
+ * A block keeps tile[feature][WIDTH + TILE_PAD], WIDTH samples, from layer to layer; each of its
+ * threads makes ROWS features of four samples. What chain_top(), tile_row() and chain_side() say is
+ * laid out as above. */
+template <int ROWS, int WIDTH> static inline int chain_top()
+{
+#ifdef GAGAC_TENSOR
+    return (int)threadIdx.x / 32 / (WIDTH / 16) * 8 * ROWS + 2 * lane_row();
+#else
+    return (int)threadIdx.x / (WIDTH / 4) * ROWS;
+#endif
+}
+
+template <int WIDTH> static inline int chain_side()
+{
+#ifdef GAGAC_TENSOR
+    return (int)threadIdx.x / 32 % (WIDTH / 16) * 16 + 4 * lane_column();
+#else
+    return (int)threadIdx.x % (WIDTH / 4) * 4;
+#endif
+}
+
+/* The weight's first tiles; those of the layer before are not needed any more. */
+template <class Fetch> static inline void chain_start(Fetch fetch)
+{
+    UNROLL
+    for (int step = 0; step < STAGES - 1; step++)
+        fetch(step);
+}
+
+/* sum = weight tile, the thread's part. Afterwards nobody reads the tile or the weight. */
+template <int ROWS, int WIDTH, int HEIGHT, int STEPS, int LEFT, class Fetch>
+static inline void chain_multiply(real sum[ROWS][4], const real (*left)[LEFT], const real *tile,
+                                  Fetch fetch)
+{
+    ROLLED
+    for (int step = 0; step * DEPTH < STEPS; step++) {
+        copies_wait<STAGES - 2>();
+        BARRIER();
+        fetch(step + STAGES - 1);
+        multiply_tile<ROWS, 4>(sum, left[step % STAGES] + chain_top<ROWS, WIDTH>(),
+                               HEIGHT + TILE_PAD,
+                               tile + step * DEPTH * (WIDTH + TILE_PAD) + chain_side<WIDTH>(),
+                               WIDTH + TILE_PAD);
+    }
+    BARRIER();
+}
 
 /* ---------------------------------------------------------------- reductions in a fixed order */
 struct Sum {
