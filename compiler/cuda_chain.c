@@ -15,6 +15,7 @@ typedef struct ChainTile {
     int width, threads; /* samples and threads of a block */
     int features;       /* rows of the tile in shared memory */
     int height;         /* the most rows of a weight's tile */
+    int scratch;        /* reals: to add up shares of sums */
     double cost;
 } ChainTile;
 
@@ -53,6 +54,7 @@ static bool chain_cost(const Emitter *e, const CudaStep *step, Stage *const *lin
     int pad = e->options->tensor != TENSOR_NONE ? 8 : 4, real = e->options->f64 ? 8 : 4;
     int64_t blocks = cuda_blocks_of(step->stride, t->width);
     double slots = MULTIPROCESSORS * (512.0 / t->threads), sum = 0;
+    bool sums = false;
     t->features = t->height = 0;
     for (int k = 0; k < count; k++) {
         int rows = thread_rows(e, t, links[k]),
@@ -62,11 +64,13 @@ static bool chain_cost(const Emitter *e, const CudaStep *step, Stage *const *lin
             return false;
         t->features = steps > t->features ? steps : t->features;
         t->height = height > t->height ? height : t->height;
+        sums |= links[k]->sum_count > 0;
         sum += cuda_chain_step_cost(e, rows, t->threads, height) * (steps + 16);
     }
     t->cost = CUDA_LAUNCH_COST + sum * (double)((int64_t)((double)blocks / slots) + 1);
     int64_t weights = (int64_t)stages_of(e) * depth_of(e) * (t->height + pad);
-    return ((int64_t)t->features * (t->width + pad) + weights) * real <= MOST_SHARED;
+    t->scratch = sums ? t->height * (t->width / 4 + 1) : 0;
+    return ((int64_t)t->features * (t->width + pad) + weights + t->scratch) * real <= MOST_SHARED;
 }
 
 /* The quickest; false: none fits. Tensor cores: a warp makes 16 samples. */
@@ -103,20 +107,14 @@ static bool may_link(const Stage *stage)
            rows_of_link(stage) <= MOST_WIDTH && steps_of_link(stage) <= MOST_WIDTH;
 }
 
-static bool is_made_by(const Stage *stage, const Node *n)
-{
-    for (int k = 0; k < stage->count; k++)
-        if (stage->nodes[k] == n)
-            return true;
-    return stage->root == n;
-}
-
 static void note_writer(Finder *f, const Stage *stage, int place)
 {
     if (stage->root)
         f->writer[stage->root->id] = place;
     for (int k = 0; k < stage->count; k++)
         f->writer[stage->nodes[k]->id] = place;
+    for (int k = 0; k < stage->sum_count; k++)
+        f->writer[stage->sums[k]->id] = place;
 }
 
 static void count_reader(void *context, const Node *read)
@@ -136,7 +134,7 @@ static Stage *find_next(Finder *f, int place)
 {
     for (int k = place + 1; k < f->step->stage_count; k++) {
         Stage *stage = f->step->stages[k];
-        if (!may_link(stage) || !is_made_by(f->last, stage->root->inputs[0]))
+        if (!may_link(stage) || !cuda_makes(f->last, stage->root->inputs[0]))
             continue;
         f->there = true;
         cuda_visit_reads(f->step, stage, true, check_there, f);
@@ -263,9 +261,12 @@ static void print_link(Printer *p, Text *t, const ChainTile *tile, int index)
     const Node *next =
         index + 1 < chain->link_count ? chain->links[index + 1]->root->inputs[0] : NULL;
     int rows = rows_of_link(link), per_thread = thread_rows(p->e, tile, link);
+    int height = 4 * tile->threads / tile->width * per_thread;
     chain->root = link->root;
     chain->nodes = link->nodes;
     chain->count = link->count;
+    chain->sums = link->sums;
+    chain->sum_count = link->sum_count;
     p->known_count = 0;
     p->prepare = p->statements = p->finish = (Text){0};
     cuda_print_epilogue(p, link->root, "f");
@@ -273,10 +274,10 @@ static void print_link(Printer *p, Text *t, const ChainTile *tile, int index)
         text_add(&p->statements, "%snext[c] = %s;\n", p->inner,
                  cuda_value(p, next, rows == 1 ? "0" : "f"));
     text_add(t,
-             "    { /* %d x %d */\n        real sum[%d][4] = {};\n"
+             "    { /* %d x %d */\n        real sum[%d][4] = {};\n%s"
              "        chain_multiply<%d, WIDTH, %d, %d>(sum, left, tile, fetch%d);\n",
-             rows, steps_of_link(link), per_thread, per_thread,
-             4 * tile->threads / tile->width * per_thread, steps_of_link(link), index + 1);
+             rows, steps_of_link(link), per_thread, cuda_declare_shares(p, per_thread, "        "),
+             per_thread, height, steps_of_link(link), index + 1);
     if (next)
         text_add(t, "        chain_start(fetch%d);\n", index + 2);
     text_add(t,
@@ -294,7 +295,11 @@ static void print_link(Printer *p, Text *t, const ChainTile *tile, int index)
                  "            if (f < %d)\n"
                  "                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);\n",
                  round_to(rows, depth_of(p->e)));
-    text_append(t, "        }\n    }\n");
+    const char *layout = arena_printf("%d, WIDTH / 4, %d, THREADS", per_thread, height);
+    const char *place = arena_printf("chain_top<%d, WIDTH>(), side / 4", per_thread);
+    text_add(t, "        }\n%s    }\n",
+             cuda_join_shares(p, "        ", layout, "scratch", place, "blockIdx.x", chain->grid[0],
+                              "0"));
 }
 
 void cuda_print_chain(Printer *p)
@@ -306,25 +311,28 @@ void cuda_print_chain(Printer *p)
         internal_error("cuda: no tile for a chain");
     p->outer = "                ";
     p->inner = "                    ";
+    cuda_set_launch(chain, cuda_blocks_of(p->step->stride, tile.width), 1, 1, tile.threads);
     const char *x = cuda_operand(p, chain->links[0]->root->inputs[0], &none);
     Text fetches = {0}, layers = {0};
     for (int k = 0; k < chain->link_count; k++)
         print_fetch(p, &fetches, &tile, chain->links[k], k + 1);
     for (int k = 0; k < chain->link_count; k++)
         print_link(p, &layers, &tile, k);
-    cuda_set_launch(chain, cuda_blocks_of(p->step->stride, tile.width), 1, 1, tile.threads);
+    const char *scratch =
+        tile.scratch ? arena_printf("    __shared__ real scratch[%d];\n", tile.scratch) : "";
     Hole holes[] = {{"threads", int_text(tile.threads)},
                     {"name", PLACE_OF_NAME},
                     {"parameters", cuda_print_parameters(p)},
                     {"width", int_text(tile.width)},
                     {"features", int_text(tile.features)},
                     {"height", int_text(tile.height)},
+                    {"scratch", scratch},
                     {"prepare", cuda_facts_text(p)},
                     {"fetches", text_of(&fetches)},
                     {"x", x},
                     {"steps", int_text(steps_of_link(chain->links[0]))},
                     {"layers", text_of(&layers)}};
-    const char *text = cuda_prune_ints(template_fill("cuda_chain.cu", holes, 11));
+    const char *text = cuda_prune_ints(template_fill("cuda_chain.cu", holes, 12));
     const Stage *last = chain->links[chain->link_count - 1];
     cuda_add_kernel(p,
                     arena_printf("chain_%d_%dx%d", chain->link_count, rows_of_link(last),

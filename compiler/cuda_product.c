@@ -297,6 +297,9 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                           const char *epilogue)
 {
     set_product_launch(p, r, t);
+    int across = (int)cuda_blocks_of(r->shape.columns, 16 * t->columns);
+    const char *joins = cuda_join_shares(p, "    ", "TR, 16, HEIGHT, THREADS", "left[0]",
+                                         "ty, tx / 4", "blockIdx.x % ACROSS", across, "m0");
     Hole holes[] = {{"threads", int_text(t->threads)},
                     {"name", PLACE_OF_NAME},
                     {"parameters", cuda_print_parameters(p)},
@@ -309,8 +312,10 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                     {"prepare", cuda_facts_text(p)},
                     {"fetch_left", r->left},
                     {"fetch_right", r->right},
-                    {"epilogue", epilogue}};
-    const char *text = cuda_prune_ints(template_fill("cuda_contract.cu", holes, 13));
+                    {"epilogue", epilogue},
+                    {"shares", cuda_declare_shares(p, t->rows, "    ")},
+                    {"joins", joins}};
+    const char *text = cuda_prune_ints(template_fill("cuda_contract.cu", holes, 15));
     cuda_add_kernel(p, wish, text);
 }
 
@@ -321,6 +326,36 @@ void cuda_print_epilogue(Printer *p, const Node *root, const char *at)
     if (p->step->stored[root->id])
         cuda_store_node(p, root, at, "product[c]");
     cuda_print_nodes(p, at);
+    bool whole = p->step->stride == p->step->schedule->graph->batch_size;
+    for (int k = 0; k < p->stage->sum_count; k++) {
+        const char *number = cuda_value(p, p->stage->sums[k]->inputs[0], at);
+        text_add(&p->statements, "%s%sshare%d[r] = share%d[r] + %s;\n", p->inner,
+                 whole ? "" : "if (b + c < BATCH)\n                        ", k + 1, k + 1, number);
+    }
+}
+
+const char *cuda_declare_shares(const Printer *p, int rows, const char *indent)
+{
+    Text t = {0};
+    for (int k = 0; k < p->stage->sum_count; k++)
+        text_add(&t, "%sreal share%d[%d] = {};\n", indent, k + 1, rows);
+    return text_of(&t);
+}
+
+const char *cuda_join_shares(Printer *p, const char *indent, const char *layout,
+                             const char *scratch, const char *place, const char *block, int blocks,
+                             const char *first)
+{
+    Text t = {0};
+    for (int k = 0; k < p->stage->sum_count; k++) {
+        const Node *n = p->stage->sums[k];
+        int rows = (int)type_size(&n->type);
+        p->step->parts[n->id] = blocks;
+        text_add(&t, "%sjoin_columns<%s>(share%d, %s, %s, %s + (int)(%s) * %d + %s, %d - %s);\n",
+                 indent, layout, k + 1, scratch, place, cuda_use_array(p, n, true), block, rows,
+                 first, rows, first);
+    }
+    return text_of(&t);
 }
 
 void cuda_print_contract(Printer *p)

@@ -191,8 +191,11 @@ typedef struct Walk {
     void *context;
 } Walk;
 
-static bool makes(const Stage *stage, const Node *n)
+bool cuda_makes(const Stage *stage, const Node *n)
 {
+    for (int k = 0; k < stage->sum_count; k++)
+        if (stage->sums[k] == n)
+            return true;
     for (int k = 0; k < stage->count; k++)
         if (stage->nodes[k] == n)
             return true;
@@ -207,7 +210,7 @@ static void walk_reads(Walk *w, const Node *n)
     w->seen[n->id] = true;
     if (n == w->stage->root && !w->operands)
         return;
-    bool here = makes(w->stage, n);
+    bool here = cuda_makes(w->stage, n);
     if (!here && w->step->stored[n->id])
         w->visit(w->context, n);
     else
@@ -229,6 +232,8 @@ void cuda_visit_reads(const CudaStep *step, const Stage *stage, bool operands,
         walk_reads(&w, stage->root);
     for (int k = 0; k < stage->count; k++)
         walk_reads(&w, stage->nodes[k]);
+    for (int k = 0; k < stage->sum_count; k++)
+        walk_reads(&w, stage->sums[k]);
     for (int k = 0; stage->kind == STAGE_REPORT && k < s->step->output_count; k++)
         walk_reads(&w, s->step->outputs[k]);
 }

@@ -59,13 +59,21 @@ static inline const CudaFacts *facts_of(const CudaRun *run, int update)
     return &run->facts[run->slot * run->updates + (unsigned)update];
 }
 
-/* The sum of the shares of a number, in their order. */
+/* The sum of the shares of a number, in their order; 32 are read at once. */
 template <int COUNT> static inline real total(const real *share, int stride)
 {
-    real sum = share[0];
-    UNROLL
-    for (int k = 1; k < COUNT; k++)
-        sum = sum + share[k * stride];
+    enum { AT_ONCE = COUNT < 32 ? COUNT : 32 };
+    real sum = 0;
+    ROLLED
+    for (int first = 0; first < COUNT; first += AT_ONCE) {
+        real part[AT_ONCE];
+        UNROLL
+        for (int k = 0; k < AT_ONCE; k++)
+            part[k] = first + k < COUNT ? share[(first + k) * stride] : 0;
+        UNROLL
+        for (int k = 0; k < AT_ONCE; k++)
+            sum = sum + part[k];
+    }
     return sum;
 }
 
@@ -536,6 +544,26 @@ template <class Join> static inline real join_slices(real value)
     for (int k = 1; k < 8; k++)
         result = Join::join(result, part[k][lane]);
     return result;
+}
+
+/* Sums of rows of a product: a thread has share[ROWS] of rows top + tile_row(r), one of LANES whose
+ * columns lie side by side. out[f] for the first `rows` of HEIGHT; scratch: HEIGHT * (LANES + 1). */
+template <int ROWS, int LANES, int HEIGHT, int THREADS>
+static inline void join_columns(const real share[ROWS], real *scratch, int top, int lane, real *out,
+                                int rows)
+{
+    BARRIER(); /* it was used */
+    UNROLL
+    for (int r = 0; r < ROWS; r++)
+        scratch[(top + tile_row(r)) * (LANES + 1) + lane] = share[r];
+    BARRIER();
+    for (int f = (int)threadIdx.x; f < HEIGHT && f < rows; f += THREADS) {
+        real sum = 0;
+        UNROLL
+        for (int k = 0; k < LANES; k++)
+            sum = sum + scratch[f * (LANES + 1) + k];
+        out[f] = sum;
+    }
 }
 
 /* ---------------------------------------------------------------- inputs */

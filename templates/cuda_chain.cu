@@ -16,7 +16,7 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
-    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+/*{scratch*//*}*/    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
 /*{prepare*//*}*//*{fetches*/    auto fetch1 = [&](int tile) {
         copy_rows<HEIGHT, THREADS, true>(left[tile % STAGES], w, STRIDE, tile * DEPTH, 16, 0);
         copies_end_group();

@@ -28,7 +28,8 @@ KERNEL PRODUCT_BOUNDS(512)
     chain_4_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
-        const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4)
+        const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4,
+        real *out5, real *out6)
 {
     enum {
         THREADS = 512, WIDTH = 16,
@@ -37,6 +38,7 @@ KERNEL PRODUCT_BOUNDS(512)
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
         enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
@@ -157,6 +159,8 @@ KERNEL PRODUCT_BOUNDS(512)
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
+        real share2[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
         UNROLL
         for (int r = 0; r < 1; r++) {
@@ -170,10 +174,17 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t13 = product[c] + t12;
                     const real t14 = real_leaky(t13, (real)0.01);
                     kept15[c] = t14;
+                    const real t16 = real_leaky_slope(t14, (real)0.01);
+                    share1[r] = share1[r] + t16;
+                    share2[r] = share2[r] + t14;
                 }
                 store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
             }
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out5 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+        join_columns<1, WIDTH / 4, 128, THREADS>(share2, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -256,7 +267,8 @@ KERNEL PRODUCT_BOUNDS(512)
         const real *__restrict__ a12, const real *__restrict__ a13, const real *__restrict__ a14,
         const real *__restrict__ a15, real *out, const real *__restrict__ a16, real *out2,
         const real *__restrict__ a17, real *out3, const real *__restrict__ a18, real *out4,
-        const real *__restrict__ a19, real *out5, const real *__restrict__ a20, real *out6)
+        const real *__restrict__ a19, real *out5, const real *__restrict__ a20, real *out6,
+        real *out7, real *out8)
 {
     enum {
         THREADS = 512, WIDTH = 16,
@@ -265,6 +277,7 @@ KERNEL PRODUCT_BOUNDS(512)
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
         enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
@@ -553,6 +566,8 @@ KERNEL PRODUCT_BOUNDS(512)
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
+        real share2[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch9);
         UNROLL
         for (int r = 0; r < 1; r++) {
@@ -566,10 +581,17 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t31 = product[c] + t30;
                     const real t32 = real_leaky(t31, (real)0.01);
                     kept33[c] = t32;
+                    const real t34 = real_leaky_slope(t32, (real)0.01);
+                    share1[r] = share1[r] + t34;
+                    share2[r] = share2[r] + t32;
                 }
                 store_quad(out6 + f * STRIDE + b, kept33, BATCH - b);
             }
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out7 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+        join_columns<1, WIDTH / 4, 128, THREADS>(share2, scratch, chain_top<1, WIDTH>(), side / 4,
+            out8 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -628,6 +650,160 @@ KERNEL __launch_bounds__(256) rows_6(const real *__restrict__ a1, const real *__
     store_quad(out + f * STRIDE + b, kept5, BATCH - b);
 }
 
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_4_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
+        const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4)
+{
+    enum {
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
+    };
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a2, k, to, m0, [&](int k, int n) {
+                return ROWS_FULL || n < ROWS ? a2 + n * 16 + k : (const real *)NULL;
+            });
+        }
+        copies_end_group();
+    };
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a3, k, to, m0, [&](int k, int n) {
+                return ROWS_FULL || n < ROWS ? a3 + n * 112 + k : (const real *)NULL;
+            });
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a4, k, to, m0, [&](int k, int n) {
+                return ROWS_FULL || n < ROWS ? a4 + n * 112 + k : (const real *)NULL;
+            });
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a5, k, to, m0, [&](int k, int n) {
+                return ROWS_FULL || n < ROWS ? a5 + n * 112 + k : (const real *)NULL;
+            });
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 6, n0);
+    chain_start(fetch1);
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch1);
+        chain_start(fetch2);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept3[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t0 = a6[f];
+                    const real t1 = product[c] + t0;
+                    const real t2 = real_leaky(t1, (real)0.01);
+                    kept3[c] = t2;
+                    next[c] = t2;
+                }
+                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t4 = a7[f];
+                    const real t5 = product[c] + t4;
+                    const real t6 = real_leaky(t5, (real)0.01);
+                    kept7[c] = t6;
+                    next[c] = t6;
+                }
+                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t8 = a8[f];
+                    const real t9 = product[c] + t8;
+                    const real t10 = real_leaky(t9, (real)0.01);
+                    kept11[c] = t10;
+                    next[c] = t10;
+                }
+                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept15[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t12 = a9[f];
+                    const real t13 = product[c] + t12;
+                    const real t14 = real_leaky(t13, (real)0.01);
+                    kept15[c] = t14;
+                }
+                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+            }
+        }
+    }
+}
+
 /* d_step element-wise: d_between_fc3_sum */
 KERNEL __launch_bounds__(256) rows_100_3(const real *__restrict__ a1, const real *__restrict__ a2,
     real *out)
@@ -650,43 +826,6 @@ KERNEL __launch_bounds__(256) rows_100_3(const real *__restrict__ a1, const real
         kept7[c] = t6;
     }
     store_quad(out + f * STRIDE + b, kept7, BATCH - b);
-}
-
-/* d_step sum over the batch */
-KERNEL __launch_bounds__(256) batch_sum_100(const real *__restrict__ a1,
-    const real *__restrict__ a2, real *out, real *out2, real *out3, real *out4)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    real sum1 = Sum::start();
-    real sum2 = Sum::start();
-    real sum3 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        const real t1 = real_leaky_slope(t0, (real)0.01);
-        sum0 = Sum::join(sum0, t1);
-        const real t2 = (a2 + f * STRIDE)[b];
-        const real t3 = real_leaky_slope(t2, (real)0.01);
-        sum1 = Sum::join(sum1, t3);
-        sum2 = Sum::join(sum2, t0);
-        sum3 = Sum::join(sum3, t2);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
-    }
-    sum1 = join_block<Sum, 256>(sum1);
-    if (threadIdx.x == 0) {
-        out2[f] = sum1;
-    }
-    sum2 = join_block<Sum, 256>(sum2);
-    if (threadIdx.x == 0) {
-        out3[f] = sum2;
-    }
-    sum3 = join_block<Sum, 256>(sum3);
-    if (threadIdx.x == 0) {
-        out4[f] = sum3;
-    }
 }
 
 /* d_step chain */
@@ -1041,7 +1180,8 @@ KERNEL PRODUCT_BOUNDS(160)
 KERNEL PRODUCT_BOUNDS(512)
     chain_3_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
-        real *out, const real *__restrict__ a6, real *out2, const real *__restrict__ a7, real *out3)
+        real *out, real *out2, const real *__restrict__ a6, real *out3, real *out4,
+        const real *__restrict__ a7, real *out5, real *out6)
 {
     enum {
         THREADS = 512, WIDTH = 16,
@@ -1050,6 +1190,7 @@ KERNEL PRODUCT_BOUNDS(512)
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
         enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
@@ -1079,6 +1220,7 @@ KERNEL PRODUCT_BOUNDS(512)
     chain_start(fetch1);
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch1);
         chain_start(fetch2);
         UNROLL
@@ -1095,6 +1237,7 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t1 = real_leaky_slope(t0[c], (real)0.01);
                     const real t2 = product[c] * t1;
                     kept3[c] = t2;
+                    share1[r] = share1[r] + t2;
                     next[c] = t2;
                 }
                 store_quad(out + f * STRIDE + b, kept3, BATCH - b);
@@ -1102,9 +1245,12 @@ KERNEL PRODUCT_BOUNDS(512)
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out2 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
         chain_start(fetch3);
         UNROLL
@@ -1121,16 +1267,20 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t5 = real_leaky_slope(t4[c], (real)0.01);
                     const real t6 = product[c] * t5;
                     kept7[c] = t6;
+                    share1[r] = share1[r] + t6;
                     next[c] = t6;
                 }
-                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept7, BATCH - b);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
         UNROLL
         for (int r = 0; r < 1; r++) {
@@ -1145,69 +1295,19 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t9 = real_leaky_slope(t8[c], (real)0.01);
                     const real t10 = product[c] * t9;
                     kept11[c] = t10;
+                    share1[r] = share1[r] + t10;
                 }
-                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept11, BATCH - b);
             }
         }
-    }
-}
-
-/* d_step sum over the batch */
-KERNEL __launch_bounds__(256) batch_sum_100_2(const real *__restrict__ a1,
-    const real *__restrict__ a2, const real *__restrict__ a3, const real *__restrict__ a4,
-    const real *__restrict__ a5, const real *__restrict__ a6, real *out, real *out2, real *out3,
-    real *out4, real *out5, real *out6)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    real sum1 = Sum::start();
-    real sum2 = Sum::start();
-    real sum3 = Sum::start();
-    real sum4 = Sum::start();
-    real sum5 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        sum0 = Sum::join(sum0, t0);
-        const real t1 = (a2 + f * STRIDE)[b];
-        sum1 = Sum::join(sum1, t1);
-        const real t2 = (a3 + f * STRIDE)[b];
-        sum2 = Sum::join(sum2, t2);
-        const real t3 = (a4 + f * STRIDE)[b];
-        sum3 = Sum::join(sum3, t3);
-        const real t4 = (a5 + f * STRIDE)[b];
-        sum4 = Sum::join(sum4, t4);
-        const real t5 = (a6 + f * STRIDE)[b];
-        sum5 = Sum::join(sum5, t5);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
-    }
-    sum1 = join_block<Sum, 256>(sum1);
-    if (threadIdx.x == 0) {
-        out2[f] = sum1;
-    }
-    sum2 = join_block<Sum, 256>(sum2);
-    if (threadIdx.x == 0) {
-        out3[f] = sum2;
-    }
-    sum3 = join_block<Sum, 256>(sum3);
-    if (threadIdx.x == 0) {
-        out4[f] = sum3;
-    }
-    sum4 = join_block<Sum, 256>(sum4);
-    if (threadIdx.x == 0) {
-        out5[f] = sum4;
-    }
-    sum5 = join_block<Sum, 256>(sum5);
-    if (threadIdx.x == 0) {
-        out6[f] = sum5;
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
 /* d_step chain */
 KERNEL PRODUCT_BOUNDS(512)
-    chain_4_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
+    chain_4_100x6_3(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
         const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4)
@@ -1219,6 +1319,7 @@ KERNEL PRODUCT_BOUNDS(512)
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
         enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
@@ -1342,6 +1443,7 @@ KERNEL PRODUCT_BOUNDS(512)
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
         UNROLL
         for (int r = 0; r < 1; r++) {
@@ -1350,31 +1452,16 @@ KERNEL PRODUCT_BOUNDS(512)
                 const real *const product = sum[r];
                 real t12[4];
                 load_quad(t12, a9 + f * STRIDE + b);
-                real kept15[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
                     const real t13 = real_leaky_slope(t12[c], (real)0.01);
                     const real t14 = product[c] * t13;
-                    kept15[c] = t14;
+                    share1[r] = share1[r] + t14;
                 }
-                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
             }
         }
-    }
-}
-
-/* d_step sum over the batch */
-KERNEL __launch_bounds__(256) batch_sum_100_3(const real *__restrict__ a1, real *out)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        sum0 = Sum::join(sum0, t0);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -1449,8 +1536,8 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const int i46 = i44 * 112 + i45;
     const real t0 = a1[f];
     const real t1 = (real)0.98999999999999999 * t0;
-    const real t2 = a2[f];
-    const real t3 = a3[f];
+    const real t2 = total<63>(a2 + f, 100);
+    const real t3 = total<63>(a3 + f, 100);
     const real t4 = t2 + t3;
     const real t5 = t4 * t4;
     const real t6 = (real)0.010000000000000009 * t5;
@@ -1463,8 +1550,8 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const real t13 = t8 - t12;
     const real t14 = a5[f];
     const real t15 = (real)0.98999999999999999 * t14;
-    const real t16 = a6[f];
-    const real t17 = a7[f];
+    const real t16 = total<63>(a6 + f, 100);
+    const real t17 = total<63>(a7 + f, 100);
     const real t18 = t16 + t17;
     const real t19 = t18 * t18;
     const real t20 = (real)0.010000000000000009 * t19;
@@ -1477,8 +1564,8 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const real t27 = t22 - t26;
     const real t28 = a9[f];
     const real t29 = (real)0.98999999999999999 * t28;
-    const real t30 = a10[f];
-    const real t31 = a11[f];
+    const real t30 = total<63>(a10 + f, 100);
+    const real t31 = total<63>(a11 + f, 100);
     const real t32 = t30 + t31;
     const real t33 = t32 * t32;
     const real t34 = (real)0.010000000000000009 * t33;
@@ -1492,10 +1579,10 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const real t42 = a13[f];
     const real t43 = (real)0.98999999999999999 * t42;
     const real t47 = a14[i46];
-    const real t48 = a15[f];
+    const real t48 = total<63>(a15 + f, 100);
     const real t49 = t47 * t48;
     const real t50 = (real)0.001 * t49;
-    const real t51 = a16[f];
+    const real t51 = total<63>(a16 + f, 100);
     const real t52 = t47 * t51;
     a1[f] = t7;
     a4[f] = t13;
@@ -1601,9 +1688,9 @@ KERNEL __launch_bounds__(256) array_100_2(const real *__restrict__ a1, const rea
     const real t11 = t4 / t10;
     const real t12 = facts->scalars[0] * t11;
     const real t13 = t8 - t12;
-    const real t14 = a5[f];
+    const real t14 = total<63>(a5 + f, 100);
     const real t15 = (real)0.001 * t14;
-    const real t16 = a6[f];
+    const real t16 = total<63>(a6 + f, 100);
     const real t17 = (real)-0.001 * t16;
     out[f] = t7;
     a4[f] = t13;
@@ -1625,7 +1712,7 @@ KERNEL __launch_bounds__(256) array_100_3(real *a1, const real *__restrict__ a2,
     const int i2 = i0 * 112 + i1;
     const real t3 = a1[i2];
     const real t4 = (real)0.98999999999999999 * t3;
-    const real t5 = a2[f];
+    const real t5 = total<63>(a2 + f, 100);
     const real t6 = a3[f];
     const real t7 = t5 + t6;
     const real t8 = a4[f];
@@ -2012,9 +2099,10 @@ KERNEL PRODUCT_BOUNDS(512)
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,
         const real *__restrict__ a9, const real *__restrict__ a10, const real *__restrict__ a11,
-        const real *__restrict__ a12, real *out, const real *__restrict__ a13, real *out2,
-        const real *__restrict__ a14, real *out3, const real *__restrict__ a15, real *out4,
-        const real *__restrict__ a16, real *out5)
+        const real *__restrict__ a12, real *out, real *out2, const real *__restrict__ a13,
+        real *out3, real *out4, const real *__restrict__ a14, real *out5, real *out6,
+        const real *__restrict__ a15, real *out7, real *out8, const real *__restrict__ a16,
+        real *out9, real *out10)
 {
     enum {
         THREADS = 512, WIDTH = 16,
@@ -2023,6 +2111,7 @@ KERNEL PRODUCT_BOUNDS(512)
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
         enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
@@ -2161,6 +2250,7 @@ KERNEL PRODUCT_BOUNDS(512)
     }
     { /* 6 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
         chain_start(fetch5);
         UNROLL
@@ -2173,6 +2263,7 @@ KERNEL PRODUCT_BOUNDS(512)
                 UNROLL
                 for (int c = 0; c < 4; c++) {
                     kept9[c] = product[c];
+                    share1[r] = share1[r] + product[c];
                     next[c] = product[c];
                 }
                 store_quad(out + f * STRIDE + b, kept9, BATCH - b);
@@ -2180,9 +2271,12 @@ KERNEL PRODUCT_BOUNDS(512)
             if (f < 8)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out2 + (int)(blockIdx.x) * 6 + 0, 6 - 0);
     }
     { /* 100 x 6 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch5);
         chain_start(fetch6);
         UNROLL
@@ -2199,16 +2293,20 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t11 = real_leaky_slope(t10[c], (real)0.01);
                     const real t12 = product[c] * t11;
                     kept13[c] = t12;
+                    share1[r] = share1[r] + t12;
                     next[c] = t12;
                 }
-                store_quad(out2 + f * STRIDE + b, kept13, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept13, BATCH - b);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch6);
         chain_start(fetch7);
         UNROLL
@@ -2225,16 +2323,20 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t15 = real_leaky_slope(t14[c], (real)0.01);
                     const real t16 = product[c] * t15;
                     kept17[c] = t16;
+                    share1[r] = share1[r] + t16;
                     next[c] = t16;
                 }
-                store_quad(out3 + f * STRIDE + b, kept17, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept17, BATCH - b);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch7);
         chain_start(fetch8);
         UNROLL
@@ -2251,16 +2353,20 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t19 = real_leaky_slope(t18[c], (real)0.01);
                     const real t20 = product[c] * t19;
                     kept21[c] = t20;
+                    share1[r] = share1[r] + t20;
                     next[c] = t20;
                 }
-                store_quad(out4 + f * STRIDE + b, kept21, BATCH - b);
+                store_quad(out7 + f * STRIDE + b, kept21, BATCH - b);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out8 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
     { /* 100 x 100 */
         real sum[1][4] = {};
+        real share1[1] = {};
         chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch8);
         UNROLL
         for (int r = 0; r < 1; r++) {
@@ -2275,10 +2381,13 @@ KERNEL PRODUCT_BOUNDS(512)
                     const real t23 = real_leaky_slope(t22[c], (real)0.01);
                     const real t24 = product[c] * t23;
                     kept25[c] = t24;
+                    share1[r] = share1[r] + t24;
                 }
-                store_quad(out5 + f * STRIDE + b, kept25, BATCH - b);
+                store_quad(out9 + f * STRIDE + b, kept25, BATCH - b);
             }
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out10 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -2338,44 +2447,6 @@ KERNEL PRODUCT_BOUNDS(128)
     }
 }
 
-/* g_step sum over the batch: d_fc3_b */
-KERNEL __launch_bounds__(256) batch_sum_100_4(const real *__restrict__ a1,
-    const real *__restrict__ a2, const real *__restrict__ a3, const real *__restrict__ a4,
-    real *out, real *out2, real *out3, real *out4)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    real sum1 = Sum::start();
-    real sum2 = Sum::start();
-    real sum3 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        sum0 = Sum::join(sum0, t0);
-        const real t1 = (a2 + f * STRIDE)[b];
-        sum1 = Sum::join(sum1, t1);
-        const real t2 = (a3 + f * STRIDE)[b];
-        sum2 = Sum::join(sum2, t2);
-        const real t3 = (a4 + f * STRIDE)[b];
-        sum3 = Sum::join(sum3, t3);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
-    }
-    sum1 = join_block<Sum, 256>(sum1);
-    if (threadIdx.x == 0) {
-        out2[f] = sum1;
-    }
-    sum2 = join_block<Sum, 256>(sum2);
-    if (threadIdx.x == 0) {
-        out3[f] = sum2;
-    }
-    sum3 = join_block<Sum, 256>(sum3);
-    if (threadIdx.x == 0) {
-        out4[f] = sum3;
-    }
-}
-
 /* g_step element-wise: g_loss */
 KERNEL __launch_bounds__(256) array_1_3(const real *__restrict__ a1, real *out)
 {
@@ -2431,7 +2502,7 @@ KERNEL __launch_bounds__(256) array_100_4(real *a1, const real *__restrict__ a2,
         return;
     const real t0 = a1[f];
     const real t1 = (real)0.98999999999999999 * t0;
-    const real t2 = a2[f];
+    const real t2 = total<63>(a2 + f, 100);
     const real t3 = t2 * t2;
     const real t4 = (real)0.010000000000000009 * t3;
     const real t5 = t1 + t4;
@@ -2447,7 +2518,7 @@ KERNEL __launch_bounds__(256) array_100_4(real *a1, const real *__restrict__ a2,
     const real t15 = t12 + t14;
     const real t16 = a5[f];
     const real t17 = (real)0.98999999999999999 * t16;
-    const real t18 = a6[f];
+    const real t18 = total<63>(a6 + f, 100);
     const real t19 = t18 * t18;
     const real t20 = (real)0.010000000000000009 * t19;
     const real t21 = t17 + t20;
@@ -2463,7 +2534,7 @@ KERNEL __launch_bounds__(256) array_100_4(real *a1, const real *__restrict__ a2,
     const real t31 = t28 + t30;
     const real t32 = a9[f];
     const real t33 = (real)0.98999999999999999 * t32;
-    const real t34 = a10[f];
+    const real t34 = total<63>(a10 + f, 100);
     const real t35 = t34 * t34;
     const real t36 = (real)0.010000000000000009 * t35;
     const real t37 = t33 + t36;
@@ -2564,7 +2635,7 @@ KERNEL __launch_bounds__(256) array_100_5(const real *__restrict__ a1, real *out
     const real t4 = t1 + t3;
     const real t5 = a3[f];
     const real t6 = (real)0.98999999999999999 * t5;
-    const real t7 = a4[f];
+    const real t7 = total<63>(a4 + f, 100);
     const real t8 = t7 * t7;
     const real t9 = (real)0.010000000000000009 * t8;
     const real t10 = t6 + t9;
@@ -2647,7 +2718,7 @@ KERNEL __launch_bounds__(256) array_6(real *a1, const real *__restrict__ a2, rea
         return;
     const real t0 = a1[f];
     const real t1 = (real)0.98999999999999999 * t0;
-    const real t2 = a2[f];
+    const real t2 = total<63>(a2 + f, 6);
     const real t3 = t2 * t2;
     const real t4 = (real)0.010000000000000009 * t3;
     const real t5 = t1 + t4;

@@ -1,6 +1,7 @@
-/* test_chain.c -- dense layers one after the other in one kernel, on the PTX virtual machine: odd
- * widths and a batch that fills no tile, forward, backward and twice backward, with values that
- * later kernels read and such that nobody else does. Skipped without NVRTC. */
+/* test_chain.c -- dense layers one after the other in one kernel, and sums over the batch in their
+ * epilogues, on the PTX virtual machine: odd widths and a batch that fills no tile, forward,
+ * backward and twice backward, with values that later kernels read and such that nobody else does.
+ * Skipped without NVRTC. */
 #ifndef CASE_BATCH
 #define _POSIX_C_SOURCE 200809L
 #define CASE_BATCH 37
@@ -15,13 +16,23 @@
 #include <cmocka.h>
 
 static int links; /* layers in chains of the last case */
+static int sums;  /* over the batch in epilogues */
+
+static int count_word(const char *text, const char *word)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        count++;
+    return count;
+}
 
 static void count_links(CudaText *texts, int count)
 {
-    links = 0;
-    for (int k = 0; k < count; k++)
-        for (const char *at = texts[k].text; (at = strstr(at, " chain_multiply<")); at++)
-            links++;
+    links = sums = 0;
+    for (int k = 0; k < count; k++) {
+        links += count_word(texts[k].text, " chain_multiply<");
+        sums += count_word(texts[k].text, " join_columns<");
+    }
 }
 
 static Node *add_row(Graph *g, Step *step, const char *name, int width)
@@ -71,12 +82,24 @@ static void test_networks(void **state)
     (void)state;
     assert_string_equal(run_network((const int[]){5, 37, 21, 6, 0}), "");
     assert_true(links >= 9); /* forward, backward and twice backward */
+    assert_true(sums >= 2);  /* gradients of biases */
     assert_string_equal(run_network((const int[]){3, 1, 9, 2, 1, 0}), "");
     assert_true(links >= 6);
     if (BATCH > 100)
         return;
     assert_string_equal(run_network((const int[]){12, 100, 128, 4, 0}), "");
     assert_true(links >= 9);
+}
+
+/* Wider layers are no chain; their rows are several blocks'. */
+static void test_sums(void **state)
+{
+    (void)state;
+    if (BATCH > 100)
+        return;
+    assert_string_equal(run_network((const int[]){7, 300, 270, 3, 0}), "");
+    assert_int_equal(links, 0);
+    assert_true(sums >= 2);
 }
 
 /* x + W tanh-like(x): the sum reads an array that its own chain made; and the forward values of a
@@ -105,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_sums),
         cmocka_unit_test(test_shortcut),
     };
     const char *machine = getenv("PTXVM_LIBRARY");
