@@ -145,26 +145,30 @@ static const char *find_x(const Convolution *c, const char *x)
         c->x->dims[1], c->x->dims[2]);
 }
 
-/* The same for y: channel o, place `rc` of x. */
+/* The same for y: channel o, place `rc` of x. Stride 1. */
 static const char *find_y(const Convolution *c, const char *y)
 {
     return arena_printf(
         "const int row = rc / %d + %d - kl / %d, column = rc %% %d + %d - kl %% %d;\n"
-        "                return row >= 0 && row %% %d == 0 && row / %d < %d &&\n"
-        "                               column >= 0 && column %% %d == 0 && column / %d < %d\n"
-        "                           ? %s + ((o * %d + row / %d) * %d + column / %d) * STRIDE + b\n"
+        "                return row >= 0 && row < %d && column >= 0 && column < %d\n"
+        "                           ? %s + ((o * %d + row) * %d + column) * STRIDE + b\n"
         "                           : (const real *)NULL;",
         c->x->dims[2], c->window.before[0], c->w->dims[1], c->x->dims[2], c->window.before[1],
-        c->w->dims[1], c->window.stride[0], c->window.stride[0], c->y->dims[1], c->window.stride[1],
-        c->window.stride[1], c->y->dims[2], y, c->y->dims[1], c->window.stride[0], c->y->dims[2],
-        c->window.stride[1]);
+        c->w->dims[1], c->y->dims[1], c->y->dims[2], y, c->y->dims[1], c->y->dims[2]);
 }
 
 typedef struct Product { /* what a contraction looks like as a tiled product */
     Shape shape;
     const char *left, *right; /* the statements that fetch a tile */
     int places;               /* columns are [places][STRIDE]; 1: samples alone */
+    int phases;               /* products in z, each of other places and steps */
+    const char *range;        /* statements: `to` steps and `columns` of the block's product */
+    const char *full;         /* a number of which its steps are a multiple */
+    bool uneven;              /* the phases have not as many columns */
+    const char *place;        /* place of a column in the result; NULL: they are in order */
 } Product;
+
+static const char *const whole_range = "    const int to = STEPS, columns = COLUMNS;\n";
 
 static const char *fetch_rows(const char *side, const char *size, const char *from, int stride,
                               const char *first)
@@ -204,7 +208,11 @@ static Shape linear_shape(const CudaStep *step, const Node *n)
 static Product linear_product(Printer *p, const Node *n)
 {
     int none = 0;
-    Product r = {.shape = linear_shape(p->step, n), .places = 1};
+    Product r = {.shape = linear_shape(p->step, n),
+                 .places = 1,
+                 .phases = 1,
+                 .range = whole_range,
+                 .full = "STEPS"};
     r.left = cuda_fetch_weight(p, n);
     const char *x = cuda_operand(p, n->inputs[0], &none);
     r.right = fetch_rows("right", "WIDTH", x, p->step->stride, "n0");
@@ -224,15 +232,122 @@ double cuda_chain_step_cost(const Emitter *e, int rows, int threads, int height)
     return product_cost(e, &t) + 6.0 * height / threads + 4;
 }
 
+/* ---------------------------------------------------------------- phases of a strided convolution
+ * A result of every stride-th place comes from every stride-th place of the filter: a phase is a
+ * convolution of stride 1, and no zero is multiplied. */
+typedef struct Axis {                 /* of a spread convolution: rows or columns */
+    int size, filter, stride, before; /* size: of the result */
+    const char *first, *tap;          /* names: its first place, the filter's first place */
+} Axis;
+
+static int most_of(int n, int stride) { return (n + stride - 1) / stride; }
+
+static int phases_of(const Axis *a) { return a->size < a->stride ? a->size : a->stride; }
+
+static const char *replace_number(const char *text, int number)
+{
+    const char *at = strstr(text, "%d");
+    return arena_printf("%.*s%d", (int)(at - text), text, number);
+}
+
+/* What every stride-th of n from `from` on are: one more of the first n % stride. `whole`: the text
+ * with that number in place of its %d. */
+static const char *by_phase(int n, int stride, const char *from, const char *whole)
+{
+    int most = most_of(n, stride), least = n / stride > 0 ? n / stride : 1;
+    bool zero = strcmp(whole, "%d") == 0 && n < stride; /* else it is a divisor that is not used */
+    const char *more = replace_number(whole, most), *less = replace_number(whole, zero ? 0 : least);
+    if (n % stride == 0)
+        return more;
+    return arena_printf("(%s < %d ? %s : %s)", from, n % stride, more, less);
+}
+
+static const char *axis_places(const Axis *a, const char *whole)
+{
+    return by_phase(a->size, a->stride, a->first, whole);
+}
+
+static const char *axis_taps(const Axis *a, const char *whole)
+{
+    return by_phase(a->filter, a->stride, a->tap, whole);
+}
+
+/* The place of y for tap 0 and the phase's place 0. */
+static const char *axis_start(const Axis *a)
+{
+    return arena_printf("(%s + %d - %s) / %d", a->first, a->before, a->tap, a->stride);
+}
+
+static Product spread_product(Printer *p, const Node *n)
+{
+    Convolution c = convolution_of(n);
+    int stride = 0, none = 0, in = c.w->dims[2], out = c.w->dims[3];
+    const char *w = cuda_operand(p, n->inputs[1], &stride);
+    const char *y = cuda_operand(p, n->inputs[0], &none);
+    const Window *v = &c.window;
+    Axis down = {c.x->dims[1], c.w->dims[0], v->stride[0], v->before[0], "row0", "k0"};
+    Axis across = {c.x->dims[2], c.w->dims[1], v->stride[1], v->before[1], "column0", "l0"};
+    int most_down = most_of(down.size, down.stride),
+        most_across = most_of(across.size, across.stride);
+    Product r = {.places = c.x->dims[1] * c.x->dims[2],
+                 .phases = phases_of(&down) * phases_of(&across),
+                 .full = int_text(out),
+                 .uneven = down.size % down.stride != 0 || across.size % across.stride != 0};
+    r.shape = (Shape){in, (int64_t)most_down * most_across * p->step->stride,
+                      (int64_t)most_of(down.filter, down.stride) *
+                          most_of(across.filter, across.stride) * out};
+    r.range = arena_printf(
+        "    /* Every %d-th row from row0 on by every %d-th of the filter from k0 on, and so "
+        "columns. */\n"
+        "    const int row0 = (int)blockIdx.z / %d, column0 = (int)blockIdx.z %% %d;\n"
+        "    const int k0 = (row0 + %d) %% %d, l0 = (column0 + %d) %% %d;\n"
+        "    const int to = %s * %s * %d;\n    const int columns = %s * %s * STRIDE;\n",
+        down.stride, down.stride, phases_of(&across), phases_of(&across), down.before, down.stride,
+        across.before, across.stride, axis_taps(&down, "%d"), axis_taps(&across, "%d"), out,
+        axis_places(&down, "%d"), axis_places(&across, "%d"));
+    r.right = fetch_found(
+        "right", "WIDTH", y, "n0", "copy_found_quads",
+        arena_printf(
+            "const int kl = k / %d, o = k %% %d, rc = n / STRIDE, b = n %% STRIDE;\n"
+            "                if (!COLUMNS_FULL && n >= columns)\n                    "
+            "return (const real *)NULL;\n"
+            "                const int row = %s + %s - %s;\n"
+            "                const int column = %s + %s - %s;\n"
+            "                return row >= 0 && row < %d && column >= 0 && column < %d\n"
+            "                           ? %s + ((o * %d + row) * %d + column) * STRIDE + b\n"
+            "                           : (const real *)NULL;",
+            out, out, axis_start(&down), axis_places(&across, "rc / %d"),
+            axis_taps(&across, "kl / %d"), axis_start(&across), axis_places(&across, "rc % %d"),
+            axis_taps(&across, "kl % %d"), c.y->dims[1], c.y->dims[2], y, c.y->dims[1],
+            c.y->dims[2]));
+    r.left = fetch_found(
+        "left", "HEIGHT", w, "m0", "copy_found",
+        arena_printf(
+            "const int kl = k / %d, down = k0 + %s * %d, across = l0 + %s * %d;\n"
+            "                return ROWS_FULL || n < ROWS ? %s + ((down * %d + across) * %d "
+            "+ n) * %d + k %% %d : (const real *)NULL;",
+            out, axis_taps(&across, "kl / %d"), down.stride, axis_taps(&across, "kl % %d"),
+            across.stride, w, across.filter, in, stride, out));
+    r.place = arena_printf("(%s * %d + row0) * %d + %s * %d + column0",
+                           axis_places(&across, "n / STRIDE / %d"), down.stride, across.size,
+                           axis_places(&across, "n / STRIDE % %d"), across.stride);
+    return r;
+}
+
 static Product convolution_product(Printer *p, const Node *n)
 {
     Convolution c = convolution_of(n);
     int stride = 0, none = 0;
+    bool forward = n->op == OP_CONV_Y;
+    if (!forward && (c.window.stride[0] > 1 || c.window.stride[1] > 1))
+        return spread_product(p, n);
     const char *w = cuda_operand(p, n->inputs[1], &stride),
                *x = cuda_operand(p, n->inputs[0], &none);
     int filter = c.w->dims[0] * c.w->dims[1], in = c.w->dims[2], out = c.w->dims[3];
-    Product r = {.places = n->type.dims[1] * n->type.dims[2]};
-    bool forward = n->op == OP_CONV_Y;
+    Product r = {.places = n->type.dims[1] * n->type.dims[2],
+                 .phases = 1,
+                 .range = whole_range,
+                 .full = "STEPS"};
     r.shape = (Shape){forward ? out : in, (int64_t)r.places * p->step->stride,
                       (int64_t)filter * (forward ? in : out)};
     const char *find =
@@ -258,7 +373,7 @@ static Product weight_product(Printer *p, const Node *n)
 {
     int none = 0, stride = p->step->stride;
     const char *y = cuda_operand(p, n->inputs[0], &none), *x = cuda_operand(p, n->inputs[1], &none);
-    Product r = {.places = 1};
+    Product r = {.places = 1, .phases = 1};
     if (!is_convolution(n)) {
         r.shape = (Shape){n->type.dims[0], n->type.dims[1], stride};
         const char *find = "return %s_FULL || n < %s ? %s + n * %d + k : (const real *)NULL;";
@@ -290,7 +405,7 @@ static void set_product_launch(Printer *p, const Product *r, const Tile *t)
     int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
     cuda_set_launch(p->stage,
                     cuda_blocks_of(r->shape.columns, width) * cuda_blocks_of(r->shape.rows, height),
-                    1, t->parts, t->threads);
+                    1, t->parts * r->phases, t->threads);
 }
 
 static void print_product(Printer *p, const Product *r, const Tile *t, const char *wish,
@@ -306,7 +421,9 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                     {"rows", int_text(r->shape.rows)},
                     {"columns", int_text(r->shape.columns)},
                     {"steps", int_text(r->shape.steps)},
-                    {"part", int_text(t->part)},
+                    {"full", r->full},
+                    {"columns_full", r->uneven ? "0" : "COLUMNS % WIDTH == 0"},
+                    {"range", r->range},
                     {"tile_rows", int_text(t->rows)},
                     {"tile_columns", int_text(t->columns)},
                     {"prepare", cuda_facts_text(p)},
@@ -315,7 +432,7 @@ static void print_product(Printer *p, const Product *r, const Tile *t, const cha
                     {"epilogue", epilogue},
                     {"shares", cuda_declare_shares(p, t->rows, "    ")},
                     {"joins", joins}};
-    const char *text = cuda_prune_ints(template_fill("cuda_contract.cu", holes, 15));
+    const char *text = cuda_prune_ints(template_fill("cuda_contract.cu", holes, 17));
     cuda_add_kernel(p, wish, text);
 }
 
@@ -363,13 +480,14 @@ void cuda_print_contract(Printer *p)
     const Node *n = p->stage->root;
     bool convolution = is_convolution(n);
     Product r = convolution ? convolution_product(p, n) : linear_product(p, n);
-    Tile t = choose_tile(p->e, &r.shape, false);
+    Shape all = {r.shape.rows, r.shape.columns * r.phases, r.shape.steps};
+    Tile t = choose_tile(p->e, &all, false);
     p->outer = "                ";
     p->inner = "                    ";
     const char *at = "f";
     if (r.places > 1) {
-        text_add(&p->prepare, "%sconst int b = n %% STRIDE, f_%d = f * %d + n / STRIDE;\n",
-                 p->outer, r.places, r.places);
+        text_add(&p->prepare, "%sconst int b = n %% STRIDE, f_%d = f * %d + %s;\n", p->outer,
+                 r.places, r.places, r.place ? r.place : "n / STRIDE");
         at = arena_printf("f_%d", r.places);
     } else {
         text_add(&p->prepare, "%sconst int b = n;\n", p->outer);
