@@ -244,13 +244,11 @@ static void print_fetch(Printer *p, Text *t, const ChainTile *tile, const Stage 
         height = 4 * tile->threads / tile->width * thread_rows(p->e, tile, link);
     text_add(t,
              "    auto fetch%d = [&](int tile) {\n"
-             "        enum { ROWS = %d, STEPS = %d, HEIGHT = %d, FULL = STEPS %% DEPTH == 0, "
-             "ROWS_FULL = %d };\n"
+             "        enum { ROWS = %d, STEPS = %d, HEIGHT = %d, FULL = STEPS %% DEPTH == 0 };\n"
              "        const int k = tile * DEPTH, stage = tile %% STAGES, to = STEPS, m0 = 0;\n"
              "        if (k < to) {\n            %s\n        }\n"
              "        copies_end_group();\n    };\n",
-             number, rows, steps_of_link(link), height, rows == height,
-             cuda_fetch_weight(p, link->root));
+             number, rows, steps_of_link(link), height, cuda_fetch_weight(p, link->root));
 }
 
 /* A layer's product and epilogue. The next one's first weights come meanwhile. */

@@ -177,6 +177,14 @@ static const char *fetch_rows(const char *side, const char *size, const char *fr
                         from, stride, first);
 }
 
+/* Of an array whose rows lie along the sum. */
+static const char *fetch_lines(const char *copy, const char *side, const char *size,
+                               const char *from, int stride, const char *rows, const char *first)
+{
+    return arena_printf("%s<%s, THREADS, FULL>(%s[stage], %s, %d, %s, k, to, %s);", copy, size,
+                        side, from, stride, rows, first);
+}
+
 /* find: the body of a lambda of (k, i). */
 static const char *fetch_found(const char *side, const char *size, const char *good,
                                const char *first, const char *copy, const char *find)
@@ -194,10 +202,7 @@ const char *cuda_fetch_weight(Printer *p, const Node *n)
     const char *w = cuda_operand(p, n->inputs[1], &stride);
     if (n->op == OP_CONTRACT_X)
         return fetch_rows("left", "HEIGHT", w, stride, "m0");
-    return fetch_found(
-        "left", "HEIGHT", w, "m0", "copy_found",
-        arena_printf("return ROWS_FULL || n < ROWS ? %s + n * %d + k : (const real *)NULL;", w,
-                     stride));
+    return fetch_lines("copy_turned", "left", "HEIGHT", w, stride, "ROWS", "m0");
 }
 
 static Shape linear_shape(const CudaStep *step, const Node *n)
@@ -376,11 +381,8 @@ static Product weight_product(Printer *p, const Node *n)
     Product r = {.places = 1, .phases = 1};
     if (!is_convolution(n)) {
         r.shape = (Shape){n->type.dims[0], n->type.dims[1], stride};
-        const char *find = "return %s_FULL || n < %s ? %s + n * %d + k : (const real *)NULL;";
-        r.left = fetch_found("left", "HEIGHT", y, "m0", "copy_along",
-                             arena_printf(find, "ROWS", "ROWS", y, stride));
-        r.right = fetch_found("right", "WIDTH", x, "n0", "copy_along",
-                              arena_printf(find, "COLUMNS", "COLUMNS", x, stride));
+        r.left = fetch_lines("copy_along_rows", "left", "HEIGHT", y, stride, "ROWS", "m0");
+        r.right = fetch_lines("copy_along_rows", "right", "WIDTH", x, stride, "COLUMNS", "n0");
         return r;
     }
     Convolution c = convolution_of(n);

@@ -154,7 +154,8 @@ enum { TILE_PAD = 4, PITCH = ALONG_DEPTH + 4 };
 #endif
 
 /* tile[COUNT][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
- * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. */
+ * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. What is
+ * made of columns behind the stride counts for nothing: they are the last ones again. */
 template <int WIDTH, int THREADS, bool FULL, int COUNT = DEPTH>
 static inline void copy_rows(real *tile, const real *from, int stride, int k, int k_end, int first)
 {
@@ -164,9 +165,28 @@ static inline void copy_rows(real *tile, const real *from, int stride, int k, in
         const int item = part * THREADS + (int)threadIdx.x;
         const int row = item / QUADS, column = item % QUADS * 4;
         if (COUNT * QUADS % THREADS == 0 || item < COUNT * QUADS) {
-            const bool there = (FULL || k + row < k_end) && first + column < stride;
+            const bool there = FULL || k + row < k_end;
+            const int place = first + column < stride ? first + column : stride - 4;
             copy_quad(tile + row * (WIDTH + TILE_PAD) + column,
-                      from + (there ? (k + row) * stride + first + column : 0), there);
+                      from + (there ? (k + row) * stride + place : 0), there);
+        }
+    }
+}
+
+/* The same from an array of `rows` rows along the sum: from[row][stride]. */
+template <int WIDTH, int THREADS, bool FULL>
+static inline void copy_turned(real *tile, const real *from, int stride, int rows, int k, int k_end,
+                               int first)
+{
+    UNROLL
+    for (int part = 0; part < (DEPTH * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int step = item % DEPTH, row = first + item / DEPTH;
+        if (DEPTH * WIDTH % THREADS == 0 || item < DEPTH * WIDTH) {
+            const bool there = FULL || k + step < k_end;
+            const int place = (row < rows ? row : rows - 1) * stride;
+            copy_number(tile + step * (WIDTH + TILE_PAD) + item / DEPTH,
+                        from + (place + (there ? k + step : 0)), there);
         }
     }
 }
@@ -254,6 +274,24 @@ static inline void copy_along(real *tile, const real *good, int k, int k_end, in
         if (QUADS * WIDTH % THREADS == 0 || item < QUADS * WIDTH) {
             const real *from = FULL || k + step < k_end ? find(k + step, first + row) : NULL;
             copy_quad(tile + row * PITCH + step, from ? from : good, from != NULL);
+        }
+    }
+}
+
+/* The same from an array of `rows` rows, as copy_turned(). */
+template <int WIDTH, int THREADS, bool FULL>
+static inline void copy_along_rows(real *tile, const real *from, int stride, int rows, int k,
+                                   int k_end, int first)
+{
+    enum { QUADS = ALONG_DEPTH / 4 };
+    UNROLL
+    for (int part = 0; part < (QUADS * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int step = item % QUADS * 4, row = first + item / QUADS;
+        if (QUADS * WIDTH % THREADS == 0 || item < QUADS * WIDTH) {
+            const bool there = FULL || k + step < k_end;
+            const int place = (row < rows ? row : rows - 1) * stride + step;
+            copy_quad(tile + item / QUADS * PITCH + step, from + (place + (there ? k : 0)), there);
         }
     }
 }

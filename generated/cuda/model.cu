@@ -41,42 +41,34 @@ KERNEL PRODUCT_BOUNDS(512)
     __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a2, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a2 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a3, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a3 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a4, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a4 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a5, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a5 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
@@ -280,92 +272,74 @@ KERNEL PRODUCT_BOUNDS(512)
     __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a2, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a2 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a3, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a3 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a4, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a4 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a5, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a5 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch5 = [&](int tile) {
-        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a6, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a6 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a6, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch6 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a7, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a7 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a7, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch7 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a8, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a8 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a8, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch8 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a9, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a9 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a9, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch9 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a10, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a10 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a10, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
@@ -666,42 +640,34 @@ KERNEL PRODUCT_BOUNDS(512)
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a2, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a2 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a3, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a3 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a4, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a4 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a5, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a5 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
@@ -844,7 +810,7 @@ KERNEL PRODUCT_BOUNDS(512)
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
@@ -852,7 +818,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
@@ -860,7 +826,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
@@ -868,7 +834,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a5, 16, k, to, m0);
@@ -1086,12 +1052,8 @@ KERNEL PRODUCT_BOUNDS(256)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            copy_along<HEIGHT, THREADS, FULL>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 1000 + k : (const real *)NULL;
-            });
-            copy_along<WIDTH, THREADS, FULL>(right[stage], a2, k, to, n0, [&](int k, int n) {
-                return COLUMNS_FULL || n < COLUMNS ? a2 + n * 1000 + k : (const real *)NULL;
-            });
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
         }
         copies_end_group();
     };
@@ -1142,12 +1104,8 @@ KERNEL PRODUCT_BOUNDS(160)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            copy_along<HEIGHT, THREADS, FULL>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 1000 + k : (const real *)NULL;
-            });
-            copy_along<WIDTH, THREADS, FULL>(right[stage], a2, k, to, n0, [&](int k, int n) {
-                return COLUMNS_FULL || n < COLUMNS ? a2 + n * 1000 + k : (const real *)NULL;
-            });
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
         }
         copies_end_group();
     };
@@ -1193,7 +1151,7 @@ KERNEL PRODUCT_BOUNDS(512)
     __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
@@ -1201,7 +1159,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
@@ -1209,7 +1167,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
@@ -1322,42 +1280,34 @@ KERNEL PRODUCT_BOUNDS(512)
     __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a2, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a2 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a3, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a3 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a4, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a4 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a5, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a5 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
@@ -1784,92 +1734,74 @@ KERNEL PRODUCT_BOUNDS(512)
     alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a2, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a2 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a3, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a3 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a4, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a4 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a5, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a5 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch5 = [&](int tile) {
-        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a6, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a6 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a6, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch6 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a7, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a7 + n * 16 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a7, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch7 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a8, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a8 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a8, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch8 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a9, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a9 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a9, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
     auto fetch9 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a10, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a10 + n * 112 + k : (const real *)NULL;
-            });
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a10, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
@@ -2114,7 +2046,7 @@ KERNEL PRODUCT_BOUNDS(512)
     __shared__ real scratch[640];
     const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
     auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
@@ -2122,7 +2054,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
@@ -2130,7 +2062,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
@@ -2138,7 +2070,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch4 = [&](int tile) {
-        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a5, 16, k, to, m0);
@@ -2146,7 +2078,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch5 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a6, 112, k, to, m0);
@@ -2154,7 +2086,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch6 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a7, 112, k, to, m0);
@@ -2162,7 +2094,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch7 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a8, 112, k, to, m0);
@@ -2170,7 +2102,7 @@ KERNEL PRODUCT_BOUNDS(512)
         copies_end_group();
     };
     auto fetch8 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0, ROWS_FULL = 0 };
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
         const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
         if (k < to) {
             copy_rows<HEIGHT, THREADS, FULL>(left[stage], a9, 112, k, to, m0);
@@ -2413,12 +2345,8 @@ KERNEL PRODUCT_BOUNDS(128)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            copy_along<HEIGHT, THREADS, FULL>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 1000 + k : (const real *)NULL;
-            });
-            copy_along<WIDTH, THREADS, FULL>(right[stage], a2, k, to, n0, [&](int k, int n) {
-                return COLUMNS_FULL || n < COLUMNS ? a2 + n * 1000 + k : (const real *)NULL;
-            });
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
         }
         copies_end_group();
     };
