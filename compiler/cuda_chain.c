@@ -251,15 +251,11 @@ static void print_fetch(Printer *p, Text *t, const ChainTile *tile, const Stage 
              number, rows, steps_of_link(link), height, cuda_fetch_weight(p, link->root));
 }
 
-/* A layer's product and epilogue. The next one's first weights come meanwhile. */
-static void print_link(Printer *p, Text *t, const ChainTile *tile, int index)
+/* From here on the stage is this link; its epilogue, which ends with the values that the next link
+ * reads, if there is one. */
+static const char *link_epilogue(Printer *p, const Stage *link, const Node *next)
 {
     Stage *chain = p->stage;
-    const Stage *link = chain->links[index];
-    const Node *next =
-        index + 1 < chain->link_count ? chain->links[index + 1]->root->inputs[0] : NULL;
-    int rows = rows_of_link(link), per_thread = thread_rows(p->e, tile, link);
-    int height = 4 * tile->threads / tile->width * per_thread;
     chain->root = link->root;
     chain->nodes = link->nodes;
     chain->count = link->count;
@@ -270,24 +266,35 @@ static void print_link(Printer *p, Text *t, const ChainTile *tile, int index)
     cuda_print_epilogue(p, link->root, "f");
     if (next)
         text_add(&p->statements, "%snext[c] = %s;\n", p->inner,
-                 cuda_value(p, next, rows == 1 ? "0" : "f"));
+                 cuda_value(p, next, rows_of_link(link) == 1 ? "0" : "f"));
+    return cuda_close_quad(p);
+}
+
+/* A layer's product and epilogue. The next one's first weights come meanwhile; its operand gets
+ * whole steps of rows, zeros behind the last. */
+static void print_link(Printer *p, Text *t, const ChainTile *tile, int index)
+{
+    const Stage *chain = p->stage, *link = chain->links[index];
+    bool last = index + 1 == chain->link_count;
+    const Node *next = last ? NULL : chain->links[index + 1]->root->inputs[0];
+    int rows = rows_of_link(link), steps = steps_of_link(link);
+    int per_thread = thread_rows(p->e, tile, link);
+    int height = 4 * tile->threads / tile->width * per_thread;
+    const char *epilogue = link_epilogue(p, link, next);
     text_add(t,
              "    { /* %d x %d */\n        real sum[%d][4] = {};\n%s"
              "        chain_multiply<%d, WIDTH, %d, %d>(sum, left, tile, fetch%d);\n",
-             rows, steps_of_link(link), per_thread, cuda_declare_shares(p, per_thread, "        "),
-             per_thread, height, steps_of_link(link), index + 1);
+             rows, steps, per_thread, cuda_declare_shares(p, per_thread, "        "), per_thread,
+             height, steps, index + 1);
     if (next)
         text_add(t, "        chain_start(fetch%d);\n", index + 2);
     text_add(t,
              "        UNROLL\n        for (int r = 0; r < %d; r++) {\n"
-             "            const int f = chain_top<%d, WIDTH>() + tile_row(r);\n",
-             per_thread, per_thread);
-    if (next)
-        text_append(t, "            real next[4] = {};\n");
-    text_add(t,
+             "            const int f = chain_top<%d, WIDTH>() + tile_row(r);\n%s"
              "            if (f < %d && b < STRIDE) {\n"
              "                const real *const product = sum[r];\n%s            }\n",
-             rows, cuda_close_quad(p));
+             per_thread, per_thread, next ? "            real next[4] = {};\n" : "", rows,
+             epilogue);
     if (next)
         text_add(t,
                  "            if (f < %d)\n"

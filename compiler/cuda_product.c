@@ -255,8 +255,8 @@ static const char *replace_number(const char *text, int number)
     return arena_printf("%.*s%d", (int)(at - text), text, number);
 }
 
-/* What every stride-th of n from `from` on are: one more of the first n % stride. `whole`: the text
- * with that number in place of its %d. */
+/* How many every stride-th of n from `from` on are: one more for the first n % stride. `whole`: the
+ * text with that number in place of the %d at its end. */
 static const char *by_phase(int n, int stride, const char *from, const char *whole)
 {
     int most = most_of(n, stride), least = n / stride > 0 ? n / stride : 1;
@@ -283,6 +283,52 @@ static const char *axis_start(const Axis *a)
     return arena_printf("(%s + %d - %s) / %d", a->first, a->before, a->tap, a->stride);
 }
 
+/* What a block's phase is, how many steps and columns it has. */
+static const char *spread_range(const Axis *down, const Axis *across, int channels)
+{
+    return arena_printf(
+        "    /* Every %d-th row from row0 on by every %d-th of the filter from k0 on; columns so "
+        "too. "
+        "*/\n"
+        "    const int row0 = (int)blockIdx.z / %d, column0 = (int)blockIdx.z %% %d;\n"
+        "    const int k0 = (row0 + %d) %% %d, l0 = (column0 + %d) %% %d;\n"
+        "    const int to = %s * %s * %d;\n    const int columns = %s * %s * STRIDE;\n",
+        down->stride, down->stride, phases_of(across), phases_of(across), down->before,
+        down->stride, across->before, across->stride, axis_taps(down, "%d"),
+        axis_taps(across, "%d"), channels, axis_places(down, "%d"), axis_places(across, "%d"));
+}
+
+/* Four samples of y for step k and column n. */
+static const char *spread_y(const Axis *down, const Axis *across, const Type *type, const char *y)
+{
+    int out = type->dims[0], height = type->dims[1], width = type->dims[2];
+    return arena_printf(
+        "const int kl = k / %d, o = k %% %d, rc = n / STRIDE, b = n %% STRIDE;\n"
+        "                if (!COLUMNS_FULL && n >= columns)\n"
+        "                    return (const real *)NULL;\n"
+        "                const int row = %s + %s - %s;\n"
+        "                const int column = %s + %s - %s;\n"
+        "                return row >= 0 && row < %d && column >= 0 && column < %d\n"
+        "                           ? %s + ((o * %d + row) * %d + column) * STRIDE + b\n"
+        "                           : (const real *)NULL;",
+        out, out, axis_start(down), axis_places(across, "rc / %d"), axis_taps(across, "kl / %d"),
+        axis_start(across), axis_places(across, "rc % %d"), axis_taps(across, "kl % %d"), height,
+        width, y, height, width);
+}
+
+/* The weight for step k and channel n of x. */
+static const char *spread_weight(const Axis *down, const Axis *across, const Type *type,
+                                 const char *w, int stride)
+{
+    int in = type->dims[2], out = type->dims[3];
+    return arena_printf(
+        "if (!ROWS_FULL && n >= ROWS)\n                    return (const real *)NULL;\n"
+        "                const int kl = k / %d, down = k0 + %s * %d, across = l0 + %s * %d;\n"
+        "                return %s + ((down * %d + across) * %d + n) * %d + k %% %d;",
+        out, axis_taps(across, "kl / %d"), down->stride, axis_taps(across, "kl % %d"),
+        across->stride, w, across->filter, in, stride, out);
+}
+
 static Product spread_product(Printer *p, const Node *n)
 {
     Convolution c = convolution_of(n);
@@ -292,51 +338,23 @@ static Product spread_product(Printer *p, const Node *n)
     const Window *v = &c.window;
     Axis down = {c.x->dims[1], c.w->dims[0], v->stride[0], v->before[0], "row0", "k0"};
     Axis across = {c.x->dims[2], c.w->dims[1], v->stride[1], v->before[1], "column0", "l0"};
-    int most_down = most_of(down.size, down.stride),
-        most_across = most_of(across.size, across.stride);
-    Product r = {.places = c.x->dims[1] * c.x->dims[2],
-                 .phases = phases_of(&down) * phases_of(&across),
-                 .full = int_text(out),
-                 .uneven = down.size % down.stride != 0 || across.size % across.stride != 0};
-    r.shape = (Shape){in, (int64_t)most_down * most_across * p->step->stride,
-                      (int64_t)most_of(down.filter, down.stride) *
-                          most_of(across.filter, across.stride) * out};
-    r.range = arena_printf(
-        "    /* Every %d-th row from row0 on by every %d-th of the filter from k0 on, and so "
-        "columns. */\n"
-        "    const int row0 = (int)blockIdx.z / %d, column0 = (int)blockIdx.z %% %d;\n"
-        "    const int k0 = (row0 + %d) %% %d, l0 = (column0 + %d) %% %d;\n"
-        "    const int to = %s * %s * %d;\n    const int columns = %s * %s * STRIDE;\n",
-        down.stride, down.stride, phases_of(&across), phases_of(&across), down.before, down.stride,
-        across.before, across.stride, axis_taps(&down, "%d"), axis_taps(&across, "%d"), out,
-        axis_places(&down, "%d"), axis_places(&across, "%d"));
-    r.right = fetch_found(
-        "right", "WIDTH", y, "n0", "copy_found_quads",
-        arena_printf(
-            "const int kl = k / %d, o = k %% %d, rc = n / STRIDE, b = n %% STRIDE;\n"
-            "                if (!COLUMNS_FULL && n >= columns)\n                    "
-            "return (const real *)NULL;\n"
-            "                const int row = %s + %s - %s;\n"
-            "                const int column = %s + %s - %s;\n"
-            "                return row >= 0 && row < %d && column >= 0 && column < %d\n"
-            "                           ? %s + ((o * %d + row) * %d + column) * STRIDE + b\n"
-            "                           : (const real *)NULL;",
-            out, out, axis_start(&down), axis_places(&across, "rc / %d"),
-            axis_taps(&across, "kl / %d"), axis_start(&across), axis_places(&across, "rc % %d"),
-            axis_taps(&across, "kl % %d"), c.y->dims[1], c.y->dims[2], y, c.y->dims[1],
-            c.y->dims[2]));
-    r.left = fetch_found(
-        "left", "HEIGHT", w, "m0", "copy_found",
-        arena_printf(
-            "const int kl = k / %d, down = k0 + %s * %d, across = l0 + %s * %d;\n"
-            "                return ROWS_FULL || n < ROWS ? %s + ((down * %d + across) * %d "
-            "+ n) * %d + k %% %d : (const real *)NULL;",
-            out, axis_taps(&across, "kl / %d"), down.stride, axis_taps(&across, "kl % %d"),
-            across.stride, w, across.filter, in, stride, out));
-    r.place = arena_printf("(%s * %d + row0) * %d + %s * %d + column0",
-                           axis_places(&across, "n / STRIDE / %d"), down.stride, across.size,
-                           axis_places(&across, "n / STRIDE % %d"), across.stride);
-    return r;
+    int64_t places = (int64_t)most_of(down.size, down.stride) * most_of(across.size, across.stride);
+    int64_t taps =
+        (int64_t)most_of(down.filter, down.stride) * most_of(across.filter, across.stride);
+    return (Product){.shape = {in, places * p->step->stride, taps * out},
+                     .places = c.x->dims[1] * c.x->dims[2],
+                     .phases = phases_of(&down) * phases_of(&across),
+                     .full = int_text(out),
+                     .uneven = down.size % down.stride != 0 || across.size % across.stride != 0,
+                     .range = spread_range(&down, &across, out),
+                     .right = fetch_found("right", "WIDTH", y, "n0", "copy_found_quads",
+                                          spread_y(&down, &across, c.y, y)),
+                     .left = fetch_found("left", "HEIGHT", w, "m0", "copy_found",
+                                         spread_weight(&down, &across, c.w, w, stride)),
+                     .place = arena_printf("(%s * %d + row0) * %d + %s * %d + column0",
+                                           axis_places(&across, "n / STRIDE / %d"), down.stride,
+                                           across.size, axis_places(&across, "n / STRIDE % %d"),
+                                           across.stride)};
 }
 
 static Product convolution_product(Printer *p, const Node *n)
