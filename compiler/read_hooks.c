@@ -119,7 +119,7 @@ static void read_rolling(Hook *hook, const Json *json)
     const Json *item = weights != NULL ? weights->child : NULL;
     double lam = option_number(json_option(json, "lam"), 1, "lam");
     hook->pairs = arena_alloc(MAX_PAIRS * sizeof *hook->pairs);
-    if (types == NULL)
+    if (types == NULL || types->child == NULL)
         hook->pairs[hook->pair_count++] = (MemoryPair){{MEMORY_OF_X, 0}, {MEMORY_OF_G, 0}, 1};
     for (const Json *type = types != NULL ? types->child : NULL; type != NULL; type = type->next) {
         if (hook->pair_count == MAX_PAIRS)
@@ -160,7 +160,7 @@ static const Word match_words[] = {{"base", MATCH_BASE, NULL},
 static void read_match_variables(Match *match, const Json *json)
 {
     const Json *list = list_member(json, "variables");
-    match->moves_x = match->moves_fake = list == NULL;
+    match->moves_x = match->moves_fake = list == NULL || list->child == NULL;
     for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
         Option name = element_option(item);
         bool *moves = option_is(name, "generator")       ? &match->moves_g
@@ -178,11 +178,11 @@ static void read_match_variables(Match *match, const Json *json)
 static void read_match_layers(Match *match, const Json *json)
 {
     const Json *layer = json_member(json, "layer");
-    bool many = layer != NULL && layer->kind == JSON_ARRAY;
+    bool many = layer != NULL && layer->kind == JSON_ARRAY && layer->child != NULL;
     match->layer_count = many ? count_elements(layer) : 1;
     match->layers = arena_alloc(((size_t)match->layer_count + 1) * sizeof *match->layers);
     match->layers[0] = "match_support";
-    if (layer != NULL && !many)
+    if (layer != NULL && layer->kind != JSON_ARRAY && json_option(json, "layer").given)
         match->layers[0] = json_option(json, "layer").text;
     int k = 0;
     for (const Json *item = many ? layer->child : NULL; item != NULL; item = item->next)

@@ -146,8 +146,8 @@ static void read_divergence_alpha(GanLossConfig *loss, const Json *json)
     if (loss->kind != GAN_F_DIVERGENCE || (!first && !second))
         return;
     loss->alpha = option_number(alpha, 0.5, "alpha");
-    if (loss->alpha == 1 || (loss->type == TYPE_ALPHA1 && loss->alpha > 1))
-        fail_at(alpha.span, NULL, "`alpha` must not be 1, and of alpha1 be below 1");
+    if (!(loss->alpha > 0) || loss->alpha == 1 || (loss->type == TYPE_ALPHA1 && loss->alpha > 1))
+        fail_at(alpha.span, NULL, "`alpha` must be above 0 and not 1, and of alpha1 below 1");
     if (loss->type >= TYPE_ALPHA1 && !loss->strict)
         warn_at(json_option(json, "type").span, "--strict takes that of the paper",
                 "the conjugate has 1/alpha inside of the power, as in the original");

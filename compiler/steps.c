@@ -44,7 +44,9 @@ Node *add_input(Graph *g, Step *step, Input input)
     Input *copy = arena_alloc(sizeof *copy);
     *copy = input;
     if (step->input_count == MAX_STEP_INPUTS)
-        internal_error("steps: too many inputs in %s", step->name);
+        fail(EXIT_INVALID,
+             "take fewer layers that draw noise, or hooks that apply the discriminator",
+             "%s would read more than %d inputs", step->name, MAX_STEP_INPUTS);
     step->inputs[step->input_count++] = copy;
     return node_input(g, copy);
 }
@@ -55,7 +57,9 @@ Node *add_scalar(Graph *g, Step *step, Scalar scalar)
         if (strcmp(step->scalars[k].name, scalar.name) == 0)
             return node_scalar(g, scalar.name);
     if (step->scalar_count == MAX_STEP_SCALARS)
-        internal_error("steps: too many scalars in %s", step->name);
+        fail(EXIT_INVALID, "take fewer hooks",
+             "%s would have more than %d numbers that change from step to step", step->name,
+             MAX_STEP_SCALARS);
     step->scalars[step->scalar_count++] = scalar;
     return node_scalar(g, scalar.name);
 }
