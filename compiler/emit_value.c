@@ -252,6 +252,13 @@ static const char *bind_array(Body *b, const Node *n, bool written)
                      arena_printf("AT(%zu)", buffer->offset));
 }
 
+/* The index of the last axis of what the kernel makes. */
+static const char *own_column(const Body *b)
+{
+    const Type *space = &b->kernel->space;
+    return space->rank ? b->own.axis[space->rank - 1] : "0";
+}
+
 /* "[c][h + 1][(w + 1) * 16 + lane]" of a batch value. */
 static const char *batch_index(Body *b, const Node *n, Place at)
 {
@@ -271,21 +278,14 @@ static const char *batch_index(Body *b, const Node *n, Place at)
         text_add(&out, "[%s]",
                  t->rank == 3 && k == 1 ? plus(at.axis[k], halo.before[0]) : at.axis[k]);
     int shift = halo.before[1] * batch;
-    if (b->flat) {
-        b->broken |= t->rank == 1 || strcmp(at.axis[last], b->own.axis[last]) != 0 ||
+    if (b->flat) { /* lanes run along the last axis of the kernel's space */
+        b->broken |= t->rank == 1 || strcmp(at.axis[last], own_column(b)) != 0 ||
                      strcmp(at.lane, b->own.lane) != 0;
         text_add(&out, "[%s]", plus(at.lane, shift));
     } else {
         text_add(&out, "[%s]", times_plus(plus(at.axis[last], halo.before[1]), batch, at.lane));
     }
     return text_of(&out);
-}
-
-/* The index that vectors run along when the kernel works on whole arrays. */
-static const char *own_column(const Body *b)
-{
-    const Type *space = &b->kernel->space;
-    return space->rank ? b->own.axis[space->rank - 1] : "0";
 }
 
 typedef enum Run { RUN_ALONG, RUN_CONSTANT, RUN_GATHER } Run; /* of an index in the inner loop */
@@ -462,17 +462,18 @@ static const char *resample_at(Body *b, const Node *n, Place at)
     }
     const char *first = map_table(b, n, "first"), *source = map_table(b, n, "index");
     const char *weight = map_table(b, n, "weight"), *name = arena_printf("sum%d", b->value_count);
-    Place source_at = with_index(n, at, arena_printf("%s[e]", source));
+    Place source_at = with_index(n, at, arena_printf("%s[term]", source));
     const char *value = from->type.batch ? load_text(b, place_of(b, from, source_at, false))
                                          : load_array_at(b, from, source_at);
     const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
     if (b->flat && n->axis == from->type.rank - 1 && *last)
         b->broken = true;
-    text_add(
-        &b->statements,
-        "%s%s %s = %s;\n%sfor (int e = %s[%s]; e < %s[%s + 1]; e++)\n%s    %s = %s + %s * %s;\n",
-        b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index, first,
-        wrapped(index), b->indent, name, name, splat(b, arena_printf("%s[e]", weight)), value);
+    text_add(&b->statements,
+             "%s%s %s = %s;\n%sfor (int term = %s[%s]; term < %s[%s + 1]; term++)\n%s    %s = %s + "
+             "%s * %s;\n",
+             b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index,
+             first, wrapped(index), b->indent, name, name,
+             splat(b, arena_printf("%s[term]", weight)), value);
     return name;
 }
 
