@@ -7,15 +7,18 @@ if ! [ -f $data/train-images-idx3-ubyte.gz ]; then
     exit 77
 fi
 
-# config NAME BATCH G1 G2 G3 D1 D2 D3 RATE: NAME.json, for 32 x 32 pixels
+# config NAME BATCH G0 G1 G2 D0 D1 D2 RATE: NAME.json, for 32 x 32 pixels: channels of the layers. A
+# generator without norms may die at a full black picture, which some seeds do.
 config() {
+    norm='"batch_norm", "activation relu"'
     cat >"$1.json" <<JSON
 {
     "latent": {"class": "UniformDistribution", "z": 64},
-    "generator": {"defaults": {"activation": "relu", "filter": 3, "stride": 1, "avg_pool": 1},
-        "layers": ["$3", "$4", "$5", "resize_conv 1 activation=tanh"]},
+    "generator": {"defaults": {"activation": "null", "filter": 3, "stride": 1, "avg_pool": 1},
+        "layers": ["linear 4*4*$3", $norm, "resize_conv $4", $norm, "resize_conv $5", $norm,
+            "resize_conv 1 activation=tanh"]},
     "discriminator": {"defaults": {"activation": "lrelu", "filter": 3, "stride": 1, "avg_pool": 2},
-        "layers": ["$6", "$7", "$8", "linear 1 activation=null"]},
+        "layers": ["conv $6", "conv $7", "conv $8", "linear 1 activation=null"]},
     "loss": {"class": "LogisticLoss", "gradient_penalty": 2},
     "trainer": {"class": "AlternatingTrainer",
         "optimizer": {"class": "AdamOptimizer", "learn_rate": "$9", "beta1": 0.0}},
