@@ -140,6 +140,18 @@ static void print_stages(const Curriculum *c)
     printf("%s\n", c->cycle ? "after the last the first follows again\n" : "");
 }
 
+/* Bytes that a training holds beside its data: the largest step, and the generator that draws on the
+ * way, which has an update count of 0. */
+static double training_memory(const StepCost *costs, int count)
+{
+    double largest = 0, drawing = 0;
+    for (int i = 0; i < count; i++) {
+        largest = costs[i].memory > largest ? costs[i].memory : largest;
+        drawing += costs[i].count == 0 ? costs[i].values : 0;
+    }
+    return largest + drawing;
+}
+
 static void print_table(const Model *model, const StepCost *costs, int count)
 {
     void (*print_one)(const Model *, const Net *) = model->hyper ? print_lines : print_net;
@@ -151,6 +163,7 @@ static void print_table(const Model *model, const StepCost *costs, int count)
     for (int i = 0; i < count; i++)
         printf("%-10s %12d %12.4g %12.4g %12.4g\n", costs[i].name, costs[i].count,
                costs[i].flops * 1e-9, costs[i].bytes * 1e-6, costs[i].memory * 1e-6);
+    printf("training: %.4g MB beside the data, one thread\n", training_memory(costs, count) * 1e-6);
 }
 
 static void print_json(const Model *model, const StepCost *costs, int count)
@@ -167,7 +180,7 @@ static void print_json(const Model *model, const StepCost *costs, int count)
                "\"memory\": %.17g}",
                i > 0 ? ", " : "", costs[i].name, costs[i].count, costs[i].flops, costs[i].bytes,
                costs[i].memory);
-    printf("]}\n");
+    printf("], \"training_memory\": %.17g}\n", training_memory(costs, count));
 }
 
 void check_print(const Model *model, const StepCost *costs, int cost_count, bool json)

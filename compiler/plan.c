@@ -4,6 +4,7 @@
  * the other is born; values that a later section reads are kept for the whole batch. Names are
  * unique in a step.                           */
 #include "emit.h"
+#include "../runtime/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,21 +40,49 @@ static void extend_life(void *context, Node *read, bool direct)
         b->last = r->kernel;
 }
 
-/* A name from the node's own, made of letters, digits and underscores, and not used yet. */
-static const char *unique_name(const char *wish, const char **taken, int count)
+/* The names given so far: a table of open addressing, never full. */
+typedef struct Name {
+    const char *text;
+    int next; /* the first suffix that may be free behind it */
+} Name;
+
+typedef struct Names {
+    Name *slots;
+    size_t mask;
+} Names;
+
+static Names make_names(size_t most)
 {
-    char *base = arena_printf("%s", wish && *wish ? wish : "value"), *name = base;
+    size_t size = 16;
+    while (size < 2 * most)
+        size *= 2;
+    return (Names){arena_alloc(size * sizeof(Name)), size - 1};
+}
+
+/* The slot of a name; without a text if it is free. */
+static Name *find_name(const Names *names, const char *text)
+{
+    size_t slot = (size_t)hash_bytes(text, strlen(text), 0) & names->mask;
+    while (names->slots[slot].text && strcmp(names->slots[slot].text, text) != 0)
+        slot = (slot + 1) & names->mask;
+    return &names->slots[slot];
+}
+
+/* A name from the node's own, made of letters, digits and underscores, and not used yet. */
+static const char *unique_name(const char *wish, const Names *names)
+{
+    char *base = arena_printf("%s", wish && *wish ? wish : "value");
+    const char *text = base;
     for (char *c = base; *c; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
             *c = '_';
-    for (int suffix = 2;; suffix++) {
-        bool free = true;
-        for (int k = 0; k < count && free; k++)
-            free = strcmp(taken[k], name) != 0;
-        if (free)
-            return name;
-        name = arena_printf("%s_%d", base, suffix);
+    Name *first = find_name(names, base), *name = first;
+    while (name->text) {
+        text = arena_printf("%s_%d", base, first->next++);
+        name = find_name(names, text);
     }
+    *name = (Name){text, 2};
+    return text;
 }
 
 /* The node's name, or what it is made from: "sum_slope", "mul_slope". */
@@ -81,10 +110,9 @@ static void collect(Plan *p)
                                            "tile",       "first",        "sums",
                                            "s",          "thread",       "transposed",
                                            "live_count", "first_sample", "out"};
-    const char **names = arena_alloc((2 * limit + sizeof reserved) * sizeof(char *));
-    int taken = 0;
+    Names names = make_names(2 * limit + sizeof reserved);
     for (size_t k = 0; k < sizeof reserved / sizeof *reserved; k++)
-        names[taken++] = reserved[k];
+        unique_name(reserved[k], &names);
     for (int id = 0; id < s->graph->count; id++)
         p->buffer_of[id] = p->global_of[id] = -1;
     for (int k = 0; k < s->section_count; k++)
@@ -95,8 +123,7 @@ static void collect(Plan *p)
                 if (!n || !s->stored[n->id] || n->op == OP_ASSIGN || s->sum_of[n->id] >= 0)
                     continue;
                 Buffer b = {.node = n, .section = k, .first = j, .last = j};
-                b.name = names[taken] = unique_name(describe(n), names, taken);
-                taken++;
+                b.name = unique_name(describe(n), &names);
                 if (n->type.batch) {
                     p->buffer_of[n->id] = p->buffer_count;
                     p->buffers[p->buffer_count++] = b;
@@ -106,10 +133,8 @@ static void collect(Plan *p)
                 }
             }
         }
-    for (int k = 0; k < s->sum_count; k++) {
-        s->sums[k].name = names[taken] = unique_name(describe(s->sums[k].node), names, taken);
-        taken++;
-    }
+    for (int k = 0; k < s->sum_count; k++)
+        s->sums[k].name = unique_name(describe(s->sums[k].node), &names);
 }
 
 static void find_lives(Plan *p)

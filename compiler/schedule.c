@@ -763,8 +763,9 @@ int steps_cost(const Model *model, StepCost costs[MAX_STEPS])
     for (int k = 0; k < g->step_count; k++) {
         const Schedule *s = schedule_step(g, &g->steps[k], order);
         const Plan *p = plan_buffers(s, order == ORDER_WIDE);
-        costs[k] = (StepCost){g->steps[k].name, g->steps[k].count, s->flops, step_bytes(s),
-                              4 * (state + (double)plan_reals(p))};
+        double values = 4 * (double)plan_reals(p);
+        costs[k] = (StepCost){g->steps[k].name, g->steps[k].count,  s->flops,
+                              step_bytes(s),    4 * state + values, values};
     }
     return g->step_count;
 }

@@ -60,6 +60,10 @@ bool tensor_load(const ProgramTensor *tensor, real *state, const StoredTensor *s
     if (!stored_check(stored, &expected, error)) {
         return false;
     }
+    if (tensor_is_dense(tensor)) {
+        stored_copy_reals(stored, state + tensor->offset);
+        return true;
+    }
     real *logical = allocate(tensor_size(tensor), sizeof *logical);
     stored_copy_reals(stored, logical);
     tensor_put(tensor, state, logical);
@@ -112,19 +116,27 @@ static bool is_stored(const ProgramTensor *tensor, bool generator_only)
     return !generator_only || tensor_is_generator(tensor);
 }
 
-/* Fills tensors with those of the state; their values lie in *values, which the caller frees. */
+/* Fills tensors with those of the state. Values with padding are copied to *values, which the caller
+ * frees; the others are written from where they lie, as they may be most of the memory. */
 static int collect(const Program *program, const real *state, bool generator_only,
                    StoredTensor *tensors, real **values)
 {
     size_t total = 0, used = 0;
     for (int i = 0; i < program->tensor_count; i++) {
-        total += tensor_size(&program->tensors[i]);
+        const ProgramTensor *tensor = &program->tensors[i];
+        bool copied = is_stored(tensor, generator_only) && !tensor_is_dense(tensor);
+        total += copied ? tensor_size(tensor) : 0;
     }
     *values = allocate(total, sizeof(real));
     int count = 0;
     for (int i = 0; i < program->tensor_count; i++) {
         const ProgramTensor *tensor = &program->tensors[i];
-        if (is_stored(tensor, generator_only)) {
+        if (!is_stored(tensor, generator_only)) {
+            continue;
+        }
+        if (tensor_is_dense(tensor)) {
+            tensors[count++] = tensor_describe(tensor, state + tensor->offset);
+        } else {
             tensor_get(tensor, state, *values + used);
             tensors[count++] = tensor_describe(tensor, *values + used);
             used += tensor_size(tensor);

@@ -3,6 +3,7 @@
 
 #include "device.h"
 #include "gang.h"
+#include "hooks.h"
 #include "place.h"
 #include "search.h"
 #include "state.h"
@@ -76,9 +77,10 @@ uint64_t training_iterations(const Program *program, uint64_t rows, uint64_t pas
 }
 
 /* The value of a scalar in an update. count: updates of this kind so far, this one included. */
-static double scalar_value(const Program *program, const ProgramScalar *scalar, uint64_t iteration,
-                           uint64_t count)
+static double scalar_value(const Training *training, const ProgramScalar *scalar,
+                           uint64_t iteration, uint64_t count)
 {
+    const Program *program = training->program;
     switch (scalar->kind) {
     case SCALAR_RATE:
         if (program->schedule_step <= 0) {
@@ -93,7 +95,7 @@ static double scalar_value(const Program *program, const ProgramScalar *scalar, 
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
     case SCALAR_COURSE:
-        return course_value(&scalar->course, (double)iteration);
+        return course_value(&scalar->course, (double)iteration, training->seed);
     }
     return 0;
 }
@@ -115,7 +117,8 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
     };
     batch->position = batch->data_update * (uint64_t)program->batch_size;
     for (int k = 0; k < update->scalar_count; k++) {
-        scalars[k] = (real)scalar_value(program, &update->scalars[k], iteration, batch->update + 1);
+        scalars[k] =
+            (real)scalar_value(training, &update->scalars[k], iteration, batch->update + 1);
     }
 }
 
@@ -129,6 +132,29 @@ void training_update(Training *training, int kind, int repeat, const real *const
         memcpy(batch.given, given, (size_t)update->input_count * sizeof *given);
     }
     update->run(training->pool, training->state, training->work, &batch, scalars,
+                training->outputs[kind]);
+}
+
+static void give(const ProgramUpdate *update, const Choice *from, const real *given[MAX_INPUTS])
+{
+    for (int k = 0; k < update->input_count; k++) {
+        const ProgramInput *input = &update->inputs[k];
+        bool latent = !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
+        bool data = input->kind == INPUT_DATA;
+        given[k] = latent ? from->latents : data ? from->pictures : NULL;
+    }
+}
+
+void training_update_given(Training *training, int kind, int repeat, const Choice *given)
+{
+    const Program *program = training->program;
+    const ProgramUpdate *update = &program->updates[kind];
+    Batch batch, first;
+    real scalars[MAX_SCALARS] = {0}, unused[MAX_SCALARS] = {0};
+    training_facts(training, training->iteration, kind, repeat, &batch, scalars);
+    training_facts(training, training->iteration, training_data_kind(program), 0, &first, unused);
+    give(update, given, first.given);
+    update->run(training->pool, training->state, training->work, &first, scalars,
                 training->outputs[kind]);
 }
 
@@ -151,18 +177,13 @@ static void start_iteration(Training *training)
     }
 }
 
-/* All updates of an iteration; latents: what they read instead of draws, or NULL. */
-static const char *run_updates(Training *training, const real *latents)
+static const char *run_updates(Training *training, const Choice *from)
 {
     const Program *program = training->program;
     for (int kind = 0; kind < program->update_count; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         const real *given[MAX_INPUTS] = {NULL};
-        for (int k = 0; k < update->input_count; k++) {
-            const char *name = update->inputs[k].name;
-            bool latent = !strcmp(name, "z_d") || !strcmp(name, "z_g");
-            given[k] = latent ? latents : NULL;
-        }
+        give(update, from, given);
         for (int repeat = 0; repeat < update->count; repeat++) {
             training_update(training, kind, repeat, given);
             const char *diverged = find_divergence(training, kind);
@@ -189,13 +210,23 @@ const char *training_iterate(Training *training)
         return training_advance(training, 1);
     }
     gang_start(training);
+    hooks_shake(training);
     start_iteration(training);
-    real *latents = search_latents(training, &skip);
-    const char *diverged = skip ? NULL : run_updates(training, latents);
+    real *pictures = hooks_choose_pictures(training);
+    real *latents = search_latents(training, pictures, &skip);
+    const Choice given = {latents, pictures};
+    const char *diverged = NULL;
+    if (!skip) {
+        hooks_match(training, &given);
+        diverged = run_updates(training, &given);
+        hooks_end(training);
+    }
     free(latents);
+    free(pictures);
     if (!diverged) {
         training->iteration++;
         constrain(training);
+        gang_train(training);
         gang_mix(training);
     }
     return diverged;
@@ -218,23 +249,34 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
         return;
     }
     start_iteration(training);
+    Choice first = {NULL, NULL}; /* what the first update reads */
+    for (int k = 0; k < program->updates[0].input_count; k++) {
+        const ProgramInput *input = &program->updates[0].inputs[k];
+        first.latents = strcmp(input->name, "z_d") ? first.latents : given[0][k];
+        first.pictures = input->kind == INPUT_DATA ? given[0][k] : first.pictures;
+    }
+    hooks_match(training, &first);
     for (int kind = 0, number = 0; kind < program->update_count; kind++) {
         for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
             training_update(training, kind, repeat, given[number]);
             memcpy(outputs[number], training->outputs[kind], sizeof outputs[number]);
         }
     }
+    hooks_end(training);
     training->iteration++;
+    constrain(training);
 }
 
 bool training_use_device(Training *training, Error *error)
 {
     const Program *program = training->program;
     if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
-        program->constrain.every > 0) {
+        program->constrain.every > 0 || program->pictures.chooses || program->match_count > 0 ||
+        program->shake[0] != 0 || program->shake[1] != 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents, mixes networks or constrains "
-                         "weights runs on the CPU alone");
+                         "a training that searches its latents or pictures, mixes networks, "
+                         "constrains or shakes weights or has an inner training runs on the CPU "
+                         "alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;

@@ -212,8 +212,6 @@ static void add_regroup(Maker *m)
         m->c *= mixes ? 1 : 2;
     } else if (kind == 6 && m->batch % step == 0) {
         line(m, "\"slice_input %d %d\"", between(0, step - 1), step);
-    } else if (m->d) {
-        line(m, "\"match_support\"");
     }
 }
 

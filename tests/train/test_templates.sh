@@ -43,6 +43,7 @@ moves
 trains stylegan 1 -b 1
 trains gang 2 -b 2 -p trainer.mix_steps=1 -p trainer.fitness_test_points=1
 trains self-supervised 1 -b 2
+trains rolling1 2 -b 2
 trains configurable 2 -b 2 -p generator.layer_regularizer=spectral_norm
 moves
 

@@ -151,23 +151,6 @@ static void test_slice_input(void **state)
                 expect(&a, slab, b, i, value_of(slab, b / 3 * 3 + 2, i));
 }
 
-static void test_match_support(void **state)
-{
-    (void)state;
-    Applied a = apply("'layers': ['match_support name=s', ['layer s', 'layer s']]", 5);
-    for (int slab = 0; slab < 2; slab++)
-        for (int b = 0; b < 5; b++)
-            for (int cell = 0; cell < CELLS; cell++)
-                for (int c = 0; c < C; c++)
-                    expect(&a, slab, b, cell * 2 * C + c,
-                           value_of(slab, b, cell * C + c) +
-                               weight(&a, slab == 0 ? "0.x" : "0.g", b * SIZE + cell * C + c));
-    apply(
-        "'layers': ['match_support name=s', 'identity here', 'layer s_m+x', ['layer s_mx', 'layer "
-        "s_mg', 0]]",
-        3);
-}
-
 /* ---------------------------------------------------------------- maps */
 static void test_unpool(void **state)
 {
@@ -385,19 +368,12 @@ static void test_latent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stack),
-        cmocka_unit_test(test_mixup),
-        cmocka_unit_test(test_slice_input),
-        cmocka_unit_test(test_match_support),
-        cmocka_unit_test(test_unpool),
-        cmocka_unit_test(test_fractional),
-        cmocka_unit_test(test_mask),
-        cmocka_unit_test(test_relational),
-        cmocka_unit_test(test_attention_scale),
-        cmocka_unit_test(test_linear_types),
-        cmocka_unit_test(test_weight_norms),
-        cmocka_unit_test(test_kept_apart),
-        cmocka_unit_test(test_latent),
+        cmocka_unit_test(test_stack),        cmocka_unit_test(test_mixup),
+        cmocka_unit_test(test_slice_input),  cmocka_unit_test(test_unpool),
+        cmocka_unit_test(test_fractional),   cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_relational),   cmocka_unit_test(test_attention_scale),
+        cmocka_unit_test(test_linear_types), cmocka_unit_test(test_weight_norms),
+        cmocka_unit_test(test_kept_apart),   cmocka_unit_test(test_latent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
