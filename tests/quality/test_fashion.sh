@@ -6,7 +6,7 @@
 config fashion 24 96 64 32 24 48 96 'decay(range=0.0005:0.0001 steps=2000)'
 must "$GAGAC" fashion.json -o run --data $data --crop
 train_to 1
-expect_far 0.5
+expect_far 0.3
 train_to 2000
-expect_near 0.12 8 0.35
+expect_near 0.1 8 0.35
 finish
