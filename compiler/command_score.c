@@ -22,6 +22,7 @@ typedef struct Request {
     const char *real_path, *generated_path;
     const char *labels; /* of images */
     bool classified, json;
+    bool crop, resize; /* real images of another size */
 } Request;
 
 static Request parse_request(int argc, char **argv)
@@ -33,6 +34,10 @@ static Request parse_request(int argc, char **argv)
          OPTION_FLAG, &request.classified, 0, 0},
         {"--labels", NULL, "FILE", "classes of the real images, .npy or IDX (default: sub-folders)",
          OPTION_TEXT, &request.labels, 0, 0},
+        {"--crop", NULL, NULL, "real images of another size: cut out the middle, borders are black",
+         OPTION_FLAG, &request.crop, 0, 0},
+        {"--resize", NULL, NULL, "the same: scale them, nearest pixel", OPTION_FLAG,
+         &request.resize, 0, 0},
         {"--json", NULL, NULL, "print JSON", OPTION_FLAG, &request.json, 0, 0},
     };
     const CommandLine line = {"gagac score REAL.npy GENERATED.npy", purpose, options,
@@ -42,6 +47,8 @@ static Request parse_request(int argc, char **argv)
         fail(EXIT_USAGE, "usage: gagac score REAL.npy GENERATED.npy [--c2st] [--json]",
              "two files are needed, not %d", files.count);
     }
+    if (request.crop && request.resize)
+        fail(EXIT_USAGE, NULL, "--crop and --resize exclude each other");
     request.real_path = files.items[0];
     request.generated_path = files.items[1];
     return request;
@@ -248,7 +255,8 @@ int command_score(int argc, char **argv)
         if (request.classified) {
             fail(EXIT_USAGE, NULL, "--c2st is for rows, not for images");
         }
-        score_images(request.real_path, request.generated_path, request.labels, request.json);
+        ImageFit fit = request.crop ? FIT_CROP : request.resize ? FIT_RESIZE : FIT_EXACT;
+        score_images(request.real_path, request.generated_path, request.labels, fit, request.json);
         return finish_output();
     }
     if (request.labels) {

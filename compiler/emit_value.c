@@ -124,12 +124,25 @@ static Place reshaped(const Type *to, const Type *from, Place at)
     return out;
 }
 
-/* index[first[j] + t] = (j * step + start + t) / divide for all rows of `count` elements. */
-static const char *map_index(Body *b, const Resample *map, const char *index, int t)
+/* A map along the columns of a whole array: rows are padded, and vectors lie along them. */
+static bool along_columns(const Node *n)
 {
+    return n->op == OP_RESAMPLE && !n->type.batch && n->axis == n->type.rank - 1;
+}
+
+/* Places of a table that has one for each index of a node's loop. */
+static int table_places(const Node *n)
+{
+    return along_columns(n) ? padded(n->map->to) : n->map->to;
+}
+
+/* index[first[j] + t] = (j * step + start + t) / divide for all rows of `count` elements. */
+static const char *map_index(Body *b, const Node *n, const char *index, int t)
+{
+    const Resample *map = n->map;
     int count = map->first[1] - map->first[0];
     int start = map->index[0], step = map->to > 1 ? map->index[map->first[1]] - start : 1;
-    bool affine = true, divided = true;
+    bool affine = !along_columns(n), divided = affine;
     int divide = map->to >= map->from ? (map->to + map->from - 1) / map->from : 1;
     for (int j = 0; j < map->to; j++) {
         affine &= map->index[map->first[j] + t] == j * step + start + t;
@@ -140,13 +153,15 @@ static const char *map_index(Body *b, const Resample *map, const char *index, in
     if (divided)
         return arena_printf("%s / %d", wrapped(index), divide);
     Text table = {0};
-    text_add(&table, "static const int %s[%d] = {", PLACE_OF_NAME, map->to);
-    for (int j = 0; j < map->to; j++)
+    int places = table_places(n);
+    b->broken |= along_columns(n) && b->vector;
+    text_add(&table, "static const int %s[%d] = {", PLACE_OF_NAME, places);
+    for (int j = 0; j < places; j++)
         text_add(&table, "%s%d",
                  j % 20 ? ", "
                  : j    ? ",\n    "
                         : "\n    ",
-                 map->index[map->first[j] + t]);
+                 j < map->to ? map->index[map->first[j] + t] : 0);
     text_append(&table, "\n};\n");
     return arena_printf("%s[%s]", add_function(b->e, "source_of", text_of(&table)), index);
 }
@@ -173,7 +188,7 @@ static Place moved_place(Body *b, const Node *n, Place at)
             out.axis[n->order[k]] = at.axis[k];
         return out;
     case OP_RESAMPLE:
-        out.axis[n->axis] = map_index(b, n->map, at.axis[n->axis], 0);
+        out.axis[n->axis] = map_index(b, n, at.axis[n->axis], 0);
         return out;
     default:
         internal_error("emit: %s inside a wide kernel", op_table[n->op].name);
@@ -237,6 +252,13 @@ static const char *bind_array(Body *b, const Node *n, bool written)
                      arena_printf("AT(%zu)", buffer->offset));
 }
 
+/* The index of the last axis of what the kernel makes. */
+static const char *own_column(const Body *b)
+{
+    const Type *space = &b->kernel->space;
+    return space->rank ? b->own.axis[space->rank - 1] : "0";
+}
+
 /* "[c][h + 1][(w + 1) * 16 + lane]" of a batch value. */
 static const char *batch_index(Body *b, const Node *n, Place at)
 {
@@ -256,21 +278,14 @@ static const char *batch_index(Body *b, const Node *n, Place at)
         text_add(&out, "[%s]",
                  t->rank == 3 && k == 1 ? plus(at.axis[k], halo.before[0]) : at.axis[k]);
     int shift = halo.before[1] * batch;
-    if (b->flat) {
-        b->broken |= t->rank == 1 || strcmp(at.axis[last], b->own.axis[last]) != 0 ||
+    if (b->flat) { /* lanes run along the last axis of the kernel's space */
+        b->broken |= t->rank == 1 || strcmp(at.axis[last], own_column(b)) != 0 ||
                      strcmp(at.lane, b->own.lane) != 0;
         text_add(&out, "[%s]", plus(at.lane, shift));
     } else {
         text_add(&out, "[%s]", times_plus(plus(at.axis[last], halo.before[1]), batch, at.lane));
     }
     return text_of(&out);
-}
-
-/* The index that vectors run along when the kernel works on whole arrays. */
-static const char *own_column(const Body *b)
-{
-    const Type *space = &b->kernel->space;
-    return space->rank ? b->own.axis[space->rank - 1] : "0";
 }
 
 typedef enum Run { RUN_ALONG, RUN_CONSTANT, RUN_GATHER } Run; /* of an index in the inner loop */
@@ -396,18 +411,19 @@ static bool same_rows(const Resample *map) /* equal counts and weights in every 
     return true;
 }
 
-static const char *map_table(Body *b, const Resample *map, const char *what)
+static const char *map_table(Body *b, const Node *n, const char *what)
 {
     Text table = {0};
+    const Resample *map = n->map;
     bool weights = strcmp(what, "weight") == 0, first = strcmp(what, "first") == 0;
-    int count = first ? map->to + 1 : map->first[map->to];
+    int count = first ? table_places(n) + 1 : map->first[map->to];
     text_add(&table, "static const %s %s[%d] = {", weights ? "real" : "int", PLACE_OF_NAME, count);
     for (int k = 0; k < count; k++) {
         text_append(&table, k % 10 ? ", " : k ? ",\n    " : "\n    ");
         if (weights)
             text_append(&table, number_text(map->weight[k]));
         else
-            text_add(&table, "%d", first ? map->first[k] : map->index[k]);
+            text_add(&table, "%d", first ? map->first[k < map->to ? k : map->to] : map->index[k]);
     }
     text_append(&table, "\n};\n");
     return add_function(b->e, arena_printf("map_%s", what), text_of(&table));
@@ -432,10 +448,11 @@ static const char *resample_at(Body *b, const Node *n, Place at)
     bool operand_loads = from->type.batch || from->op != OP_CONSTANT;
     if (n->axis == BATCH_AXIS && (b->vector || b->flat))
         b->broken = true;
+    b->broken |= along_columns(n) && b->vector;
     if (same_rows(map) && count <= 4 && operand_loads) {
         Text sum = {0};
         for (int t = 0; t < count; t++) {
-            const char *value = value_at(b, from, with_index(n, at, map_index(b, map, index, t)));
+            const char *value = value_at(b, from, with_index(n, at, map_index(b, n, index, t)));
             const char *term = map->weight[t] == 1
                                    ? value
                                    : arena_printf("%s * %s", value, number_text(map->weight[t]));
@@ -443,19 +460,20 @@ static const char *resample_at(Body *b, const Node *n, Place at)
         }
         return count ? text_of(&sum) : splat(b, "0");
     }
-    const char *first = map_table(b, map, "first"), *source = map_table(b, map, "index");
-    const char *weight = map_table(b, map, "weight"), *name = arena_printf("sum%d", b->value_count);
-    Place source_at = with_index(n, at, arena_printf("%s[e]", source));
+    const char *first = map_table(b, n, "first"), *source = map_table(b, n, "index");
+    const char *weight = map_table(b, n, "weight"), *name = arena_printf("sum%d", b->value_count);
+    Place source_at = with_index(n, at, arena_printf("%s[term]", source));
     const char *value = from->type.batch ? load_text(b, place_of(b, from, source_at, false))
                                          : load_array_at(b, from, source_at);
     const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
     if (b->flat && n->axis == from->type.rank - 1 && *last)
         b->broken = true;
-    text_add(
-        &b->statements,
-        "%s%s %s = %s;\n%sfor (int e = %s[%s]; e < %s[%s + 1]; e++)\n%s    %s = %s + %s * %s;\n",
-        b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index, first,
-        wrapped(index), b->indent, name, name, splat(b, arena_printf("%s[e]", weight)), value);
+    text_add(&b->statements,
+             "%s%s %s = %s;\n%sfor (int term = %s[%s]; term < %s[%s + 1]; term++)\n%s    %s = %s + "
+             "%s * %s;\n",
+             b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index,
+             first, wrapped(index), b->indent, name, name,
+             splat(b, arena_printf("%s[term]", weight)), value);
     return name;
 }
 

@@ -146,10 +146,10 @@ static Node *groupsort(Network *n, Node *x)
     Graph *g = n->g;
     int size = option_integer(component_option(n, "groupsort_n"), 2, 1, "groupsort_n");
     Node *all = flatten(g, x), *columns[MAX_SORTED] = {NULL};
-    int count = all->type.dims[0];
-    if (size > MAX_SORTED || count % size != 0)
+    int count = all->type.dims[0], whole = n->cells ? x->type.dims[0] : count;
+    if (size > MAX_SORTED || whole % size != 0)
         fail_line(n, NULL, "groupsort_n is %d: it must divide the %d values, and be at most %d",
-                  size, count, MAX_SORTED);
+                  size, whole, MAX_SORTED);
     Node *groups =
         node_reshape(g, all, (Type){.batch = true, .rank = 2, .dims = {count / size, size}});
     for (int i = 0; i < size; i++)
@@ -173,6 +173,10 @@ static Node *groupsort(Network *n, Node *x)
 /* A parameter for each value, in the order h w c, spread like x. */
 static Node *own_alpha(Network *n, Node *x)
 {
+    if (n->cells) {
+        Type channels = type_vector(false, x->type.dims[0]);
+        return expand_channels(n->g, own(n, "alpha", channels, INIT_GAUSSIAN, 0.01), &x->type);
+    }
     Node *alpha =
         own(n, "alpha", type_vector(false, (int)type_size(&x->type)), INIT_GAUSSIAN, 0.01);
     Type rows = x->type;

@@ -257,13 +257,14 @@ Flow draw_noise(Network *n, Flow like, bool uniform)
 }
 
 /* ---------------------------------------------------------------- names */
+/* A name of another network stays behind the new one: a pass that goes on from there finds it. */
 void name_flow(Network *n, const char *name, Flow flow)
 {
     Pass *pass = n->pass;
     for (int i = 0; i < pass->name_count; i++)
-        if (strcmp(pass->names[i].name, name) == 0) {
+        if (strcmp(pass->names[i].name, name) == 0 &&
+            strcmp(pass->names[i].component, n->tag) == 0) {
             pass->names[i].flow = flow;
-            pass->names[i].component = n->tag;
             return;
         }
     pass->names =
@@ -282,7 +283,7 @@ Flow find_flow(Network *n, Option name, Option source)
                     "src=inputs has the real images only, as name=x in the discriminator");
         return pass->real;
     }
-    for (int i = 0; i < pass->name_count; i++) {
+    for (int i = pass->name_count - 1; i >= 0; i--) {
         names[i] = pass->names[i].name;
         if (strcmp(names[i], text) == 0)
             return pass->names[i].flow;
@@ -334,20 +335,6 @@ Flow join_flows(Network *n, Flow a, Flow b, int axis)
 }
 
 /* ---------------------------------------------------------------- dense and convolution */
-Flow dense(Network *n, Flow x, const char *prefix, int outputs, bool bias)
-{
-    Graph *g = n->g;
-    int inputs = (int)type_size(&x.slabs[0]->type);
-    Node *weight = own_weight(n, arena_printf("%sweight", prefix), type_matrix(inputs, outputs),
-                              inputs, outputs, network_option(n, "initializer"));
-    Node *shift = bias ? own_bias(n, prefix, outputs) : NULL;
-    for (int i = 0; i < x.count; i++) {
-        Node *product = node_contract_x(g, flatten(g, x.slabs[i]), weight);
-        x.slabs[i] = shift ? add(g, product, node_expand_batch(g, shift)) : product;
-    }
-    return x;
-}
-
 static Node *length_of_rows(Graph *g, Node *rows) /* max(|x|, 1e-12) */
 {
     Node *size = node_unary(g, OP_SQRT, sum_of_squares(g, rows));
@@ -361,13 +348,13 @@ static Node *unit(Graph *g, Node *vector)
 }
 
 /* W / sigma with W as rows [-1, out]; one power iteration a forward, u is kept. */
-static Node *spectral(Network *n, Node *weight)
+static Node *spectral(Network *n, Node *weight, const char *prefix)
 {
     Graph *g = n->g;
     int out = weight->type.dims[3], rows = (int)type_size(&weight->type) / out;
     Tensor vector = {
         .type = type_vector(false, out), .role = ROLE_VECTOR, .init = INIT_UNIT_VECTOR};
-    Tensor *kept = own_tensor(n, "u", vector);
+    Tensor *kept = own_tensor(n, arena_printf("%su", prefix), vector);
     Node *matrix = node_reshape(g, weight, type_matrix(rows, out));
     Node *fixed = node_unary(g, OP_STOP, matrix), *u = node_parameter(g, kept);
     Node *v = unit(g, node_sum(g, multiply(g, fixed, node_expand(g, u, 0, rows)), 1));
@@ -390,11 +377,17 @@ static Node *filter_norms(Graph *g, Node *weight, double guard)
     return node_unary(g, OP_SQRT, node_shift(g, squares, guard));
 }
 
+/* [out] to the shape of a weight, along its last axis. */
+static Node *spread_filters(Graph *g, Node *numbers, const Node *weight)
+{
+    for (int axis = weight->type.rank - 2; axis >= 0; axis--)
+        numbers = node_expand(g, numbers, 0, weight->type.dims[axis]);
+    return numbers;
+}
+
 static Node *over_filters(Graph *g, Node *weight, Node *norms)
 {
-    for (int axis = 2; axis >= 0; axis--)
-        norms = node_expand(g, norms, 0, weight->type.dims[axis]);
-    return node_binary(g, OP_DIV, weight, norms);
+    return node_binary(g, OP_DIV, weight, spread_filters(g, norms, weight));
 }
 
 /* The norm of the patch that each window sees: [h, w]. */
@@ -441,21 +434,24 @@ typedef enum Regulariser {
     REGULAR_NONE,
     REGULAR_COSINE,
     REGULAR_WEIGHT,
+    REGULAR_WEIGHT_2,
+    REGULAR_WEIGHT_3,
     REGULAR_SPECTRAL,
     REGULAR_BATCH,
     REGULAR_LAYER
 } Regulariser;
 static const Word regulariser_words[] = {
-    {"cosine_norm", REGULAR_COSINE, NULL},
-    {"weight_norm", REGULAR_WEIGHT, NULL},
-    {"spectral_norm", REGULAR_SPECTRAL, NULL},
-    {"batch_norm", REGULAR_BATCH, NULL},
-    {"layer_norm", REGULAR_LAYER, NULL},
-    {"batch_norm_1", REGULAR_BATCH, NULL},
-    {"layer_norm_1", REGULAR_LAYER, NULL},
-    {"null", REGULAR_NONE, NULL},
-    {"weight_norm2", REGULAR_NONE, "its formula is not known; weight_norm is there"},
-    {"weight_norm3", REGULAR_NONE, "its formula is not known; weight_norm is there"}};
+    {"cosine_norm", REGULAR_COSINE, NULL},     {"weight_norm", REGULAR_WEIGHT, NULL},
+    {"spectral_norm", REGULAR_SPECTRAL, NULL}, {"batch_norm", REGULAR_BATCH, NULL},
+    {"layer_norm", REGULAR_LAYER, NULL},       {"batch_norm_1", REGULAR_BATCH, NULL},
+    {"layer_norm_1", REGULAR_LAYER, NULL},     {"null", REGULAR_NONE, NULL},
+    {"weight_norm2", REGULAR_WEIGHT_2, NULL},  {"weight_norm3", REGULAR_WEIGHT_3, NULL}};
+
+/* Those that divide each filter by its length and normalise the result over the batch. */
+static bool norms_filters(Regulariser kind)
+{
+    return kind == REGULAR_WEIGHT || kind == REGULAR_WEIGHT_2 || kind == REGULAR_WEIGHT_3;
+}
 
 static Node *divide_cells(Graph *g, Node *x, Node *cells) /* [c,h,w] / [1,h,w] */
 {
@@ -464,14 +460,87 @@ static Node *divide_cells(Graph *g, Node *x, Node *cells) /* [c,h,w] / [1,h,w] *
     return node_binary(g, OP_DIV, x, node_expand(g, flat, 0, x->type.dims[0]));
 }
 
-/* weight_norm: directions times g, normalised by the batch's moments. */
-static Flow finish_weight_norm(Network *n, Flow x)
+static Node *own_gain(Network *n, const char *prefix, int channels)
 {
-    Type channels = type_vector(false, x.slabs[0]->type.dims[0]);
+    return own(n, arena_printf("%sgain", prefix), type_vector(false, channels), INIT_ONE, 0);
+}
+
+/* weight_norm: normalised by the batch's moments, times a gain, which weight_norm3 has in its
+ * filters. */
+static Flow finish_weight_norm(Network *n, Flow x, const char *prefix, Regulariser kind)
+{
+    int channels = x.slabs[0]->type.dims[0];
     x = normalise_batch(n, x, 1e-8);
-    Node *gain = own(n, "gain", channels, INIT_ONE, 0);
-    for (int i = 0; i < x.count; i++)
+    Node *gain = kind == REGULAR_WEIGHT_3 ? NULL : own_gain(n, prefix, channels);
+    for (int i = 0; i < x.count && gain != NULL; i++)
         x.slabs[i] = multiply(n->g, x.slabs[i], expand_channels(n->g, gain, &x.slabs[i]->type));
+    return x;
+}
+
+typedef enum LinearType { LINEAR_PLAIN, LINEAR_COSINE, LINEAR_WEIGHT_NORM } LinearType;
+static const Word linear_words[] = {{"linear", LINEAR_PLAIN, NULL},
+                                    {"null", LINEAR_PLAIN, NULL},
+                                    {"cosine", LINEAR_COSINE, NULL},
+                                    {"weight_norm", LINEAR_WEIGHT_NORM, NULL}};
+
+/* x W of a vector or, of a map, in each of its cells. */
+static Node *times_matrix(Graph *g, Node *x, Node *weight)
+{
+    if (x->type.rank == 1)
+        return node_contract_x(g, x, weight);
+    Type filter = {.rank = 4, .dims = {1, 1, weight->type.dims[0], weight->type.dims[1]}};
+    return convolve_same(g, x, node_reshape(g, weight, filter), 1, 1);
+}
+
+/* max(length, 1e-12) of each column. */
+static Node *column_lengths(Graph *g, Node *weight)
+{
+    Node *lengths = filter_norms(g, weight, 0);
+    return node_binary(g, OP_MAX, lengths, node_constant(g, 1e-12, lengths->type));
+}
+
+/* cosine: (x W + .001 b) / (sqrt(|column|^2 + b^2) + 1e-6) / sqrt(|x|^2 + 1e-6) */
+static Node *cosine_product(Graph *g, Node *x, Node *weight, Node *bias)
+{
+    Node *squares = node_sum(g, square(g, weight), 0), *product = times_matrix(g, x, weight);
+    if (bias != NULL) {
+        squares = add(g, squares, square(g, bias));
+        product = add(g, product, expand_channels(g, node_scale(g, bias, 0.001), &product->type));
+    }
+    Node *lengths = node_shift(g, node_unary(g, OP_SQRT, squares), 1e-6);
+    product = node_binary(g, OP_DIV, product, expand_channels(g, lengths, &product->type));
+    Node *length = node_unary(g, OP_SQRT, node_shift(g, node_sum(g, square(g, x), 0), 1e-6));
+    return node_binary(g, OP_DIV, product, node_expand(g, length, 0, product->type.dims[0]));
+}
+
+/* x as rows of all its values; inside `relational` the cells of a map are rows. */
+Flow dense(Network *n, Flow x, const char *prefix, int outputs, bool bias)
+{
+    Graph *g = n->g;
+    LinearType kind = (LinearType)option_class(component_option(n, "linear_type"), LINEAR_PLAIN,
+                                               WORDS(linear_words), "linear_type");
+    const Type *type = &x.slabs[0]->type;
+    int inputs = n->cells ? type->dims[0] : (int)type_size(type);
+    Node *weight = own_weight(n, arena_printf("%sweight", prefix), type_matrix(inputs, outputs),
+                              inputs, outputs, network_option(n, "initializer"));
+    Node *shift = NULL, *gain = NULL;
+    if (bias)
+        shift = own(n, arena_printf("%sbias", prefix), type_vector(false, outputs),
+                    kind == LINEAR_PLAIN ? INIT_ZERO : INIT_VALUE, 0.001);
+    if (kind == LINEAR_WEIGHT_NORM) {
+        weight = over_filters(g, weight, column_lengths(g, weight));
+        gain = own_gain(n, prefix, outputs);
+        weight = multiply(g, weight, spread_filters(g, gain, weight));
+    }
+    for (int i = 0; i < x.count; i++) {
+        Node *rows = n->cells ? x.slabs[i] : flatten(g, x.slabs[i]);
+        if (kind == LINEAR_COSINE) {
+            x.slabs[i] = cosine_product(g, rows, weight, shift);
+            continue;
+        }
+        Node *product = times_matrix(g, rows, weight);
+        x.slabs[i] = shift ? add(g, product, expand_channels(g, shift, &product->type)) : product;
+    }
     return x;
 }
 
@@ -488,15 +557,19 @@ Flow convolve(Network *n, Flow x, const char *prefix, int channels, ConvPlan pla
     Node *weight =
         own_weight(n, arena_printf("%sweight", prefix), type, cells * inputs, cells * channels,
                    styled ? network_option(n, "initializer") : component_option(n, "initializer"));
-    Node *bias = n->pass->hyper->strict && !wants_bias(n) ? NULL : own_bias(n, prefix, channels);
+    bool biased = kind != REGULAR_WEIGHT_2 && kind != REGULAR_WEIGHT_3 &&
+                  (wants_bias(n) || !n->pass->hyper->strict);
+    Node *bias = biased ? own_bias(n, prefix, channels) : NULL;
     if (kind == REGULAR_COSINE)
         plan.stride_h = plan.stride_w = 1;
     if (kind == REGULAR_SPECTRAL)
-        weight = spectral(n, weight);
+        weight = spectral(n, weight, prefix);
     else if (kind == REGULAR_COSINE)
         weight = over_filters(g, weight, filter_norms(g, weight, 1e-4));
-    else if (kind == REGULAR_WEIGHT)
+    else if (norms_filters(kind))
         weight = over_filters(g, weight, filter_norms(g, weight, 0));
+    if (kind == REGULAR_WEIGHT_3)
+        weight = multiply(g, weight, spread_filters(g, own_gain(n, prefix, channels), weight));
     bool scaled = option_switch(component_option(n, "l2_scale"));
     double scale = sqrt((double)plan.filter_w / plan.stride_w * plan.filter_h / plan.stride_h);
     for (int i = 0; i < x.count; i++) {
@@ -508,7 +581,7 @@ Flow convolve(Network *n, Flow x, const char *prefix, int channels, ConvPlan pla
             out = add(g, out, expand_channels(g, bias, &out->type));
         x.slabs[i] = out;
     }
-    return kind == REGULAR_WEIGHT ? finish_weight_norm(n, x) : x;
+    return norms_filters(kind) ? finish_weight_norm(n, x, prefix, kind) : x;
 }
 
 /* ---------------------------------------------------------------- normalisation by a style */
@@ -588,7 +661,7 @@ static Flow style_option(Network *n, Flow x)
 {
     Option learned = line_option(n->line, "adaptive_instance_norm");
     Option fixed = line_option(n->line, "adaptive_instance_norm2");
-    if (x.slabs[0]->type.rank != 3)
+    if (x.slabs[0]->type.rank != 3 || n->cells)
         return x;
     if (learned.given && !option_is(learned, "false"))
         x = norm_by_style(n, x, find_flow(n, learned, (Option){0}), "ain.", true);
@@ -609,13 +682,13 @@ Flow linear_op(Network *n, Flow x)
 {
     int dims[3] = {0}, rank = read_sizes(n, line_argument(n->line, 0), dims);
     int64_t size = 1;
-    Option type = component_option(n, "linear_type");
-    if (type.given && !option_is(type, "linear"))
-        fail_at(type.span, "take the key out", "`linear_type` has no formula that is known");
     for (int k = 0; k < rank; k++)
         size *= dims[k];
     if (size > 1 << 24)
         fail_line(n, NULL, "more than 2^24 outputs");
+    if (n->cells && rank > 1)
+        fail_at(line_argument(n->line, 0).span, "one number: the values of a pair",
+                "inside `relational` a linear layer makes vectors");
     x = dense(n, x, "", (int)size, wants_bias(n));
     for (int i = 0; i < x.count && rank > 1; i++)
         x.slabs[i] = unflatten(n->g, x.slabs[i], rank, dims);
@@ -639,12 +712,10 @@ Flow conv_op(Network *n, Flow x)
     return finish_conv(n, x, plan, activation_of(n));
 }
 
-Flow deconv_op(Network *n, Flow x)
+Flow deconvolve(Network *n, Flow x, int channels, ConvPlan plan)
 {
     Graph *g = n->g;
-    ConvPlan plan = plan_conv(n);
-    expect_map(n, x);
-    int channels = line_channels(n, x), inputs = x.slabs[0]->type.dims[0];
+    int inputs = x.slabs[0]->type.dims[0];
     int cells = plan.filter_h * plan.filter_w;
     Type type = {.rank = 4, .dims = {plan.filter_h, plan.filter_w, channels, inputs}};
     Node *weight = own_weight(n, "weight", type, cells * channels, cells * inputs,
@@ -660,6 +731,14 @@ Flow deconv_op(Network *n, Flow x)
         Node *out = deconvolve_same(g, x.slabs[i], weight, plan.stride_h, plan.stride_w);
         x.slabs[i] = bias ? add(g, out, expand_channels(g, bias, &out->type)) : out;
     }
+    return x;
+}
+
+Flow deconv_op(Network *n, Flow x)
+{
+    ConvPlan plan = plan_conv(n);
+    expect_map(n, x);
+    x = deconvolve(n, x, line_channels(n, x), plan);
     return finish_conv(n, x, plan, activation_of(n));
 }
 
@@ -762,6 +841,9 @@ Flow apply_line(Network *n, const Line *line, Flow x)
     n->parameters = 0;
     n->owned_count = 0;
     n->frozen = option_is(line_option(line, "trainable"), "false");
+    if (n->cells && !is_relational_layer(line->op))
+        fail_line(n, "linear, activation, identity and control are for pairs of cells",
+                  "`%s` cannot stand inside `relational`", line->op->name);
     x = line->op->apply(n, x);
     check_size(n, x);
     keep_name(n, x);

@@ -1,7 +1,5 @@
-/* hyper_ops.c -- the table of layers, and those without a convolution of their own kind.
- *
- * Layers that look at the whole batch see, in the discriminator, the batch of real and fake samples
- * together: 2 batch_size of them. */
+/* hyper_ops.c -- the table of layers, and those without a convolution of their own kind. Those that
+ * look at several samples are in hyper_batch.c. */
 #include "hypergan.h"
 
 #include <math.h>
@@ -149,6 +147,52 @@ static Flow avg_pool_op(Network *n, Flow x)
     return x;
 }
 
+/* Along an axis, `to` windows that share all cells as evenly as whole cells can: window j averages
+ * cells floor(j from / to) to floor((j + 1) from / to) - 1. */
+static Node *pool_evenly(Graph *g, Node *x, int axis, int to)
+{
+    int from = x->type.dims[axis];
+    double *matrix = arena_alloc((size_t)to * (size_t)from * sizeof *matrix);
+    for (int j = 0; j < to; j++) {
+        int begin = (int)((int64_t)j * from / to), end = (int)((int64_t)(j + 1) * from / to);
+        for (int i = begin; i < end; i++)
+            matrix[(size_t)j * (size_t)from + (size_t)i] = 1.0 / (end - begin);
+    }
+    return node_resample(g, x, axis, resample_matrix(g, from, to, matrix));
+}
+
+static Flow fractional_avg_pool_op(Network *n, Flow x)
+{
+    Option argument = line_argument(n->line, 0);
+    double ratio = option_number(argument, 2, "ratio");
+    expect_map(n, x);
+    if (!(ratio >= 1))
+        fail_at(argument.span, "a ratio of 2 halves a map, 1.5 leaves two thirds",
+                "the ratio of a fractional pool must be at least 1");
+    for (int i = 0; i < x.count; i++)
+        for (int axis = 1; axis < 3; axis++) {
+            int cells = (int)floor(x.slabs[i]->type.dims[axis] / ratio + 1e-9);
+            if (cells < 1)
+                fail_at(argument.span, NULL, "a side of %d cells has none left at this ratio",
+                        x.slabs[i]->type.dims[axis]);
+            x.slabs[i] = pool_evenly(n->g, x.slabs[i], axis, cells);
+        }
+    return x;
+}
+
+/* Each cell goes to the first of its 2 x 2 cells, the others are 0. */
+static Flow unpool_op(Network *n, Flow x)
+{
+    expect_map(n, x);
+    for (int i = 0; i < x.count; i++)
+        for (int axis = 1; axis < 3; axis++) {
+            int size = x.slabs[i]->type.dims[axis];
+            const Resample *back = resample_pick(n->g, 2 * size, 0, 2, size);
+            x.slabs[i] = node_resample(n->g, x.slabs[i], axis, back->transpose);
+        }
+    return x;
+}
+
 static Flow split_op(Network *n, Flow x)
 {
     int parts = size_argument(n, 0, 2, "n");
@@ -213,6 +257,37 @@ static Flow reference_op(Network *n, Flow x)
     return found;
 }
 
+static Flow latent_op(Network *n, Flow x)
+{
+    (void)x;
+    return n->pass->latent;
+}
+
+static Flow knowledge_base_op(Network *n, Flow x)
+{
+    if (n->pass->announces)
+        warn_at(n->line->span, "nothing fills it here",
+                "the channels that knowledge_base joins stay 0");
+    Flow zeros = x;
+    for (int i = 0; i < x.count; i++)
+        zeros.slabs[i] = node_constant(n->g, 0, x.slabs[i]->type);
+    return join_flows(n, x, zeros, -1);
+}
+
+/* A component with a filter of Python is refused as a whole. */
+static Flow layer_filter_op(Network *n, Flow x)
+{
+    if (n->pass->announces)
+        note_at(n->line->span, "the component has no `layer_filter`: this layer does nothing");
+    return x;
+}
+
+static Flow control_op(Network *n, Flow x)
+{
+    (void)n;
+    return x;
+}
+
 static Flow activation_op(Network *n, Flow x)
 {
     Option name = line_argument(n->line, 0);
@@ -227,23 +302,29 @@ static Flow spread(Network *n, Flow x, Node *(*move)(Graph *g, Node *x, int r), 
     return x;
 }
 
-static Flow subpixel_op(Network *n, Flow x)
+/* A convolution to channels r^2, activated, whose channels become r x r cells. */
+static Flow subpixel(Network *n, Flow x, int channels, int r, Option activation)
 {
-    int r = size_argument(n, 1, 2, "r");
     ConvPlan plan = plan_conv(n);
-    expect_map(n, x);
     plan.stride_w = option_integer(line_option(n->line, "stride"), 1, 1, "stride");
     plan.stride_h = plan.stride_w;
-    if (r > 16)
-        fail_line(n, NULL, "subpixel by more than 16");
-    int channels = line_channels(n, x) * r * r;
-    if (activation_doubles(n, activation_of(n)))
+    channels *= r * r;
+    if (activation_doubles(n, activation))
         channels = (channels + 1) / 2;
-    x = finish_conv(n, convolve(n, x, "", channels, plan), plan, activation_of(n));
+    x = finish_conv(n, convolve(n, x, "", channels, plan), plan, activation);
     if (x.slabs[0]->type.dims[0] % (r * r) != 0)
         fail_line(n, NULL, "%d channels do not make maps of %d times the size",
                   x.slabs[0]->type.dims[0], r);
     return spread(n, x, depth_to_space, r);
+}
+
+static Flow subpixel_op(Network *n, Flow x)
+{
+    int r = size_argument(n, 1, 2, "r");
+    expect_map(n, x);
+    if (r > 16)
+        fail_line(n, NULL, "subpixel by more than 16");
+    return subpixel(n, x, line_channels(n, x), r, activation_of(n));
 }
 
 static Flow conv_depth_to_space_op(Network *n, Flow x)
@@ -305,7 +386,7 @@ static Flow pooled(Network *n, Flow x, ConvPlan plan)
     return x;
 }
 
-static Flow add_flows(Network *n, Flow a, Flow b)
+Flow add_flows(Network *n, Flow a, Flow b)
 {
     if (a.count != b.count || !type_equal(&a.slabs[0]->type, &b.slabs[0]->type))
         fail_line(n, NULL, "values of different shapes cannot be added");
@@ -341,19 +422,21 @@ static Node *softmax_last(Graph *g, Node *scores) /* [q,k] over k */
     return node_binary(g, OP_DIV, weights, node_expand(g, node_sum(g, weights, 1), 1, keys));
 }
 
-/* f, g, h as [c, cells]: out[c, q] = sum over k of softmax_k(sum_c g[c,q] f[c,k]) h[c,k]. */
+/* f, g, h as [c, cells]: out[c, q] = sum over k of softmax_k(sum_c g[c,q] f[c,k]) h[c,k]; f and g
+ * may have fewer channels than h. */
 static Node *attend(Graph *g, Node *maps[3], bool plain)
 {
-    int c = maps[0]->type.dims[0], cells = maps[0]->type.dims[1] * maps[0]->type.dims[2];
+    int c = maps[2]->type.dims[0], cells = maps[0]->type.dims[1] * maps[0]->type.dims[2];
     Node *flat[3];
     for (int k = 0; k < 3; k++)
-        flat[k] = node_reshape(g, maps[k], (Type){.batch = true, .rank = 2, .dims = {c, cells}});
+        flat[k] = node_reshape(
+            g, maps[k], (Type){.batch = true, .rank = 2, .dims = {maps[k]->type.dims[0], cells}});
     Node *keys = node_expand(g, flat[0], 1, cells), *queries = node_expand(g, flat[1], 2, cells);
     Node *scores = node_sum(g, multiply(g, keys, queries), 0);
     scores = plain ? node_scale(g, scores, 1.0 / cells) : softmax_last(g, scores);
     Node *values = node_expand(g, flat[2], 1, cells);
     Node *mixed = node_sum(g, multiply(g, node_expand(g, scores, 0, c), values), 2);
-    return node_reshape(g, mixed, maps[0]->type);
+    return node_reshape(g, mixed, maps[2]->type);
 }
 
 static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
@@ -362,6 +445,7 @@ static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
     Flow maps[3];
     Option h_activation = line_option(n->line, "h_activation");
     int channels = x.slabs[0]->type.dims[0];
+    int group = option_integer(line_option(n->line, "c_scale"), 1, 1, "c_scale");
     bool plain = option_switch(line_option(n->line, "dot_product_similarity"));
     for (int k = 0; k < 3; k++) {
         const char *prefix =
@@ -369,6 +453,10 @@ static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
         maps[k] = activate(n, convolve(n, x, prefix, channels, plan), activation_of(n));
         if (k == 2 && h_activation.given)
             maps[k] = activate(n, maps[k], h_activation);
+        for (int i = 0; i < x.count && k < 2 && group > 1; i++)
+            maps[k].slabs[i] =
+                node_resample(n->g, maps[k].slabs[i], 0,
+                              resample_pool(n->g, maps[k].slabs[i]->type.dims[0], group));
     }
     Option final = line_option(n->line, "final_activation");
     Flow out = {.count = x.count};
@@ -382,6 +470,22 @@ static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
         out.slabs[i] = attend(n->g, slabs, plain);
     }
     return final.given ? activate(n, out, final) : out;
+}
+
+/* 0 up to the step, 1 behind it; a sampler knows no step. */
+static Flow enable_at_step(Network *n, Flow x)
+{
+    Option step = line_option(n->line, "enable_at_step");
+    double start = option_integer(step, 0, 0, "enable_at_step");
+    if (!step.given || n->pass->sampling)
+        return x;
+    Scalar scalar = {.name = arena_printf("enabled_%g", start),
+                     .kind = SCALAR_COURSE,
+                     .course = {.kind = COURSE_RAMP, .to = 1, .steps = 1, .start = start}};
+    Node *share = add_scalar(n->g, n->pass->step, scalar);
+    for (int i = 0; i < x.count; i++)
+        x.slabs[i] = multiply(n->g, x.slabs[i], node_expand_to(n->g, share, x.slabs[i]->type));
+    return x;
 }
 
 static Flow attention_op(Network *n, Flow x)
@@ -401,7 +505,7 @@ static Flow attention_op(Network *n, Flow x)
     bool joins = option_switch(line_option(n->line, "concat"));
     Flow in = x;
     for (int head = 0; head < count; head++) {
-        Flow out = attention_head(n, in, head, plan);
+        Flow out = enable_at_step(n, attention_head(n, in, head, plan));
         for (int i = 0; i < out.count; i++)
             out.slabs[i] = node_scale(n->g, out.slabs[i], weight);
         if (!joins && !type_equal(&out.slabs[0]->type, &x.slabs[0]->type))
@@ -428,13 +532,75 @@ static Flow multiply_flows(Network *n, Flow a, Flow b)
     return a;
 }
 
+static const Option sigmoid_word = {.given = true, .text = "sigmoid"};
+
 /* sigmoid of a convolution to as many channels, stride 1. */
 static Flow mask_of(Network *n, Flow x)
 {
     ConvPlan plan = plan_conv(n);
-    Option sigmoid = {.given = true, .text = "sigmoid"};
     plan.stride_h = plan.stride_w = plan.pool_h = plan.pool_w = 1;
-    return activate(n, convolve(n, x, "mask.", x.slabs[0]->type.dims[0], plan), sigmoid);
+    return activate(n, convolve(n, x, "mask.", x.slabs[0]->type.dims[0], plan), sigmoid_word);
+}
+
+/* 1 where the mask is above the threshold, else 0: nothing is learned through it. */
+static Flow hard_mask(Network *n, Flow mask, Option threshold)
+{
+    double level = option_number(threshold, 0.5, "threshold");
+    for (int i = 0; i < mask.count; i++) {
+        const Type type = mask.slabs[i]->type;
+        mask.slabs[i] =
+            node_binary(n->g, OP_GREATER, mask.slabs[i], node_constant(n->g, level, type));
+    }
+    return mask;
+}
+
+/* m a + (1 - m) b */
+static Flow mix_by(Network *n, Flow mask, Flow a, Flow b)
+{
+    Flow rest = mask;
+    for (int i = 0; i < mask.count; i++)
+        rest.slabs[i] = node_shift(n->g, negate(n->g, mask.slabs[i]), 1);
+    return add_flows(n, multiply_flows(n, a, mask), multiply_flows(n, rest, b));
+}
+
+static void expect_same(Network *n, Flow a, Flow b, const char *what)
+{
+    if (a.count != b.count || !type_equal(&a.slabs[0]->type, &b.slabs[0]->type))
+        fail_line(n, "resize_images and conv bring maps to one shape",
+                  "what mask_layer= names and what comes in have different %s", what);
+}
+
+/* m x + (1 - m) mask_layer, m the sigmoid of a transposed convolution of `layer` to one channel. */
+static Flow mask_op(Network *n, Flow x)
+{
+    Option from = line_option(n->line, "layer"), other = line_option(n->line, "mask_layer");
+    Option way = line_option(n->line, "upscale"), name = line_option(n->line, "mask_name");
+    expect_map(n, x);
+    if (!from.given || !other.given)
+        fail_line(n, "for example mask layer=a mask_layer=b",
+                  "mask needs the names of two layers, layer= and mask_layer=");
+    if (way.given && !option_is(way, "subpixel") && !option_is(way, "deconv"))
+        fail_at(way.span, "deconv is the other one", "`upscale` must be subpixel or deconv");
+    Flow source = find_flow(n, from, line_option(n->line, "src"));
+    Flow extra = find_flow(n, other, line_option(n->line, "src"));
+    expect_map(n, source);
+    expect_same(n, x, extra, x.count == extra.count ? "shapes" : "numbers of samples");
+    ConvPlan plan = plan_conv(n);
+    Flow mask = option_is(way, "subpixel")
+                    ? subpixel(n, source, 1, 2, sigmoid_word)
+                    : finish_conv(n, deconvolve(n, source, 1, plan), plan, sigmoid_word);
+    if (name.given)
+        name_flow(n, name.text, mask);
+    for (int i = 0; i < mask.count; i++) {
+        const int *want = x.slabs[0]->type.dims, *got = mask.slabs[i]->type.dims;
+        if (mask.count != x.count || got[1] != want[1] || got[2] != want[2])
+            fail_line(n, "stride= says by how much the mask is larger than layer=",
+                      "the mask has %d x %d cells, what comes in %d x %d", got[1], got[2], want[1],
+                      want[2]);
+        Node *cells = node_sum(n->g, mask.slabs[i], 0); /* of one channel */
+        mask.slabs[i] = node_expand(n->g, cells, 0, want[0]);
+    }
+    return mix_by(n, mask, x, extra);
 }
 
 static bool has_argument(Network *n, const char *word)
@@ -496,10 +662,11 @@ static Flow add_op(Network *n, Flow x)
     Option lambda = line_option(n->line, "lambda");
     Flow other = other_operand(n, x);
     if (option_switch(line_option(n->line, "mask"))) {
-        Flow mask = mask_of(n, x), rest = x;
-        for (int i = 0; i < x.count; i++)
-            rest.slabs[i] = node_shift(n->g, negate(n->g, mask.slabs[i]), 1);
-        return add_flows(n, multiply_flows(n, other, mask), multiply_flows(n, rest, x));
+        Option threshold = line_option(n->line, "threshold");
+        Flow mask = mask_of(n, x);
+        if (threshold.given)
+            mask = hard_mask(n, mask, threshold);
+        return mix_by(n, mask, other, x);
     }
     double weight = option_number(lambda, 1, "lambda");
     for (int i = 0; i < other.count && weight != 1; i++)
@@ -616,81 +783,6 @@ static Flow pixel_norm_op(Network *n, Flow x)
     return x;
 }
 
-/* rows[t][s][b][k]: sample b of slab t takes this share of sample k of slab s. */
-static Flow mix_samples(Network *n, Flow x, double (*share)(const void *context, int to, int from),
-                        const void *context)
-{
-    int batch = n->g->batch_size;
-    Flow mixed = {.count = x.count};
-    double *rows = arena_alloc((size_t)batch * (size_t)batch * sizeof *rows);
-    for (int t = 0; t < x.count; t++)
-        for (int s = 0; s < x.count; s++) {
-            bool any = false;
-            for (int b = 0; b < batch; b++)
-                for (int k = 0; k < batch; k++) {
-                    double value = share(context, t * batch + b, s * batch + k);
-                    rows[(size_t)b * (size_t)batch + (size_t)k] = value;
-                    any = any || value != 0;
-                }
-            Node *part = any ? mix_batch(n->g, x.slabs[s], rows) : NULL;
-            if (part != NULL)
-                mixed.slabs[t] = mixed.slabs[t] ? add(n->g, mixed.slabs[t], part) : part;
-        }
-    return mixed;
-}
-
-typedef struct Groups {
-    int count, members; /* sample g * count + m is member g of group m */
-} Groups;
-
-static double group_share(const void *context, int to, int from)
-{
-    const Groups *groups = context;
-    return to % groups->count == from % groups->count ? 1.0 / groups->members : 0;
-}
-
-/* The deviation of each value over the samples of a group, averaged over the sample: as many
- * channels of it as there are. */
-static Flow minibatch_op(Network *n, Flow x)
-{
-    Graph *g = n->g;
-    int samples = g->batch_size * x.count;
-    int members = option_integer(line_option(n->line, "group_size"), samples, 1, "group_size");
-    if (members > samples)
-        members = samples;
-    if (samples % members != 0)
-        fail_line(n, NULL, "groups of %d do not divide a batch of %d", members, samples);
-    Groups groups = {samples / members, members};
-    Flow mean = mix_samples(n, x, group_share, &groups), squares = x;
-    for (int i = 0; i < x.count; i++)
-        squares.slabs[i] = square(g, subtract(g, x.slabs[i], mean.slabs[i]));
-    Flow variance = mix_samples(n, squares, group_share, &groups);
-    for (int i = 0; i < x.count; i++) {
-        const Type type = x.slabs[i]->type;
-        Node *deviation = node_unary(g, OP_SQRT, node_shift(g, variance.slabs[i], 1e-8));
-        Node *number = node_scale(g, node_sum_all(g, deviation), 1.0 / (double)type_size(&type));
-        x.slabs[i] = node_concat(g, x.slabs[i], node_expand_to(g, number, type), 0);
-    }
-    return x;
-}
-
-static double reverse_share(const void *context, int to, int from)
-{
-    int samples = *(const int *)context; /* that are reversed together */
-    return to / samples == from / samples && to % samples == samples - 1 - from % samples;
-}
-
-static Flow turing_test_op(Network *n, Flow x)
-{
-    int samples = n->g->batch_size * x.count;
-    return join_flows(n, x, mix_samples(n, x, reverse_share, &samples), -1);
-}
-
-static Flow reverse_batch_op(Network *n, Flow x)
-{
-    return mix_samples(n, x, reverse_share, &n->g->batch_size);
-}
-
 /* Mean and variance over the height, one after the other, flattened. */
 static Flow image_statistics_op(Network *n, Flow x)
 {
@@ -745,8 +837,6 @@ static Flow gram_matrix_op(Network *n, Flow x)
 }
 
 /* ---------------------------------------------------------------- the table */
-#define CHANGES_BATCH "it changes the number of samples, which is fixed when the program is made"
-
 const HyperRow hyper_rows[] = {
     {"linear", linear_op, "", NULL},
     {"conv", conv_op, "", NULL},
@@ -755,13 +845,15 @@ const HyperRow hyper_rows[] = {
     {"reshape", reshape_op, "", NULL},
     {"const", const_op, "", NULL},
     {"attention", attention_op,
-     "lambda heads concat dot_product_similarity h_activation final_activation", NULL},
+     "lambda heads concat dot_product_similarity h_activation final_activation c_scale "
+     "enable_at_step only",
+     NULL},
     {"crop", crop_op, "d_offset", NULL},
     {"resize_images", resize_images_op, "method", NULL},
     {"adaptive_instance_norm", adaptive_instance_norm_op, "w", NULL},
     {"resnet", resnet_op, "", NULL},
     {"activation", activation_op, "", NULL},
-    {"add", add_op, "layer mask lambda type", NULL},
+    {"add", add_op, "layer mask threshold lambda type", NULL},
     {"avg_pool", avg_pool_op, "slice", NULL},
     {"batch_norm", batch_norm_op, "", NULL},
     {"bicubic_conv", bicubic_conv_op, "", NULL},
@@ -796,20 +888,18 @@ const HyperRow hyper_rows[] = {
     {"variational_noise", variational_noise_op, "", NULL},
     {"zeros", zeros_op, "", NULL},
     {"zeros_like", zeros_like_op, "", NULL},
-    {"combine_features", NULL, "", "the features come from Python code"},
-    {"control", NULL, "", "it takes a network from Python code"},
-    {"fractional_avg_pool", NULL, "", "its ratio below 1 was an error in the original too"},
-    {"knowledge_base", NULL, "", "a hook that is not there fills it"},
-    {"latent", NULL, "",
-     "a second draw of the latent is not possible; name the first one with "
-     "`identity name=z`"},
-    {"layer_filter", NULL, "", "the filter comes from Python code"},
-    {"mask", NULL, "", "its formula is not known well enough"},
-    {"relational", NULL, "", "its formula is not known well enough"},
-    {"slice_input", NULL, "", CHANGES_BATCH},
-    {"tensorflowcv", NULL, "", "it is a classifier trained elsewhere"},
-    {"two_sample_stack", NULL, "", CHANGES_BATCH},
-    {"unpool", NULL, "", "it was an error in the original too"}};
+    {"control", control_op, "", NULL},
+    {"fractional_avg_pool", fractional_avg_pool_op, "", NULL},
+    {"knowledge_base", knowledge_base_op, "", NULL},
+    {"latent", latent_op, "", NULL},
+    {"layer_filter", layer_filter_op, "", NULL},
+    {"mask", mask_op, "layer mask_layer mask_name upscale", NULL},
+    {"relational", relational_op, "", NULL},
+    {"slice_input", slice_input_op, "", NULL},
+    {"two_sample_stack", two_sample_stack_op, "mixup", NULL},
+    {"unpool", unpool_op, "", NULL},
+    {"combine_features", NULL, "", "nothing in a config makes features; concat joins layers"},
+    {"tensorflowcv", NULL, "", "it is a classifier trained elsewhere"}};
 const size_t hyper_row_count = sizeof hyper_rows / sizeof hyper_rows[0];
 
 const HyperRow *find_op(const char *name)

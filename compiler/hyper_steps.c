@@ -16,8 +16,10 @@ typedef struct Round { /* what the networks of a step read */
 } Round;
 
 /* ---------------------------------------------------------------- forward */
-static Node *add_latent(Builder *b, Step *step, const char *name, int stream)
+/* What the generator gets; the pass knows it for the layer `latent`, which does not clip it. */
+static Flow add_latent(Builder *b, Pass *pass, const char *name, int stream)
 {
+    Step *step = pass->step;
     const Latent *latent = &b->hyper->latent;
     Input input = {.name = name,
                    .kind = INPUT_UNIFORM,
@@ -26,7 +28,8 @@ static Node *add_latent(Builder *b, Step *step, const char *name, int stream)
                    .low = latent->least,
                    .high = latent->most};
     Node *sample = latent_sample(b->g, latent, step_input(b->g, step, input));
-    return clip(b->g, sample, -1, 1);
+    pass->latent = (Flow){.slabs = {sample}, .count = 1};
+    return (Flow){.slabs = {clip(b->g, sample, -1, 1)}, .count = 1};
 }
 
 static Node *add_real(Builder *b, Step *step, bool last)
@@ -67,9 +70,9 @@ static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
                         .keeps = values == NULL,
                         .announces = first};
     game->real = add_real(b, step, round.last_data);
-    game->latent = add_latent(b, step, round.latent, round.stream);
+    Flow z = add_latent(b, &game->pass, round.latent, round.stream);
+    game->latent = z.slabs[0];
     game->remembers = values == NULL && round.keeps;
-    Flow z = {.slabs = {game->latent}, .count = 1};
     game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
     node_named(game->fake, "fake");
     game->pass.real = (Flow){.slabs = {game->real}, .count = 1};
@@ -359,7 +362,7 @@ static void build_sample(Builder *b)
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "sample", .title = "images from the generator"};
     Pass pass = {.g = g, .step = step, .hyper = b->hyper, .sampling = true};
-    Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
+    Flow z = add_latent(b, &pass, "z", STREAM_LATENT_SAMPLE);
     add_output(step, "rows", apply_component(&pass, &b->hyper->generator, z).slabs[0]);
 }
 
@@ -440,7 +443,7 @@ static Pass tabulate(Builder *b, bool d)
     Step *step = &b->g->steps[b->g->step_count++];
     Pass pass = {.g = b->g, .step = step, .hyper = h, .tabulate = true};
     *step = (Step){.name = "table"};
-    Flow z = {.slabs = {add_latent(b, step, "z", STREAM_LATENT_SAMPLE)}, .count = 1};
+    Flow z = add_latent(b, &pass, "z", STREAM_LATENT_SAMPLE);
     Node *real = add_real(b, step, false);
     Node *fake = apply_component(&pass, &h->generator, z).slabs[0];
     if (d) {

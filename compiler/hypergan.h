@@ -96,6 +96,7 @@ typedef struct Component {
     const Json *json, *defaults;
     Lines lines;                               /* CONFIGURABLE */
     const struct Component *encoder, *decoder; /* AUTOENCODER */
+    const struct Component *relational;        /* of the layer `relational`, or NULL */
 } Component;
 
 typedef enum Projection {
@@ -477,6 +478,7 @@ typedef struct Pass { /* one evaluation of the networks inside a step */
     const Hyper *hyper;
     NamedFlow *names;
     int name_count, name_capacity;
+    Flow latent;     /* before it is clipped */
     Flow real;       /* of src=inputs; count 0: none in this pass */
     int noise_lines; /* that drew so far */
     bool sampling;   /* the step has no iteration: it draws samples */
@@ -501,6 +503,7 @@ typedef struct Network { /* a component while it is applied */
     int owned_count;
     const Line *line;
     bool frozen;             /* trainable=false on the present line */
+    bool cells;              /* inside `relational`: each cell of a map is a vector of its own */
     const char *initializer; /* of the lines of a built-in class, where no config says another */
 } Network;
 
@@ -548,6 +551,8 @@ ConvPlan plan_conv(Network *n);
 Flow convolve(Network *n, Flow x, const char *prefix, int channels, ConvPlan plan);
 /* What follows: pool, normalisation by a style, activation. */
 Flow finish_conv(Network *n, Flow x, ConvPlan plan, Option activation);
+/* Transposed convolution and bias. */
+Flow deconvolve(Network *n, Flow x, int channels, ConvPlan plan);
 Flow dense(Network *n, Flow x, const char *prefix, int outputs, bool bias);
 Option activation_of(Network *n);
 Flow norm_by_style(Network *n, Flow x, Flow style, const char *prefix, bool bias);
@@ -557,6 +562,7 @@ void name_flow(Network *n, const char *name, Flow flow);
 int line_channels(Network *n, Flow x);
 void expect_map(Network *n, Flow x);
 int read_sizes(Network *n, Option option, int dims[3]); /* "4*4*64": their number */
+Flow add_flows(Network *n, Flow a, Flow b);             /* of one shape, else it fails */
 Flow linear_op(Network *n, Flow x);
 Flow conv_op(Network *n, Flow x);
 Flow deconv_op(Network *n, Flow x);
@@ -565,6 +571,18 @@ Flow adaptive_instance_norm_op(Network *n, Flow x);
 Flow match_support_op(Network *n, Flow x);                      /* hyper_inner.c */
 bool is_match_offset(const Tensor *tensor, const Match *match); /* that the hook moves */
 Flow normalise_batch(Network *n, Flow x, double epsilon); /* over batch and cells, no parameters */
+
+/* ---------------------------------------------------------------- hyper_batch.c: layers that look
+ * at several samples */
+Flow minibatch_op(Network *n, Flow x);
+Flow turing_test_op(Network *n, Flow x);
+Flow reverse_batch_op(Network *n, Flow x);
+Flow two_sample_stack_op(Network *n, Flow x);
+Flow slice_input_op(Network *n, Flow x);
+
+/* ---------------------------------------------------------------- hyper_relation.c */
+Flow relational_op(Network *n, Flow x);
+bool is_relational_layer(const HyperRow *op); /* can stand inside `relational` */
 
 /* ---------------------------------------------------------------- hyper_nets.c */
 Flow apply_component(Pass *pass, const Component *component, Flow x);

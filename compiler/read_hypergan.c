@@ -193,11 +193,38 @@ void check_keys(const Json *object, const char *known, const char *what)
 
 static const char component_keys[] =
     "class layers defaults initializer orthogonal_gain random_stddev gain w_scale lrmul "
-    "layer_regularizer l2_scale linear_type heads subnets groupsort_n double_sided_activation "
+    "layer_regularizer l2_scale linear_type heads subnets relational groupsort_n "
+    "double_sided_activation "
     "bipolar_activation trelu_activation frelu_activation dtype activation filter stride avg_pool "
     "final_features improved noise final_depth max_depth initial_dimensions block "
     "final_activation adaptive_instance_norm adaptive_instance_norm_layers "
     "adaptive_instance_norm_last_layer encoder decoder distance";
+
+static const Component *copy_component(Component component)
+{
+    Component *copy = arena_alloc(sizeof *copy);
+    *copy = component;
+    return copy;
+}
+
+static Component read_component(const Json *json, const char *name, const char *tag, Option class,
+                                ComponentKind fallback);
+
+/* The network that the layer `relational` applies to pairs of cells. */
+static const Component *read_relational(const Json *json, const char *tag)
+{
+    const Json *own = json_member(json, "relational");
+    if (own == NULL || own->kind == JSON_NULL)
+        return NULL;
+    if (own->kind != JSON_OBJECT)
+        fail_at(own->span, NULL, "`relational` must be an object");
+    Component c =
+        read_component(own, "relational", tag, json_option(own, "class"), COMPONENT_CONFIGURABLE);
+    if (c.kind != COMPONENT_CONFIGURABLE)
+        fail_at(own->span, "ConfigurableDiscriminator, or no class",
+                "`relational` must be a network of layers");
+    return copy_component(c);
+}
 
 static Component read_component(const Json *json, const char *name, const char *tag, Option class,
                                 ComponentKind fallback)
@@ -212,6 +239,7 @@ static Component read_component(const Json *json, const char *name, const char *
     if (filter != NULL && filter->kind != JSON_NULL)
         fail_at(filter->span, "take the key out",
                 "`layer_filter` is a function from Python, which cannot be compiled");
+    c.relational = read_relational(json, tag);
     if (c.kind != COMPONENT_CONFIGURABLE)
         return c;
     const Json *layers = json_member(json, "layers");
@@ -222,13 +250,6 @@ static Component read_component(const Json *json, const char *name, const char *
     if (c.lines.count == 0)
         fail_at(layers->span, NULL, "the %s has no layers", name);
     return c;
-}
-
-static const Component *copy_component(Component component)
-{
-    Component *copy = arena_alloc(sizeof *copy);
-    *copy = component;
-    return copy;
 }
 
 static void read_components(Hyper *h, const Json *root)

@@ -5,6 +5,8 @@
 #ifndef GAGAC_SCORE_H
 #define GAGAC_SCORE_H
 
+#include "../runtime/imageset.h" /* ImageFit */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,8 +44,9 @@ Scores score_samples(const Sample *reference, const Sample *generated, bool clas
 /* Does a path hold images (a folder, an array of at least three axes, an IDX or CIFAR file)? */
 bool is_image_path(const char *path); /* score_images.c */
 /* Prints the scores of images; labels: a file with the classes of the real ones, NULL: looked for.
- */
-void score_images(const char *real_path, const char *generated_path, const char *labels, bool json);
+ * fit: what becomes of real ones of another size than the generated ones. */
+void score_images(const char *real_path, const char *generated_path, const char *labels,
+                  ImageFit fit, bool json);
 
 /* A random half of the rows each, without the odd row; at least 4 rows. */
 void split_sample(const Sample *sample, Sample halves[2]);

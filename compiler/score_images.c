@@ -41,12 +41,13 @@ bool is_image_path(const char *path)
     return !npy_file;
 }
 
-static void open_images(ImageSet *set, const char *path, ImageShape shape, const char *labels)
+static void open_images(ImageSet *set, const char *path, ImageShape shape, ImageFit fit,
+                        const char *labels)
 {
     Error error = {0};
     ImageRequest request = {.path = path,
                             .shape = shape,
-                            .fit = FIT_EXACT,
+                            .fit = fit,
                             .labels = labels,
                             .threads = pool_core_count()};
     if (!image_set_open(set, &request, &error))
@@ -133,11 +134,12 @@ static void print_json(const ImageSet *real, const ImageSet *generated, const Im
     cJSON_Delete(root);
 }
 
-void score_images(const char *real_path, const char *generated_path, const char *labels, bool json)
+void score_images(const char *real_path, const char *generated_path, const char *labels,
+                  ImageFit fit, bool json)
 {
     ImageSet real, generated;
-    open_images(&generated, generated_path, (ImageShape){0}, NULL);
-    open_images(&real, real_path, generated.shape, labels);
+    open_images(&generated, generated_path, (ImageShape){0}, FIT_EXACT, NULL);
+    open_images(&real, real_path, generated.shape, fit, labels);
     Pool *pool = pool_create(pool_core_count());
     if (!pool)
         fail(EXIT_IO, NULL, "cannot start threads");

@@ -89,6 +89,54 @@ static const Case cases[] = {
     {PLAIN_G, "'layers': ['conv 3 stride=2 name=a', 'linear 1 activation=null name=b']",
      PLAIN_LOSS ", 'gradient_penalty': 2",
      "{'class': 'SelfSupervisedTrainHook'}, {'class': 'MaxGpTrainHook'}"},
+    {"'layers': ['linear 2*2*4 name=a', 'deconv 4 stride=2 name=b', 'mask layer=a mask_layer=b "
+     "stride=2 mask_name=m', ['layer b', 'layer m'], 'deconv 3 stride=2', 'crop 8 8 3 name=c', "
+     "'mask "
+     "layer=b mask_layer=c upscale=subpixel', 'conv 2']",
+     PLAIN_D, PLAIN_LOSS, ""},
+    {"'layers': ['linear 4*4*4 name=a', 'const 8*8*5 name=b', 'zeros 8*8*5', 'mask layer=a "
+     "mask_layer=b stride=2', 'conv 2']",
+     "'layers': ['conv 3 name=a', 'conv 3 name=b', 'mask layer=a mask_layer=b', 'linear 1']",
+     PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {PLAIN_G,
+     "'relational': {'layers': ['linear 5', 'linear 3 activation=null', 'activation prelu'], "
+     "'defaults': {'activation': 'tanh'}}, 'layers': ['conv 3 stride=4', 'relational', 'linear 1 "
+     "activation=null']",
+     PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {"'relational': {'layers': [['linear 4', 'linear 2 bias=false'], 'linear 12'], 'linear_type': "
+     "'cosine', 'defaults': {'activation': 'groupsort'}}, 'layers': ['linear 2*3*2', 'relational', "
+     "'reshape 2*2*3', 'resize_conv 2', 'double_resolution']",
+     PLAIN_D, PLAIN_LOSS, ""},
+    {PLAIN_G, "'layer_regularizer': 'weight_norm2', " PLAIN_D, PLAIN_LOSS ", 'gradient_penalty': 2",
+     ""},
+    {PLAIN_G,
+     "'layer_regularizer': 'weight_norm3', 'layers': ['resnet 3 stride=2', 'linear 1 "
+     "activation=null']",
+     PLAIN_LOSS, ""},
+    {PLAIN_G, "'linear_type': 'cosine', " PLAIN_D, PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {"'linear_type': 'weight_norm', " PLAIN_G, "'linear_type': 'weight_norm', " PLAIN_D,
+     PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {"'layers': ['latent', 'linear 3*3*4', 'unpool', 'attention c_scale=3 enable_at_step=2', "
+     "'knowledge_base', 'control here', 'layer_filter', 'resize_images 8 8', 'conv 2']",
+     "'layers': ['conv 5', 'fractional_avg_pool 1.5', 'unpool', 'fractional_avg_pool', ['identity',"
+     " 'conv 5'], 'linear 1 activation=null']",
+     PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {PLAIN_G,
+     "'layers': ['conv 4 name=a', 'conv 4', 'add layer=a mask=true threshold=0.51', 'linear 1']",
+     PLAIN_LOSS, ""},
+};
+
+/* Layers that look at several samples need an even batch. */
+static const Case even_cases[] = {
+    {PLAIN_G,
+     "'layers': ['conv 3', 'two_sample_stack', 'conv 3 stride=2', 'linear 1 activation=null']",
+     PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {PLAIN_G, "'layers': ['linear 5', 'two_sample_stack mixup=true', 'linear 1 activation=null']",
+     PLAIN_LOSS ", 'gradient_penalty': 2", ""},
+    {PLAIN_G,
+     "'layers': ['conv 3', 'slice_input 1 2', 'minibatch', 'linear 4', 'slice_input 0 4', 'linear 1"
+     " activation=null']",
+     PLAIN_LOSS, "{'class': 'MaxGpTrainHook'}"},
 };
 
 static double draw(void)
@@ -100,10 +148,9 @@ static double draw(void)
     return (double)(state >> 11) / 9007199254740992.0;
 }
 
-static const Model *model_of(const Case *c)
+static const Model *model_of(const Case *c, int batch)
 {
-    static const HyperOptions options = {
-        .width = 8, .height = 8, .channels = 2, .batch_size = BATCH};
+    const HyperOptions options = {.width = 8, .height = 8, .channels = 2, .batch_size = batch};
     bool wrapped = c->hooks[0] == '\'';
     const char *trainer = arena_printf(
         "{'class': 'SimultaneousTrainer', 'optimizer': {'class': 'GradientDescentOptimizer',"
@@ -154,17 +201,17 @@ static double loss_of(Run *r, const char *name)
 }
 
 /* A step by its name, NULL: the first, with random inputs and tensors. */
-static void start_step(Run *r, const Case *c, const char *name)
+static void start_batch(Run *r, const Case *c, const char *name, int batch)
 {
-    r->g = steps_build(model_of(c));
+    r->g = steps_build(model_of(c, batch));
     r->step = &r->g->steps[0];
     while (name != NULL && strcmp(r->step->name, name) != 0)
         r->step++;
     r->in = interpreter_new(r->g);
     for (int k = 0; k < r->step->input_count; k++) {
         const Input *input = r->step->inputs[k];
-        r->inputs[k] = arena_alloc((size_t)(input->width * BATCH) * sizeof(double));
-        for (int i = 0; i < input->width * BATCH; i++)
+        r->inputs[k] = arena_alloc((size_t)(input->width * batch) * sizeof(double));
+        for (int i = 0; i < input->width * batch; i++)
             r->inputs[k][i] =
                 input->kind == INPUT_UNIFORM && input->low == 0 ? draw() : 2 * draw() - 1;
     }
@@ -181,6 +228,8 @@ static void start_step(Run *r, const Case *c, const char *name)
             r->before[k][0] = 1; /* else memories hold this step's samples, which have no slope */
     }
 }
+
+static void start_step(Run *r, const Case *c, const char *name) { start_batch(r, c, name, BATCH); }
 
 static void start(Run *r, const Case *c) { start_step(r, c, NULL); }
 
@@ -201,11 +250,11 @@ static void check_element(Run *r, int k, int64_t i, double gradient, const char 
                  difference);
 }
 
-static void check_case(const Case *c)
+static void check_case(const Case *c, int batch)
 {
     Run r = {0};
     double *after[512];
-    start(&r, c);
+    start_batch(&r, c, NULL, batch);
     restore(&r);
     loss_of(&r, "d_loss");
     for (int k = 0; k < r.g->tensor_count; k++) {
@@ -228,7 +277,22 @@ static void test_gradients(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        check_case(&cases[i]);
+        check_case(&cases[i], BATCH);
+    for (size_t i = 0; i < sizeof even_cases / sizeof even_cases[0]; i++)
+        check_case(&even_cases[i], 4);
+}
+
+/* A batch of one sample, where a layer has a meaning for it. */
+static void test_one_sample(void **state)
+{
+    static const Case one[] = {
+        {"'layers': ['latent', 'linear 3*5*4', 'unpool', 'crop 6 8 4', 'resize_images 8 8', 'conv "
+         "2']",
+         "'relational': {'layers': ['linear 3']}, 'layers': ['fractional_avg_pool 2.6', "
+         "'relational', 'slice_input 0 1', 'linear 1 activation=null']",
+         PLAIN_LOSS ", 'gradient_penalty': 2", ""}};
+    (void)state;
+    check_case(&one[0], 1);
 }
 
 static double *tensor_values(Run *r, const char *name)
@@ -618,9 +682,9 @@ static void test_fitness(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_constraints),
-        cmocka_unit_test(test_memories),    cmocka_unit_test(test_matches),
-        cmocka_unit_test(test_match_stops), cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_fitness)};
+        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_one_sample),
+        cmocka_unit_test(test_constraints), cmocka_unit_test(test_memories),
+        cmocka_unit_test(test_matches),     cmocka_unit_test(test_match_stops),
+        cmocka_unit_test(test_pictures),    cmocka_unit_test(test_fitness)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

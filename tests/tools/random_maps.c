@@ -108,11 +108,65 @@ static Node *normalise_maps(Maker *m, Node *x)
     return node_binary(g, OP_MUL, scaled, per_channel(m, x));
 }
 
+/* Samples in reverse, some of them in place of others, or mixed: rows of few weights, of one, of
+ * none. */
+static Node *regroup(Maker *m, Node *x)
+{
+    Graph *g = m->g;
+    int n = g->batch_size, kind = between(0, 3), step = between(1, n);
+    double *rows = arena_alloc((size_t)(n * n) * sizeof *rows);
+    for (int b = 0; b < n; b++) {
+        if (kind == 0)
+            rows[b * n + n - 1 - b] = 1;
+        else if (kind == 1)
+            rows[b * n + b / step * step] = 1;
+        else if (kind == 2)
+            rows[b * n + b % step] = 0.5 + b;
+        for (int k = 0; k < n && kind == 3; k++)
+            rows[b * n + k] = b % 2 && k % step == b % step ? 0.3 : 0;
+    }
+    return node_resample(g, x, BATCH_AXIS, resample_matrix(g, n, n, rows));
+}
+
+/* A parameter with a row for each sample: the row that a sample's number picks. */
+static Node *own_rows(Maker *m, Node *x)
+{
+    Graph *g = m->g;
+    int n = g->batch_size, size = (int)type_size(&x->type);
+    double *rows = arena_alloc((size_t)(n * n) * sizeof *rows);
+    double *ramp = arena_alloc((size_t)n * sizeof *ramp);
+    for (int b = 0; b < n; b++)
+        rows[b * n] = ramp[b] = b + 1;
+    Node *number = node_resample(g, node_constant(g, 1, (Type){.batch = true}), BATCH_AXIS,
+                                 resample_matrix(g, n, n, rows));
+    Node *all = node_resample(g, node_constant(g, 1, type_vector(false, 1)), 0,
+                              resample_matrix(g, 1, n, ramp));
+    Node *unit = node_binary(g, OP_EQUAL, node_expand(g, number, 0, n), node_expand_batch(g, all));
+    Node *picked = node_contract_x(g, unit, parameter(m, type_matrix(n, size)));
+    return node_binary(g, OP_ADD, x, node_reshape(g, picked, x->type));
+}
+
+/* All pairs of cells, a product over both channels in each, the mean over one cell. */
+static Node *relate(Maker *m, Node *x)
+{
+    Graph *g = m->g;
+    int cells = x->type.dims[1] * x->type.dims[2], out = between(1, 3);
+    if (cells > 8)
+        return x;
+    Type flat_type = {.batch = true, .rank = 2, .dims = {x->type.dims[0], cells}};
+    Node *flat = node_reshape(g, x, flat_type), *first = node_expand(g, flat, 2, cells);
+    Node *pairs = node_concat(g, first, node_expand(g, flat, 1, cells), 0);
+    Type filter = {.rank = 4, .dims = {1, 1, pairs->type.dims[0], out}};
+    Node *y = node_conv_y(g, pairs, parameter(m, filter), (Window){{1, 1}, {0, 0}}, cells, cells);
+    y = node_sum(g, node_unary(g, OP_TANH, node_binary(g, OP_ADD, y, per_channel(m, y))), 2);
+    return node_reshape(g, y, maps(out, x->type.dims[1], x->type.dims[2]));
+}
+
 static Node *resample(Maker *m, Node *x)
 {
     Graph *g = m->g;
     int axis = between(0, 2), n = x->type.dims[axis];
-    switch (between(0, 5)) {
+    switch (between(0, 7)) {
     case 0:
         return node_resample(g, x, axis, resample_pool(g, n, between(2, 3)));
     case 1:
@@ -125,9 +179,10 @@ static Node *resample(Maker *m, Node *x)
         return node_resample(
             g, node_resample(g, x, 1, resample_nearest(g, x->type.dims[1], 2 * x->type.dims[1])), 2,
             resample_nearest(g, x->type.dims[2], 2 * x->type.dims[2]));
+    case 5:
+        return node_resample(g, x, axis, resample_pick(g, 2 * n, 0, 2, n)->transpose);
     default:
-        return node_resample(g, x, BATCH_AXIS,
-                             resample_pick(g, g->batch_size, g->batch_size - 1, -1, g->batch_size));
+        return regroup(m, x);
     }
 }
 
@@ -213,7 +268,8 @@ static Node *add_layer(Maker *m, Node *x)
     } kinds[] = {{"conv", convolve},       {"conv", convolve},     {"deconv", deconvolve},
                  {"norm", normalise_maps}, {"resample", resample}, {"resample", resample},
                  {"move", move},           {"move", move},         {"element", element},
-                 {"join", join_maps},      {"dense", dense}};
+                 {"join", join_maps},      {"rows", own_rows},     {"relate", relate},
+                 {"dense", dense}};
     int k = between(0, (int)(sizeof kinds / sizeof *kinds) - 1);
     if (type_size(&x->type) > 700)
         k = (int)(sizeof kinds / sizeof *kinds) - 1;
