@@ -19,7 +19,8 @@ typedef enum StageKind {
     STAGE_WEIGHT,    /* CONTRACT_W, CONV_W: shares of a sum over the batch */
     STAGE_REDUCE,    /* SUM, MAXIMUM_OF along an axis */
     STAGE_SUM_BATCH, /* sums over the batch */
-    STAGE_REPORT     /* what the step reports */
+    STAGE_REPORT,    /* what the step reports */
+    STAGE_SAMPLES    /* the shipped sampler: what it makes, to the caller */
 } StageKind;
 
 typedef struct CudaBinding { /* a parameter of a kernel */
@@ -75,6 +76,7 @@ void cuda_place(CudaStep *step);
 /* ---------------------------------------------------------------- cuda_print.c */
 /* Prints the stage's kernel and fills its function, bindings and launch. */
 void cuda_print(Emitter *e, CudaStep *step, Stage *stage);
+int64_t cuda_blocks_of(int64_t items, int64_t size);
 int cuda_row(const Type *type); /* reals between rows of an array of the work block */
 
 /* ---------------------------------------------------------------- cuda_emit.c */
@@ -82,7 +84,12 @@ int cuda_row(const Type *type); /* reals between rows of an array of the work bl
  * batch begin in the work block, in reals; work_size: its size. */
 const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
                          int count, size_t *batch_base, size_t *work_size);
-enum { CUDA_TEXTS = 10 };
+/* The kernel functions alone. */
+const char *cuda_functions(Emitter *e, const Graph *g, CudaStep *const *steps, int count,
+                           size_t *batch_base, size_t *work_size);
+/* Where the array of a value lies in the work block, in reals. */
+size_t cuda_offset(const CudaStep *step, const Node *n, size_t batch_base);
+enum { CUDA_TEXTS = 11 };
 /* That text and all that it includes, for NVRTC; their number, CUDA_TEXTS. */
 int cuda_texts(const char *model, CudaText *texts);
 /* src/model.cu for NVRTC and src/cuda.c with its tables, added to the files. */
