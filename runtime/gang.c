@@ -56,6 +56,11 @@ static real *remembered(const Mixing *m, int side, int index)
     return m->state + tensor->offset + (size_t)index * (size_t)tensor->stride;
 }
 
+static const ProgramTensor *count_of(const Training *training)
+{
+    return &training->program->tensors[training->program->gang.count];
+}
+
 static Mixing mixing_of(Training *training)
 {
     const Program *program = training->program;
@@ -64,7 +69,7 @@ static Mixing mixing_of(Training *training)
     for (int side = 0; side < SIDES; side++) {
         m.sizes[side] = tensor_size(&program->tensors[m.plan->anchor[side]]);
     }
-    tensor_get(&program->tensors[m.plan->count], m.state, m.counts);
+    tensor_get(count_of(training), m.state, m.counts);
     return m;
 }
 
@@ -78,15 +83,18 @@ void gang_start(Training *training)
     if (training->program->gang.mix_steps == 0) {
         return;
     }
+    training_fetch_tensor(training, count_of(training));
     Mixing m = mixing_of(training);
     if (m.counts[HAS_ANCHORS] > 0) {
         return;
     }
+    training_fetch(training);
     for (int side = 0; side < SIDES; side++) {
         copy_side(&m, side, anchor(&m, side), false);
     }
     m.counts[HAS_ANCHORS] = 1;
     keep_counts(&m);
+    training_changed(training);
 }
 
 /* ---------------------------------------------------------------- payoffs */
@@ -96,7 +104,6 @@ static void evaluate(const Mixing *m, int point, double outputs[MAX_OUTPUTS])
 {
     Training *training = m->training;
     const Program *program = training->program;
-    const ProgramUpdate *update = &program->updates[m->plan->update];
     uint64_t mixing = training->iteration / (uint64_t)m->plan->mix_steps;
     Batch batch;
     real scalars[MAX_SCALARS] = {0};
@@ -104,7 +111,7 @@ static void evaluate(const Mixing *m, int point, double outputs[MAX_OUTPUTS])
     batch.update = mixing * POINTS_A_MIXING + (uint64_t)point;
     batch.data_update += (uint64_t)point;
     batch.position = batch.data_update * (uint64_t)program->batch_size;
-    update->run(training->pool, m->state, training->work, &batch, scalars, outputs);
+    training_run(training, m->plan->update, &batch, scalars, outputs);
 }
 
 /* a, b: payoffs of generator i and discriminator j at i * count + j. False: all the same, or one is
@@ -118,6 +125,7 @@ static bool measure(const Mixing *m, int count, double *a, double *b)
         for (int j = 0; j < count; j++) {
             double sums[2] = {0, 0};
             copy_side(m, 1, remembered(m, 1, j), true);
+            training_changed(m->training);
             for (int point = 0; point < m->plan->points; point++) {
                 double outputs[MAX_OUTPUTS] = {0};
                 evaluate(m, point, outputs);
@@ -275,6 +283,7 @@ void gang_mix(Training *training)
     if (steps == 0 || training->iteration % (uint64_t)steps != 0) {
         return;
     }
+    training_fetch(training);
     Mixing m = mixing_of(training);
     if (m.plan->remembers) {
         play(&m);
@@ -288,4 +297,5 @@ void gang_mix(Training *training)
         copy_side(&m, side, anchor(&m, side), true);
     }
     keep_counts(&m);
+    training_changed(training);
 }

@@ -119,6 +119,17 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
     }
 }
 
+void training_run(Training *training, int kind, const Batch *batch, const real *scalars,
+                  double *outputs)
+{
+    if (training->device) {
+        device_update(training->device, training, kind, batch, scalars, outputs);
+    } else {
+        training->program->updates[kind].run(training->pool, training->state, training->work, batch,
+                                             scalars, outputs);
+    }
+}
+
 void training_update(Training *training, int kind, int repeat, const real *const *given)
 {
     const ProgramUpdate *update = &training->program->updates[kind];
@@ -128,8 +139,7 @@ void training_update(Training *training, int kind, int repeat, const real *const
     if (given) {
         memcpy(batch.given, given, (size_t)update->input_count * sizeof *given);
     }
-    update->run(training->pool, training->state, training->work, &batch, scalars,
-                training->outputs[kind]);
+    training_run(training, kind, &batch, scalars, training->outputs[kind]);
 }
 
 /* The name of an output of this kind of update that is not finite, or NULL. */
@@ -151,6 +161,11 @@ static void start_iteration(Training *training)
     }
 }
 
+bool training_is_latent(const ProgramInput *input)
+{
+    return !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
+}
+
 /* All updates of an iteration; latents: what they read instead of draws, or NULL. */
 static const char *run_updates(Training *training, const real *latents)
 {
@@ -159,9 +174,7 @@ static const char *run_updates(Training *training, const real *latents)
         const ProgramUpdate *update = &program->updates[kind];
         const real *given[MAX_INPUTS] = {NULL};
         for (int k = 0; k < update->input_count; k++) {
-            const char *name = update->inputs[k].name;
-            bool latent = !strcmp(name, "z_d") || !strcmp(name, "z_g");
-            given[k] = latent ? latents : NULL;
+            given[k] = training_is_latent(&update->inputs[k]) ? latents : NULL;
         }
         for (int repeat = 0; repeat < update->count; repeat++) {
             training_update(training, kind, repeat, given);
@@ -182,32 +195,52 @@ static void constrain(Training *training)
     }
 }
 
-const char *training_iterate(Training *training)
+/* At most `most` iterations, up to the next after which weights are constrained or networks mixed. */
+static uint64_t until_pause(const Training *training, uint64_t most)
+{
+    const uint64_t every[] = {(uint64_t)training->program->constrain.every,
+                              (uint64_t)training->program->gang.mix_steps};
+    for (size_t k = 0; k < sizeof every / sizeof *every; k++) {
+        uint64_t left = every[k] > 0 ? every[k] - training->iteration % every[k] : most;
+        most = left < most ? left : most;
+    }
+    return most;
+}
+
+/* One iteration, on a GPU at most `most`; counts them. latents: NULL, drawn. */
+static const char *iterate(Training *training, uint64_t most, const real *latents)
+{
+    if (training->device) {
+        return device_advance(training->device, training, until_pause(training, most), latents);
+    }
+    const char *diverged = run_updates(training, latents);
+    training->iteration += !diverged;
+    return diverged;
+}
+
+const char *training_advance(Training *training, uint64_t most)
 {
     bool skip = false;
-    if (training->device) {
-        return training_advance(training, 1);
-    }
+    const char *diverged = NULL;
     gang_start(training);
-    start_iteration(training);
+    if (!training->device) {
+        start_iteration(training);
+    }
     real *latents = search_latents(training, &skip);
-    const char *diverged = skip ? NULL : run_updates(training, latents);
+    if (skip) {
+        training->iteration++;
+    } else {
+        diverged = iterate(training, most, latents);
+    }
     free(latents);
     if (!diverged) {
-        training->iteration++;
         constrain(training);
         gang_mix(training);
     }
     return diverged;
 }
 
-const char *training_advance(Training *training, uint64_t most)
-{
-    if (!training->device) {
-        return training_iterate(training);
-    }
-    return device_advance(training->device, training, most);
-}
+const char *training_iterate(Training *training) { return training_advance(training, 1); }
 
 void training_iterate_given(Training *training, const real *const (*given)[MAX_INPUTS],
                             double (*outputs)[MAX_OUTPUTS])
@@ -229,13 +262,6 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 
 bool training_use_device(Training *training, Error *error)
 {
-    const Program *program = training->program;
-    if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
-        program->constrain.every > 0) {
-        return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents, mixes networks or constrains "
-                         "weights runs on the CPU alone");
-    }
     training->device = device_create(training->program, error);
     return training->device != NULL;
 }
@@ -244,6 +270,27 @@ void training_fetch(Training *training)
 {
     if (training->device) {
         device_fetch(training->device, training->state);
+    }
+}
+
+void training_fetch_tensor(Training *training, const ProgramTensor *tensor)
+{
+    if (training->device) {
+        device_fetch_tensor(training->device, tensor, training->state);
+    }
+}
+
+void training_send_tensor(Training *training, const ProgramTensor *tensor)
+{
+    if (training->device) {
+        device_send_tensor(training->device, tensor, training->state);
+    }
+}
+
+void training_changed(Training *training)
+{
+    if (training->device) {
+        device_forget(training->device);
     }
 }
 
