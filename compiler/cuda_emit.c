@@ -78,7 +78,7 @@ const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *c
     return text_of(&out);
 }
 
-int cuda_texts(const char *model, CudaText *texts)
+int cuda_texts(const EmitOptions *options, const char *model, CudaText *texts)
 {
     int count = 0;
     texts[count++] = (CudaText){"model.cu", model};
@@ -91,6 +91,8 @@ int cuda_texts(const char *model, CudaText *texts)
     }
     for (int k = 0; k < STAND_INS; k++)
         texts[count++] = stand_ins[k];
+    if (options->fault)
+        cuda_plant(options->fault, texts, count);
     return count;
 }
 
@@ -103,7 +105,7 @@ static void print_model(CudaFiles *f)
     text_append(&out, " */\n");
     text_append(&out, cuda_kernels(f->options, f->graph, f->steps, f->count, &f->batch_base,
                                    &f->work_size));
-    cuda_texts(wrap_lines(text_of(&out)), f->texts);
+    cuda_texts(f->options, wrap_lines(text_of(&out)), f->texts);
 }
 
 /* ---------------------------------------------------------------- the tables */

@@ -312,12 +312,11 @@ static void print_samples(Printer *p)
     p->outer = p->inner = "    ";
     const char *number = cuda_value(p, n, size == 1 ? "0" : "f");
     text_add(&p->finish, "    store_number(call, f, b, %s);\n", number);
-    cuda_finish_kernel(
-        p, "store",
-        arena_printf("    const int item = (int)(blockIdx.x * %d + threadIdx.x);\n"
-                     "    const int f = item / BATCH, b = item %% BATCH;\n"
-                     "    if (f >= %lld)\n        return;\n%s",
-                     BLOCK, (long long)size, cuda_close_quad(p)));
+    cuda_finish_kernel(p, "store",
+                       arena_printf("    const int item = (int)(blockIdx.x * %d + threadIdx.x);\n"
+                                    "    const int f = item / BATCH, b = item %% BATCH;\n"
+                                    "    if (f >= %lld)\n        return;\n%s",
+                                    BLOCK, (long long)size, cuda_close_quad(p)));
 }
 
 static void print_fill(Printer *p)

@@ -1,8 +1,8 @@
 /* cuda_sampler.c -- sampler.cu, the generator on a GPU as one file to ship beside sampler.c.
  *
- * Needs: a checked model. Guarantees: the kernels of the CUDA target for the sampling step alone, for
- * nvcc and for NVRTC, with all that they include in the text; numbers that training finds are marks
- * as in sampler.c. A launch makes a fixed number of samples, each of its own row of draws. */
+ * Needs: a checked model. Guarantees: the kernels of the CUDA target for the sampling step alone,
+ * for nvcc and for NVRTC, with all that they include in the text; numbers that training finds are
+ * marks as in sampler.c. A launch makes a fixed number of samples, each of its own row of draws. */
 #include "target_cuda.h"
 
 #include <string.h>
@@ -26,8 +26,8 @@ static bool mixes_samples(const CudaStep *step)
 {
     for (int k = 0; k < step->stage_count; k++) {
         const Stage *stage = step->stages[k];
-        if (stage->kind == STAGE_SUM_BATCH || (stage->root && stage->root->op == OP_RESAMPLE &&
-                                               stage->root->axis == BATCH_AXIS))
+        if (stage->kind == STAGE_SUM_BATCH ||
+            (stage->root && stage->root->op == OP_RESAMPLE && stage->root->axis == BATCH_AXIS))
             return true;
     }
     return false;
@@ -151,7 +151,8 @@ static void add_weights(Text *out, const Shipped *s)
 {
     for (int k = 0; k < s->tensor_count; k++) {
         const Tensor *t = s->tensors[k];
-        text_add(out, "/* %s */\n__device__ alignas(64) real_word %s[%d * %d] = {/*@%s:rows@*/0};\n",
+        text_add(out,
+                 "/* %s */\n__device__ alignas(64) real_word %s[%d * %d] = {/*@%s:rows@*/0};\n",
                  t->label, weights_name(t), rows_of(&t->type), padded(columns_of(&t->type)),
                  t->name);
     }
@@ -161,8 +162,8 @@ static const char *tables_text(const Shipped *s)
 {
     Text out = {0};
     if (!s->model->channels) {
-        const char *file = s->model->normalisation == NORMALISE_STD ? "sampler_linear.c"
-                                                                    : "sampler_table.c";
+        const char *file =
+            s->model->normalisation == NORMALISE_STD ? "sampler_linear.c" : "sampler_table.c";
         add_columns(&out, s);
         text_append(&out, "\n");
         add_device_text(&out, template_fill(file, NULL, 0));
@@ -214,14 +215,15 @@ static void add_latent_launches(Text *arguments, Text *out, Shipped *s)
         const Stage *stage = s->step->stages[k];
         if (stage->kind != STAGE_FILL || stage->root->input != z)
             continue;
-        text_add(arguments, "static const Argument latent_arguments[] = {{CALL, 0}, {WORK, %zu}};\n",
+        text_add(arguments,
+                 "static const Argument latent_arguments[] = {{CALL, 0}, {WORK, %zu}};\n",
                  cuda_offset(s->step, stage->root, s->base));
-        text_add(out,
-                 "static const Launch latent_launches[] = {\n%s"
-                 "    {(const void *)sampler_copy_latents, {%lld, 1, 1}, 128, 2, latent_arguments},\n"
-                 "};\n",
-                 launch_text(&(Text){0}, s, k),
-                 (long long)cuda_blocks_of(s->graph->batch_size, 128));
+        text_add(
+            out,
+            "static const Launch latent_launches[] = {\n%s"
+            "    {(const void *)sampler_copy_latents, {%lld, 1, 1}, 128, 2, latent_arguments},\n"
+            "};\n",
+            launch_text(&(Text){0}, s, k), (long long)cuda_blocks_of(s->graph->batch_size, 128));
         return;
     }
     internal_error("cuda: a sampler that reads no latents");
@@ -276,9 +278,10 @@ static const char *head_text(const Shipped *s)
               s->model->channels ? "Images from the generator on a GPU: see sampler.h."
                                  : "Rows from the generator on a GPU: see sampler.h.");
     emit_config_lines(&head, s->model);
-    text_append(&head, " *\n *     nvcc -O3 -fmad=false -c sampler.cu\n *\n"
-                       " * Without -fmad=false random numbers may differ in their last bits from those "
-                       "of sampler.c. NVRTC\n * compiles the kernels alone. */\n");
+    text_append(&head,
+                " *\n *     nvcc -O3 -fmad=false -c sampler.cu\n *\n"
+                " * Without -fmad=false random numbers may differ in their last bits from those "
+                "of sampler.c. NVRTC\n * compiles the kernels alone. */\n");
     return text_of(&head);
 }
 
@@ -293,18 +296,17 @@ const char *emit_device_sampler(const Model *model, const EmitOptions *options,
     const char *launches = launches_text(&s);
     *device = (SamplerDevice){(s.work_size * (options->f64 ? 8 : 4) + 255) / 256 * 256,
                               s.graph->batch_size};
-    Hole holes[] = {
-        {"head", head_text(&s)},
-        {"columns", int_text(model->channels ? 0 : model->x_dim)},
-        {"library", library_text(&s)},
-        {"tables", device_part(&s, tables_text(&s))},
-        {"network", s.kernels},
-        {"trained", "/*@trained@*/0"},
-        {"rows", int_text(s.graph->batch_size)},
-        {"most", int_text(LAUNCH_ARGUMENTS)},
-        {"launches", launches},
-        {"calls", template_fill(model->channels ? "sampler_images_calls.cu"
-                                                : "sampler_rows_calls.cu",
-                                NULL, 0)}};
+    Hole holes[] = {{"head", head_text(&s)},
+                    {"columns", int_text(model->channels ? 0 : model->x_dim)},
+                    {"library", library_text(&s)},
+                    {"tables", device_part(&s, tables_text(&s))},
+                    {"network", s.kernels},
+                    {"trained", "/*@trained@*/0"},
+                    {"rows", int_text(s.graph->batch_size)},
+                    {"most", int_text(LAUNCH_ARGUMENTS)},
+                    {"launches", launches},
+                    {"calls", template_fill(model->channels ? "sampler_images_calls.cu"
+                                                            : "sampler_rows_calls.cu",
+                                            NULL, 0)}};
     return wrap_lines(template_fill("sampler_cuda.cu", holes, sizeof holes / sizeof *holes));
 }

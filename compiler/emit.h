@@ -184,13 +184,13 @@ typedef struct SamplerDevice {
     int rows;    /* of a launch */
 } SamplerDevice;
 SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *options);
-/* A table "static const union NAME" whose numbers (`number`: "real" or "double") stand behind a mark;
- * shape: of its member `values`. */
+/* A table "static const union NAME" whose numbers (`number`: "real" or "double") stand behind a
+ * mark; shape: of its member `values`. */
 void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
                      const char *name, const char *mark);
-void emit_names(Text *out, const Model *model);   /* the table `names` of columns */
-void emit_knots_table(Text *out);                 /* those of a normalisation by knots */
-const Input *sampler_latents_of(const Graph *g);  /* the input of the sample step they are */
+void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
+void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+const Input *sampler_latents_of(const Graph *g); /* the input of the sample step they are */
 
 /* ---------------------------------------------------------------- cuda_sampler.c */
 /* sampler.cu, with the numbers left open in the same way. */

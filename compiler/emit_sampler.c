@@ -44,7 +44,7 @@ static void emit_weights(Text *out, const Graph *g)
                                 ? arena_printf("[%d][%d]", rows_of(&t->type), columns_of(&t->type))
                                 : type_text(&t->type);
         emit_open_table(out, "real", arena_printf("%lld", (long long)type_size(&t->type)), shape,
-                   table_name(t), t->name);
+                        table_name(t), t->name);
     }
 }
 
@@ -58,9 +58,10 @@ void emit_names(Text *out, const Model *model)
 
 void emit_knots_table(Text *out)
 {
-    text_append(out, "/* Column k is linear between knots first_knot[k] .. first_knot[k + 1] - 1. */\n"
-                     "enum { KNOTS = /*@knot_total@*/1 };\n"
-                     "static const int first_knot[SAMPLER_COLUMNS + 1] = {/*@first_knot@*/0};\n");
+    text_append(out,
+                "/* Column k is linear between knots first_knot[k] .. first_knot[k + 1] - 1. */\n"
+                "enum { KNOTS = /*@knot_total@*/1 };\n"
+                "static const int first_knot[SAMPLER_COLUMNS + 1] = {/*@first_knot@*/0};\n");
     emit_open_table(out, "double", "KNOTS", "[KNOTS]", "knot_x", "knot_x");
     emit_open_table(out, "double", "KNOTS", "[KNOTS]", "knot_y", "knot_y");
 }
@@ -73,7 +74,7 @@ static const char *emit_tables_text(const Model *model, const Graph *g)
     text_append(&out, "/* of the training data, by column */\n");
     for (size_t k = 0; k < sizeof statistics / sizeof *statistics; k++)
         emit_open_table(&out, "double", "SAMPLER_COLUMNS", "[SAMPLER_COLUMNS]",
-                   arena_printf("data_%s", statistics[k]), statistics[k]);
+                        arena_printf("data_%s", statistics[k]), statistics[k]);
     if (model->normalisation != NORMALISE_STD)
         emit_knots_table(&out);
     emit_weights(&out, g);
@@ -159,29 +160,34 @@ static const char *emit_source(const Model *model, const Graph *g, const Plan *p
 static void device_holes(Hole holes[2], const SamplerDevice *device, const char *what,
                          const char *parameters)
 {
-    static const char invalid[] = "    SAMPLER_INVALID = 2%s    /* an array that is needed is NULL; "
-                                  "nothing was written */\n%s";
+    static const char invalid[] =
+        "    SAMPLER_INVALID = 2%s    /* an array that is needed is NULL; "
+        "nothing was written */\n%s";
     bool there = device->work > 0;
-    holes[0] = (Hole){"failure",
-                      arena_printf(invalid, there ? "," : "",
-                                   there ? "    SAMPLER_DEVICE = 3 /* sampler.cu: a call of CUDA failed, "
-                                           "cudaGetLastError() says why */\n"
-                                         : "")};
+    holes[0] =
+        (Hole){"failure",
+               arena_printf(invalid, there ? "," : "",
+                            there ? "    SAMPLER_DEVICE = 3 /* sampler.cu: a call of CUDA failed, "
+                                    "cudaGetLastError() says why */\n"
+                                  : "")};
     holes[1] = (Hole){
         "device",
-        !there ? ""
-               : arena_printf(
-                     "/* In sampler.cu alone, which has all these functions too (its launches make\n"
-                     " * SAMPLER_DEVICE_ROWS at once: fewer cost as much): %s in the GPU's\n"
-                     " * memory, made on a stream (cudaStream_t, NULL: the default one) of the current\n"
-                     " * GPU. The call returns before they are there.\n *\n"
-                     " * work    SAMPLER_DEVICE_WORK bytes of the GPU's memory for the call's own use */\n"
-                     "enum { SAMPLER_DEVICE_ROWS = %d, SAMPLER_DEVICE_WORK = %zu };\n"
-                     "struct CUstream_st;\n"
-                     "int sampler_generate_device(uint64_t seed, uint64_t first, size_t n,\n"
-                     "                            %s, void *work,\n"
-                     "                            struct CUstream_st *stream);\n\n",
-                     what, device->rows, device->work, parameters)};
+        !there
+            ? ""
+            : arena_printf(
+                  "/* In sampler.cu alone, which has all these functions too (its launches make\n"
+                  " * SAMPLER_DEVICE_ROWS at once: fewer cost as much): %s in the GPU's\n"
+                  " * memory, made on a stream (cudaStream_t, NULL: the default one) of the "
+                  "current\n"
+                  " * GPU. The call returns before they are there.\n *\n"
+                  " * work    SAMPLER_DEVICE_WORK bytes of the GPU's memory for the call's own use "
+                  "*/\n"
+                  "enum { SAMPLER_DEVICE_ROWS = %d, SAMPLER_DEVICE_WORK = %zu };\n"
+                  "struct CUstream_st;\n"
+                  "int sampler_generate_device(uint64_t seed, uint64_t first, size_t n,\n"
+                  "                            %s, void *work,\n"
+                  "                            struct CUstream_st *stream);\n\n",
+                  what, device->rows, device->work, parameters)};
 }
 
 static const char *emit_header(const Model *model, const Graph *g, const Plan *p,

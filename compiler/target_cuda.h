@@ -90,10 +90,23 @@ const char *cuda_functions(Emitter *e, const Graph *g, CudaStep *const *steps, i
 /* Where the array of a value lies in the work block, in reals. */
 size_t cuda_offset(const CudaStep *step, const Node *n, size_t batch_base);
 enum { CUDA_TEXTS = 11 };
-/* That text and all that it includes, for NVRTC; their number, CUDA_TEXTS. */
-int cuda_texts(const char *model, CudaText *texts);
+/* That text and all that it includes, with options->fault, for NVRTC; their number, CUDA_TEXTS. */
+int cuda_texts(const EmitOptions *options, const char *model, CudaText *texts);
 /* src/model.cu for NVRTC and src/cuda.c with its tables, added to the files. */
 void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOptions *options);
+
+/* ---------------------------------------------------------------- cuda_faults.c */
+typedef struct CudaFault { /* for the tests: cuda_faults.def */
+    const char *what;
+    const char *text;          /* the file of the program it is in */
+    const char *find, *change; /* every occurrence */
+    TensorPrecision tensor;    /* of the products that have it */
+    bool reported;             /* by the PTX virtual machine; else only the result shows it */
+} CudaFault;
+extern const CudaFault cuda_faults[];
+extern const int cuda_fault_count;
+/* Plants it into the texts of a program; it must be there. */
+void cuda_plant(const CudaFault *fault, CudaText *texts, int count);
 
 /* ---------------------------------------------------------------- cuda_static.c */
 /* What NVRTC makes of the kernels of a training, for sm_80 and sm_90 or options->archs. */

@@ -782,8 +782,7 @@ static void give_latents(Device *device, const real *latents)
     }
 }
 
-const char *device_advance(Device *device, Training *training, uint64_t most,
-                           const real *latents)
+const char *device_advance(Device *device, Training *training, uint64_t most, const real *latents)
 {
     Half *half = NULL;
     uint64_t count = most < 1 || latents ? 1 : most > CHUNK ? CHUNK : most;

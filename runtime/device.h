@@ -21,8 +21,8 @@ const char *device_name(const Device *device);
 /* Bytes of its memory that the training holds. */
 size_t device_memory(const Device *device);
 
-/* training_advance() and training_iterate_given() of a training on this GPU. latents: [batch][z_dim]
- * for all updates of one iteration, or NULL: drawn. */
+/* training_advance() and training_iterate_given() of a training on this GPU. latents:
+ * [batch][z_dim] for all updates of one iteration, or NULL: drawn. */
 const char *device_advance(Device *device, Training *training, uint64_t most, const real *latents);
 void device_iterate_given(Device *device, Training *training,
                           const real *const (*given)[MAX_INPUTS], double (*outputs)[MAX_OUTPUTS]);

@@ -195,7 +195,8 @@ static void constrain(Training *training)
     }
 }
 
-/* At most `most` iterations, up to the next after which weights are constrained or networks mixed. */
+/* At most `most` iterations, up to the next after which weights are constrained or networks mixed.
+ */
 static uint64_t until_pause(const Training *training, uint64_t most)
 {
     const uint64_t every[] = {(uint64_t)training->program->constrain.every,

@@ -36,8 +36,8 @@ void training_destroy(Training *training);
 bool training_use_device(Training *training, Error *error);
 /* Brings training->state up to date; nothing to do on the CPU. */
 void training_fetch(Training *training);
-/* The same for one tensor of the state; its way back after a change; and that of all of a state that
- * was fetched and changed. */
+/* The same for one tensor of the state; its way back after a change; and that of all of a state
+ * that was fetched and changed. */
 void training_fetch_tensor(Training *training, const ProgramTensor *tensor);
 void training_send_tensor(Training *training, const ProgramTensor *tensor);
 void training_changed(Training *training);

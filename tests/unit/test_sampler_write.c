@@ -146,10 +146,8 @@ static void test_no_folder(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_device),
-        cmocka_unit_test(test_header),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_device),    cmocka_unit_test(test_header),
         cmocka_unit_test(test_no_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

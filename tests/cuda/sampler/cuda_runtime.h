@@ -1,7 +1,7 @@
 /* cuda_runtime.h -- stands in for the toolkit's header where a C++ compiler makes a shipped
- * sampler.cu for the tests: its host side calls sampler/runtime.c, which runs what NVRTC makes of the
- * same file on a driver. The kernels as the C++ compiler sees them are never called; they say the
- * names of the launches. */
+ * sampler.cu for the tests: its host side calls sampler/runtime.c, which runs what NVRTC makes of
+ * the same file on a driver. The kernels as the C++ compiler sees them are never called; they say
+ * the names of the launches. */
 #ifndef FAKE_CUDA_RUNTIME_H
 #define FAKE_CUDA_RUNTIME_H
 

@@ -1,5 +1,5 @@
-/* images.c -- all that a shipped sampler of images offers, as numbers, one a line. With -DDEVICE also
- * what sampler.cu has beyond. */
+/* images.c -- all that a shipped sampler of images offers, as numbers, one a line. With -DDEVICE
+ * also what sampler.cu has beyond. */
 #include "sampler.h"
 
 #include <stdio.h>

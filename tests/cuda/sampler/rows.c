@@ -65,8 +65,7 @@ int cudaStreamSynchronize(void *stream);
 static void *on_device(const void *numbers, size_t bytes)
 {
     void *place = NULL;
-    if (cudaMalloc(&place, bytes) ||
-        (numbers && cudaMemcpyAsync(place, numbers, bytes, 1, NULL)))
+    if (cudaMalloc(&place, bytes) || (numbers && cudaMemcpyAsync(place, numbers, bytes, 1, NULL)))
         exit(4);
     return place;
 }

@@ -1,6 +1,6 @@
 /* runtime.c -- the functions of CUDA's runtime that a shipped sampler calls, on the driver of vm.h.
- * $SAMPLER_CU is compiled by NVRTC, without a header, at the first call. RUNTIME_FAIL=NAME:N lets the
- * N-th call of a function fail. */
+ * $SAMPLER_CU is compiled by NVRTC, without a header, at the first call. RUNTIME_FAIL=NAME:N lets
+ * the N-th call of a function fail. */
 #define _GNU_SOURCE
 #include "../vm.h"
 
