@@ -163,7 +163,7 @@ static void emit_images(Text *out, const CudaFiles *f)
     for (int k = 0; k < f->options->arch_count; k++) {
         CudaCode code;
         Error error = {0};
-        if (!nvrtc_compile_cached(f->texts, TEXTS, f->options->archs[k], &code, &error))
+        if (!nvrtc_compile_cached(f->texts, TEXTS, f->options->archs[k], NVRTC_SHIP, &code, &error))
             fail_error(&error);
         text_add(out, "static const unsigned char image_%d[] = {", k);
         for (size_t i = 0; i < code.size; i++)

@@ -228,7 +228,7 @@ static void print_arch(const CudaText *texts, CudaStep *const *steps, int count,
     Error error = {0};
     Listing list = {0};
     if (!nvrtc_open(&nvrtc, &error) ||
-        !nvrtc_compile(&nvrtc, texts, CUDA_TEXTS, arch, true, &code, &error))
+        !nvrtc_compile(&nvrtc, texts, CUDA_TEXTS, arch, NVRTC_REPORT, &code, &error))
         fail_error(&error);
     if (strstr(code.log, "warning") != NULL)
         fail(EXIT_DEVICE, NULL, "NVRTC warns: %.*s", (int)strcspn(code.log, "\n"), code.log);

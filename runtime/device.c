@@ -201,9 +201,9 @@ static bool load_ptx(Device *device, Error *error)
     for (size_t k = 0; k < sizeof known / sizeof *known && !made; k++) {
         char arch[32];
         snprintf(arch, sizeof arch, "compute_%d", known[k]);
-        made =
-            known[k] <= device->arch &&
-            nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, &code, error);
+        made = known[k] <= device->arch &&
+               nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, NVRTC_FAST,
+                                    &code, error);
     }
     if (!made && device->arch < known[sizeof known / sizeof *known - 1]) {
         return error_set(error, EXIT_DEVICE, NULL,
@@ -227,7 +227,8 @@ static bool load_module(Device *device, Error *error)
     if (load_image(device, arch)) {
         return true;
     }
-    if (!nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, &code, error)) {
+    if (!nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, NVRTC_FAST,
+                              &code, error)) {
         Error again = {0}; /* an architecture that this NVRTC does not know */
         return load_ptx(device, &again);
     }
