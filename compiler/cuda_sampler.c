@@ -131,7 +131,7 @@ static void add_columns(Text *out, const Shipped *s)
     text_append(out, "/* of the training data, by column */\n");
     for (int k = 0; k < 4; k++)
         add_statistic(out, statistics[k], false);
-    text_append(out, "#endif\n/* the same for the kernels */");
+    text_append(out, "#endif\n\n/* the same for the kernels */");
     for (int k = 0; k < (linear ? 2 : 1); k++)
         add_statistic(out, statistics[k], true);
     if (!linear) {
@@ -247,27 +247,27 @@ static const char *launches_text(Shipped *s)
 }
 
 /* ---------------------------------------------------------------- the file */
-static const char *device_part(const Shipped *s, const char *tables)
+/* What the kernels of the network read and where they leave what they made. */
+static const char *ends_text(const Shipped *s)
 {
     const Model *m = s->model;
     Hole latent = {"latent", m->channels ? "float" : "double"};
     Text out = {0};
+    if (m->channels)
+        text_add(&out, "enum { CHANNELS = %d, AREA = %d };\n\n", m->channels, m->width * m->height);
+    else
+        text_add(&out, "enum { GENERATED = %d, CONDITIONS = %d };\n\n", m->x_dim - m->cond_dim,
+                 m->cond_dim);
     add_device_text(&out, template_fill("sampler_device.cu", &latent, 1));
-    text_append(&out, tables);
-    if (m->channels) {
-        text_add(&out, "\nenum { CHANNELS = %d, AREA = %d };\n\n", m->channels,
-                 m->width * m->height);
-        add_device_text(&out, template_fill("sampler_images.cu", NULL, 0));
+    text_append(&out, "\n");
+    add_device_text(&out,
+                    template_fill(m->channels ? "sampler_images.cu" : "sampler_rows.cu", NULL, 0));
+    if (m->channels)
         text_add(&out,
                  "\n/* For sampler_latents(). */\n"
                  "KERNEL sampler_copy_latents(const SamplerCall call, const real *z)\n{\n"
                  "    copy_latents<%d, BATCH>(call, z);\n}\n",
                  sampler_latents_of(s->graph)->width);
-    } else {
-        text_add(&out, "\nenum { GENERATED = %d, CONDITIONS = %d };\n\n", m->x_dim - m->cond_dim,
-                 m->cond_dim);
-        add_device_text(&out, template_fill("sampler_rows.cu", NULL, 0));
-    }
     return text_of(&out);
 }
 
@@ -299,14 +299,15 @@ const char *emit_device_sampler(const Model *model, const EmitOptions *options,
     Hole holes[] = {{"head", head_text(&s)},
                     {"columns", int_text(model->channels ? 0 : model->x_dim)},
                     {"library", library_text(&s)},
-                    {"tables", device_part(&s, tables_text(&s))},
-                    {"network", s.kernels},
+                    {"tables", tables_text(&s)},
+                    {"ends", ends_text(&s)},
+                    {"network", wrap_lines(s.kernels)},
                     {"trained", "/*@trained@*/0"},
                     {"rows", int_text(s.graph->batch_size)},
                     {"most", int_text(LAUNCH_ARGUMENTS)},
-                    {"launches", launches},
+                    {"launches", wrap_lines(launches)},
                     {"calls", template_fill(model->channels ? "sampler_images_calls.cu"
                                                             : "sampler_rows_calls.cu",
                                             NULL, 0)}};
-    return wrap_lines(template_fill("sampler_cuda.cu", holes, sizeof holes / sizeof *holes));
+    return template_fill("sampler_cuda.cu", holes, sizeof holes / sizeof *holes);
 }

@@ -156,7 +156,7 @@ static const char *emit_source(const Model *model, const Graph *g, const Plan *p
     return template_fill("sampler.c", holes, 7);
 }
 
-/* What the header says of sampler.cu, in three holes. parameters: of its call. */
+/* What the header says of sampler.cu, in two holes. parameters: of its call. */
 static void device_holes(Hole holes[2], const SamplerDevice *device, const char *what,
                          const char *parameters)
 {

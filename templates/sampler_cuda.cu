@@ -15,16 +15,20 @@ enum { SAMPLER_COLUMNS = /*{columns*/2/*}*/ };
 #include <string.h>
 #endif
 
-/* ---------------------------------------------------------------- numbers, random numbers, tiles */
+/* ---------------------------------------------------------------- numbers, draws, tiles */
 #ifdef __CUDACC__ /* not all of it is used */
 #pragma nv_diagnostic push
 #pragma nv_diag_suppress 177
 #endif
 /*{library*/
-#include "sampler_rows.cu"
+#include "cuda_device.h"
 /*}*/
 /* ---------------------------------------------------------------- what was learnt, bit by bit */
 /*{tables*//*}*/
+/* ---------------------------------------------------------------- inputs and outputs */
+/*{ends*/
+#include "sampler_rows.cu"
+/*}*/
 /* ---------------------------------------------------------------- the network */
 /*{network*//*}*/
 #ifdef __CUDACC__
@@ -35,7 +39,7 @@ enum { SAMPLER_COLUMNS = /*{columns*/2/*}*/ };
 #define SAMPLER_TRAINED /*{trained*/0/*}*/
 enum { ROWS = /*{rows*/4096/*}*/ }; /* of a launch */
 
-enum Space { CALL, WORK, WEIGHTS }; /* offset: nothing, reals of the work block, number of a tensor */
+enum Space { CALL, WORK, WEIGHTS }; /* offset: none, in the work block, a tensor's number */
 struct Argument {
     Space space;
     size_t offset;

@@ -4,20 +4,20 @@
 #include "rng.h"
 enum { STRIDE = 4 };
 /*[*/
-/* What one launch of the network makes: samples first .. first + live - 1 of a seed's stream, or
- * from given latents. Lanes behind the last repeat it, so that all that is computed stays finite. */
+/* What a launch of the network makes: samples first .. first + live - 1 of a seed's stream, or from
+ * given latents. Lanes behind the last repeat it, so that all that is computed stays finite. */
 struct SamplerCall {
     uint64_t seed, first;
     int live;
     const /*{latent*/double/*}*/ *latents; /* [live][width], NULL: drawn */
-    const double *conditions;              /* [live][width]; one of the two, if any */
+    const double *conditions; /* [live][width]; one of the two, if any */
     const float *float_conditions;
     float *floats; /* what is made goes to one of the two */
     unsigned char *bytes;
 };
 
-/* Random numbers, a thread a block of them; extent > 0: to the interval from low on. GIVEN: latents,
- * which the caller may give. */
+/* Random numbers, a thread a block of them; extent > 0: to the interval from low on. GIVEN:
+ * latents, which the caller may give. */
 template <int WIDTH, int COUNT, int KIND, bool GIVEN>
 static inline void fill_draws(const SamplerCall &call, uint32_t stream, real low, real extent,
                               real *out)

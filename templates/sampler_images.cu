@@ -14,7 +14,8 @@ static inline unsigned char to_byte(real value)
 /* Number k of an image's planes [channels][area] to its pixels [area][channels]. */
 static inline void store_number(const SamplerCall &call, int k, int image, real number)
 {
-    const size_t place = ((size_t)image * AREA + (size_t)(k % AREA)) * CHANNELS + (size_t)(k / AREA);
+    const size_t pixel = (size_t)image * AREA + (size_t)(k % AREA);
+    const size_t place = pixel * CHANNELS + (size_t)(k / AREA);
     if (image >= call.live)
         return;
     if (call.bytes)

@@ -1,5 +1,5 @@
-/* sampler_images_calls.cu -- template: the calls of a sampler of images on a GPU: those of sampler.h.
- * For sampler_cuda.cu. */
+/* sampler_images_calls.cu -- template: the calls of a sampler of images on a GPU, those of
+ * sampler.h. For sampler_cuda.cu. */
 /*[*/
 typedef struct Request { /* a call; latents: NULL, drawn; one kind of output is there */
     uint64_t seed, first;

@@ -1,5 +1,5 @@
-/* sampler_rows_calls.cu -- template: the calls of a sampler of rows on a GPU: those of sampler.h. For
- * sampler_cuda.cu. */
+/* sampler_rows_calls.cu -- template: the calls of a sampler of rows on a GPU, those of sampler.h.
+ * For sampler_cuda.cu. */
 /*[*/
 typedef struct Request { /* a call; latents: NULL, drawn; one kind of rows is there */
     uint64_t seed, first;
@@ -63,7 +63,8 @@ static bool make_rows(const Request *request, const Memory *memory, size_t start
     call.conditions = (const double *)(memory->device + CONDITIONS_AT);
     for (int row = 0; good && row < live; row++)
         for (int k = 0; k < SAMPLER_CONDITIONS; k++)
-            conditions[(size_t)row * width + (size_t)k] = condition(request, start + (size_t)row, k);
+            conditions[(size_t)row * width + (size_t)k] =
+                condition(request, start + (size_t)row, k);
     if (good && width)
         good = to_device(memory, memory->device + CONDITIONS_AT, conditions,
                          (size_t)live * width * sizeof(double));
