@@ -144,9 +144,9 @@ static inline void compare_number(double *number, float *place, double scale)
     compare(*number, (double)*place, scale, "a tensor");
 }
 
-/* A step with inputs and parameters of small random numbers, both ways. "" when results agree, else
- * what is wrong. */
-static inline const char *run_case(Graph *g, Step *step)
+/* A step with inputs and parameters of small random numbers, both ways. edit: sees the texts for
+ * NVRTC, or NULL. "" when results agree, else what is wrong. */
+static inline const char *run_case(Graph *g, Step *step, void (*edit)(CudaText *texts, int count))
 {
     Case *c = arena_alloc(sizeof *c);
     double *inputs[MAX_STEP_INPUTS] = {NULL}, expected[MAX_STEP_OUTPUTS], found[MAX_STEP_OUTPUTS];
@@ -157,6 +157,8 @@ static inline const char *run_case(Graph *g, Step *step)
     simplify_step(g, step);
     *case_fault = 0;
     compile_case(c);
+    if (edit)
+        edit(c->texts, c->run.text_count);
     float *state = arena_alloc(c->run.state_size * sizeof *state);
     Interpreter *reference = interpreter_new(g);
     for (int k = 0; k < g->tensor_count; k++)

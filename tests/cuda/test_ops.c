@@ -25,7 +25,7 @@ static void check_convolution(int filter, int stride, int before, int channels, 
     Node *y = node_conv_y(g, x, node_parameter(g, w), window, height, width);
     Node *act = node_unary(g, OP_SIGMOID, y);
     descend(g, step, act, x, &w, 1);
-    assert_string_equal(run_case(g, step), "");
+    assert_string_equal(run_case(g, step, NULL), "");
 }
 
 static void test_convolutions(void **state)
@@ -63,7 +63,7 @@ static void test_moves(void **state)
     Node *summed = node_sum(g, mixed, 0);         /* [3][9] */
     Node *score = node_binary(g, OP_MUL, largest, node_unary(g, OP_TANH, summed));
     descend(g, step, score, x, &w, 1);
-    assert_string_equal(run_case(g, step), "");
+    assert_string_equal(run_case(g, step, NULL), "");
 }
 
 static void test_batch_statistics(void **state)
@@ -81,7 +81,7 @@ static void test_batch_statistics(void **state)
     Node *bent = node_leaky(g, OP_LEAKY, hidden, 0.2);
     Node *score = node_contract_x(g, bent, node_parameter(g, tensors[1]));
     descend(g, step, score, x, tensors, 2);
-    assert_string_equal(run_case(g, step), "");
+    assert_string_equal(run_case(g, step, NULL), "");
 }
 
 int main(void)

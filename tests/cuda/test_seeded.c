@@ -28,7 +28,7 @@ static const char *run_step(void)
     Node *bent = node_leaky(g, OP_LEAKY, hidden, 0.2);
     Node *score = node_contract_x(g, bent, node_parameter(g, tensors[1]));
     descend(g, step, node_unary(g, OP_SIGMOID, score), x, tensors, 2);
-    return run_case(g, step);
+    return run_case(g, step, NULL);
 }
 
 /* A product alone, of numbers that tensor cores do not round. */
@@ -42,7 +42,7 @@ static const char *run_tensor_step(void)
     Node *y = node_contract_y(g, x, node_parameter(g, add_tensor(g, "w", type_matrix(20, 36))));
     add_result(step, "loss", node_sum_batch(g, node_sum_all(g, y)));
     case_grid = 64;
-    return run_case(g, step);
+    return run_case(g, step, NULL);
 }
 
 /* fault: NULL, none. */

@@ -60,7 +60,7 @@ static const char *run_product(const Product *l)
     add_result(step, "slope",
                node_sum_batch(g, node_sum_all(g, node_binary(g, OP_MUL, slopes[0], r))));
     step_assign(step, node_assign(g, tensor, slopes[1]));
-    return run_case(g, step);
+    return run_case(g, step, NULL);
 }
 
 /* Multiples of 1/64 below 1 have 6 bits. */
