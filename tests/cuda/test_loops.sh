@@ -54,6 +54,9 @@ for name in batch single anchors nash ratio constrained; do
     cmp -s line.cpu line.gpu || note_failure "$name: $(cat line.cpu) on the CPU, $(cat line.gpu)"
 done
 
+# Updates that are no part of every iteration are measured too.
+expect 0 'GFLOP' batch/train --bench
+
 # A step of the host that fails names its call; the training goes on from its checkpoint.
 trained batch broken --device cuda --iterations 2
 FAKE_FAIL=cuLaunchKernel:150 expect 6 'cuLaunchKernel' \
