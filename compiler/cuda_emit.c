@@ -37,6 +37,8 @@ static size_t round_to(size_t n, size_t to) { return (n + to - 1) / to * to; }
 static void print_stages(Emitter *e, CudaStep *step)
 {
     int kept = 0;
+    cuda_move_sums(step);
+    cuda_find_chains(e, step);
     for (int j = 0; j < step->stage_count; j++) {
         cuda_print(e, step, step->stages[j]);
         if (step->stages[j]->function)
@@ -64,12 +66,14 @@ const char *cuda_functions(Emitter *e, const Graph *g, CudaStep *const *steps, i
 const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
                          int count, size_t *batch_base, size_t *work_size)
 {
+    static const char *const names[] = {
+        [TENSOR_TF32] = "TF32", [TENSOR_3XTF32] = "3XTF32", [TENSOR_BF16] = "BF16"};
     Emitter e = {.options = options, .graph = g, .vector_length = 1};
     Text out = {0};
     if (options->f64)
         text_append(&out, "#define GAGAC_F64\n");
     if (options->tensor != TENSOR_NONE)
-        text_add(&out, "#define GAGAC_%s\n", options->tensor == TENSOR_TF32 ? "TF32" : "BF16");
+        text_add(&out, "#define GAGAC_%s\n", names[options->tensor]);
     text_add(&out,
              "#include \"cuda_inputs.h\"\n\nenum {\n    BATCH = %d,\n"
              "    STRIDE = %d /* reals between features of a value of the batch */\n};\n\n",

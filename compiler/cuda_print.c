@@ -370,6 +370,7 @@ static const char *describe_stage(const Stage *stage, const Step *step)
                                         [STAGE_JOIN] = "pieces",
                                         [STAGE_RESAMPLE] = "map along an axis",
                                         [STAGE_CONTRACT] = "product",
+                                        [STAGE_CHAIN] = "chain",
                                         [STAGE_WEIGHT] = "weight gradient",
                                         [STAGE_REDUCE] = "sum",
                                         [STAGE_SUM_BATCH] = "sum over the batch",
@@ -409,6 +410,9 @@ void cuda_print(Emitter *e, CudaStep *step, Stage *stage)
         break;
     case STAGE_CONTRACT:
         cuda_print_contract(p);
+        break;
+    case STAGE_CHAIN:
+        cuda_print_chain(p);
         break;
     case STAGE_WEIGHT:
         cuda_print_weight(p);

@@ -68,5 +68,26 @@ void cuda_set_launch(Stage *stage, int64_t x, int64_t y, int64_t z, int block);
 /* ---------------------------------------------------------------- cuda_product.c */
 void cuda_print_contract(Printer *p); /* CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X with an epilogue */
 void cuda_print_weight(Printer *p);   /* CONTRACT_W, CONV_W */
+/* The statement that fetches a tile of a dense layer's weight, rows of the product by steps. */
+const char *cuda_fetch_weight(Printer *p, const Node *n);
+/* A stored operand: an array of the batch, a parameter, or a whole array; *stride: of its rows. */
+const char *cuda_operand(Printer *p, const Node *n, int *stride);
+/* The time of a launch of a dense layer in instructions that a thread issues, and of a step of the
+ * sum in a chain, `rows` by 4 a thread. */
+double cuda_linear_cost(const Emitter *e, const CudaStep *step, const Node *n);
+double cuda_chain_step_cost(const Emitter *e, int rows, int threads, int height);
+enum { CUDA_LAUNCH_COST = 650, MULTIPROCESSORS = 132, MOST_SHARED = 48 << 10 };
+/* Four values of a row that the caller makes known as product[c], and the stage's nodes of them. */
+void cuda_print_epilogue(Printer *p, const Node *root, const char *at);
+/* Of the stage's sums: a thread's shares, one a row; and their addition over the columns of a
+ * block. layout, scratch, place: arguments of join_columns() in runtime/cuda_device.h; `block` of
+ * `blocks` side by side; first: row of the sums where the block begins. */
+const char *cuda_declare_shares(const Printer *p, int rows, const char *indent);
+const char *cuda_join_shares(Printer *p, const char *indent, const char *layout,
+                             const char *scratch, const char *place, const char *block, int blocks,
+                             const char *first);
+
+/* ---------------------------------------------------------------- cuda_chain.c */
+void cuda_print_chain(Printer *p);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { TILE_DEPTH = 16, MULTIPROCESSORS = 132, MAX_PARTS = 64, MOST_SHARED = 48 << 10 };
+enum { TILE_DEPTH = 16, MAX_PARTS = 64 };
 
 typedef struct Shape { /* of a product: rows x columns, a sum of `steps` terms */
     int64_t rows, columns, steps;
@@ -22,14 +22,16 @@ typedef struct Tile {
 
 /* Of a step of the sum: a thread's multiply-adds and reads of shared memory. Tensor cores do 8
  * (tf32) or 16 (bf16) multiply-adds in the time of one of a thread, and each number is rounded when
- * it is read: by twos of rows that two lanes share, and of columns that four do. */
+ * it is read: by twos of rows that two lanes share, and of columns that four do. 3xTF32 multiplies
+ * three times and rounds both parts of a number. */
 static double product_cost(const Emitter *e, const Tile *t)
 {
     double sums = t->rows * t->columns;
     if (e->options->tensor == TENSOR_NONE)
         return sums + (t->rows + t->columns) / 4.0;
-    return sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) +
-           3 * (t->rows + t->columns / 2.0) / 8;
+    int products = e->options->tensor == TENSOR_3XTF32 ? 3 : 1;
+    return products * (sums / (e->options->tensor == TENSOR_BF16 ? 16 : 8) +
+                       3 * (t->rows + t->columns / 2.0) / 8);
 }
 
 /* The time of a product, in instructions that a thread issues: for each step of the sum its
@@ -118,8 +120,7 @@ static bool is_convolution(const Node *n)
     return n->op == OP_CONV_Y || n->op == OP_CONV_X || n->op == OP_CONV_W;
 }
 
-/* A stored operand: an array of the batch, a parameter, or a whole array; *stride: of its rows. */
-static const char *operand(Printer *p, const Node *n, int *stride)
+const char *cuda_operand(Printer *p, const Node *n, int *stride)
 {
     *stride = n->op == OP_PARAMETER ? padded(columns_of(&n->type)) : cuda_row(&n->type);
     if (n->op == OP_PARAMETER)
@@ -144,32 +145,44 @@ static const char *find_x(const Convolution *c, const char *x)
         c->x->dims[1], c->x->dims[2]);
 }
 
-/* The same for y: channel o, place `rc` of x. */
+/* The same for y: channel o, place `rc` of x. Stride 1. */
 static const char *find_y(const Convolution *c, const char *y)
 {
     return arena_printf(
         "const int row = rc / %d + %d - kl / %d, column = rc %% %d + %d - kl %% %d;\n"
-        "                return row >= 0 && row %% %d == 0 && row / %d < %d &&\n"
-        "                               column >= 0 && column %% %d == 0 && column / %d < %d\n"
-        "                           ? %s + ((o * %d + row / %d) * %d + column / %d) * STRIDE + b\n"
+        "                return row >= 0 && row < %d && column >= 0 && column < %d\n"
+        "                           ? %s + ((o * %d + row) * %d + column) * STRIDE + b\n"
         "                           : (const real *)NULL;",
         c->x->dims[2], c->window.before[0], c->w->dims[1], c->x->dims[2], c->window.before[1],
-        c->w->dims[1], c->window.stride[0], c->window.stride[0], c->y->dims[1], c->window.stride[1],
-        c->window.stride[1], c->y->dims[2], y, c->y->dims[1], c->window.stride[0], c->y->dims[2],
-        c->window.stride[1]);
+        c->w->dims[1], c->y->dims[1], c->y->dims[2], y, c->y->dims[1], c->y->dims[2]);
 }
 
 typedef struct Product { /* what a contraction looks like as a tiled product */
     Shape shape;
     const char *left, *right; /* the statements that fetch a tile */
     int places;               /* columns are [places][STRIDE]; 1: samples alone */
+    int phases;               /* products in z, each of other places and steps */
+    const char *range;        /* statements: `to` steps and `columns` of the block's product */
+    const char *full;         /* a number of which its steps are a multiple */
+    bool uneven;              /* the phases have not as many columns */
+    const char *place;        /* place of a column in the result; NULL: they are in order */
 } Product;
+
+static const char *const whole_range = "    const int to = STEPS, columns = COLUMNS;\n";
 
 static const char *fetch_rows(const char *side, const char *size, const char *from, int stride,
                               const char *first)
 {
     return arena_printf("copy_rows<%s, THREADS, FULL>(%s[stage], %s, %d, k, to, %s);", size, side,
                         from, stride, first);
+}
+
+/* Of an array whose rows lie along the sum. */
+static const char *fetch_lines(const char *copy, const char *side, const char *size,
+                               const char *from, int stride, const char *rows, const char *first)
+{
+    return arena_printf("%s<%s, THREADS, FULL>(%s[stage], %s, %d, %s, k, to, %s);", copy, size,
+                        side, from, stride, rows, first);
 }
 
 /* find: the body of a lambda of (k, i). */
@@ -183,32 +196,181 @@ static const char *fetch_found(const char *side, const char *size, const char *g
 }
 
 /* y = W x: the weight's rows are the product's; x = W' y: its columns. */
+const char *cuda_fetch_weight(Printer *p, const Node *n)
+{
+    int stride = 0;
+    const char *w = cuda_operand(p, n->inputs[1], &stride);
+    if (n->op == OP_CONTRACT_X)
+        return fetch_rows("left", "HEIGHT", w, stride, "m0");
+    return fetch_lines("copy_turned", "left", "HEIGHT", w, stride, "ROWS", "m0");
+}
+
+static Shape linear_shape(const CudaStep *step, const Node *n)
+{
+    return (Shape){n->type.dims[0], step->stride, n->inputs[0]->type.dims[0]};
+}
+
 static Product linear_product(Printer *p, const Node *n)
 {
-    int stride = 0, none = 0;
-    const Node *from = n->inputs[0];
-    const char *w = operand(p, n->inputs[1], &stride), *x = operand(p, from, &none);
-    Product r = {.places = 1};
-    r.shape = (Shape){n->type.dims[0], p->step->stride, from->type.dims[0]};
+    int none = 0;
+    Product r = {.shape = linear_shape(p->step, n),
+                 .places = 1,
+                 .phases = 1,
+                 .range = whole_range,
+                 .full = "STEPS"};
+    r.left = cuda_fetch_weight(p, n);
+    const char *x = cuda_operand(p, n->inputs[0], &none);
     r.right = fetch_rows("right", "WIDTH", x, p->step->stride, "n0");
-    r.left = n->op == OP_CONTRACT_X
-                 ? fetch_rows("left", "HEIGHT", w, stride, "m0")
-                 : fetch_found(
-                       "left", "HEIGHT", w, "m0", "copy_found",
-                       arena_printf(
-                           "return ROWS_FULL || n < ROWS ? %s + n * %d + k : (const real *)NULL;",
-                           w, stride));
     return r;
+}
+
+double cuda_linear_cost(const Emitter *e, const CudaStep *step, const Node *n)
+{
+    Shape shape = linear_shape(step, n);
+    Tile t = choose_tile(e, &shape, false);
+    return CUDA_LAUNCH_COST + tile_cost(e, &shape, &t);
+}
+
+double cuda_chain_step_cost(const Emitter *e, int rows, int threads, int height)
+{
+    Tile t = {.rows = rows, .columns = 4, .threads = threads};
+    return product_cost(e, &t) + 6.0 * height / threads + 4;
+}
+
+/* ---------------------------------------------------------------- phases of a strided convolution
+ * A result of every stride-th place comes from every stride-th place of the filter: a phase is a
+ * convolution of stride 1, and no zero is multiplied. */
+typedef struct Axis {                 /* of a spread convolution: rows or columns */
+    int size, filter, stride, before; /* size: of the result */
+    const char *first, *tap;          /* names: its first place, the filter's first place */
+} Axis;
+
+static int most_of(int n, int stride) { return (n + stride - 1) / stride; }
+
+static int phases_of(const Axis *a) { return a->size < a->stride ? a->size : a->stride; }
+
+static const char *replace_number(const char *text, int number)
+{
+    const char *at = strstr(text, "%d");
+    return arena_printf("%.*s%d", (int)(at - text), text, number);
+}
+
+/* How many every stride-th of n from `from` on are: one more for the first n % stride. `whole`: the
+ * text with that number in place of the %d at its end. */
+static const char *by_phase(int n, int stride, const char *from, const char *whole)
+{
+    int most = most_of(n, stride), least = n / stride > 0 ? n / stride : 1;
+    bool zero = strcmp(whole, "%d") == 0 && n < stride; /* else it is a divisor that is not used */
+    const char *more = replace_number(whole, most), *less = replace_number(whole, zero ? 0 : least);
+    if (n % stride == 0)
+        return more;
+    return arena_printf("(%s < %d ? %s : %s)", from, n % stride, more, less);
+}
+
+static const char *axis_places(const Axis *a, const char *whole)
+{
+    return by_phase(a->size, a->stride, a->first, whole);
+}
+
+static const char *axis_taps(const Axis *a, const char *whole)
+{
+    return by_phase(a->filter, a->stride, a->tap, whole);
+}
+
+/* The place of y for tap 0 and the phase's place 0. */
+static const char *axis_start(const Axis *a)
+{
+    return arena_printf("(%s + %d - %s) / %d", a->first, a->before, a->tap, a->stride);
+}
+
+/* What a block's phase is, how many steps and columns it has. */
+static const char *spread_range(const Axis *down, const Axis *across, int channels)
+{
+    return arena_printf(
+        "    /* Every %d-th row from row0 on by every %d-th of the filter from k0 on; columns so "
+        "too. "
+        "*/\n"
+        "    const int row0 = (int)blockIdx.z / %d, column0 = (int)blockIdx.z %% %d;\n"
+        "    const int k0 = (row0 + %d) %% %d, l0 = (column0 + %d) %% %d;\n"
+        "    const int to = %s * %s * %d;\n    const int columns = %s * %s * STRIDE;\n",
+        down->stride, down->stride, phases_of(across), phases_of(across), down->before,
+        down->stride, across->before, across->stride, axis_taps(down, "%d"),
+        axis_taps(across, "%d"), channels, axis_places(down, "%d"), axis_places(across, "%d"));
+}
+
+/* Four samples of y for step k and column n. */
+static const char *spread_y(const Axis *down, const Axis *across, const Type *type, const char *y)
+{
+    int out = type->dims[0], height = type->dims[1], width = type->dims[2];
+    return arena_printf(
+        "const int kl = k / %d, o = k %% %d, rc = n / STRIDE, b = n %% STRIDE;\n"
+        "                if (!COLUMNS_FULL && n >= columns)\n"
+        "                    return (const real *)NULL;\n"
+        "                const int row = %s + %s - %s;\n"
+        "                const int column = %s + %s - %s;\n"
+        "                return row >= 0 && row < %d && column >= 0 && column < %d\n"
+        "                           ? %s + ((o * %d + row) * %d + column) * STRIDE + b\n"
+        "                           : (const real *)NULL;",
+        out, out, axis_start(down), axis_places(across, "rc / %d"), axis_taps(across, "kl / %d"),
+        axis_start(across), axis_places(across, "rc % %d"), axis_taps(across, "kl % %d"), height,
+        width, y, height, width);
+}
+
+/* The weight for step k and channel n of x. */
+static const char *spread_weight(const Axis *down, const Axis *across, const Type *type,
+                                 const char *w, int stride)
+{
+    int in = type->dims[2], out = type->dims[3];
+    return arena_printf(
+        "if (!ROWS_FULL && n >= ROWS)\n                    return (const real *)NULL;\n"
+        "                const int kl = k / %d, down = k0 + %s * %d, across = l0 + %s * %d;\n"
+        "                return %s + ((down * %d + across) * %d + n) * %d + k %% %d;",
+        out, axis_taps(across, "kl / %d"), down->stride, axis_taps(across, "kl % %d"),
+        across->stride, w, across->filter, in, stride, out);
+}
+
+static Product spread_product(Printer *p, const Node *n)
+{
+    Convolution c = convolution_of(n);
+    int stride = 0, none = 0, in = c.w->dims[2], out = c.w->dims[3];
+    const char *w = cuda_operand(p, n->inputs[1], &stride);
+    const char *y = cuda_operand(p, n->inputs[0], &none);
+    const Window *v = &c.window;
+    Axis down = {c.x->dims[1], c.w->dims[0], v->stride[0], v->before[0], "row0", "k0"};
+    Axis across = {c.x->dims[2], c.w->dims[1], v->stride[1], v->before[1], "column0", "l0"};
+    int64_t places = (int64_t)most_of(down.size, down.stride) * most_of(across.size, across.stride);
+    int64_t taps =
+        (int64_t)most_of(down.filter, down.stride) * most_of(across.filter, across.stride);
+    return (Product){.shape = {in, places * p->step->stride, taps * out},
+                     .places = c.x->dims[1] * c.x->dims[2],
+                     .phases = phases_of(&down) * phases_of(&across),
+                     .full = int_text(out),
+                     .uneven = down.size % down.stride != 0 || across.size % across.stride != 0,
+                     .range = spread_range(&down, &across, out),
+                     .right = fetch_found("right", "WIDTH", y, "n0", "copy_found_quads",
+                                          spread_y(&down, &across, c.y, y)),
+                     .left = fetch_found("left", "HEIGHT", w, "m0", "copy_found",
+                                         spread_weight(&down, &across, c.w, w, stride)),
+                     .place = arena_printf("(%s * %d + row0) * %d + %s * %d + column0",
+                                           axis_places(&across, "n / STRIDE / %d"), down.stride,
+                                           across.size, axis_places(&across, "n / STRIDE % %d"),
+                                           across.stride)};
 }
 
 static Product convolution_product(Printer *p, const Node *n)
 {
     Convolution c = convolution_of(n);
     int stride = 0, none = 0;
-    const char *w = operand(p, n->inputs[1], &stride), *x = operand(p, n->inputs[0], &none);
-    int filter = c.w->dims[0] * c.w->dims[1], in = c.w->dims[2], out = c.w->dims[3];
-    Product r = {.places = n->type.dims[1] * n->type.dims[2]};
     bool forward = n->op == OP_CONV_Y;
+    if (!forward && (c.window.stride[0] > 1 || c.window.stride[1] > 1))
+        return spread_product(p, n);
+    const char *w = cuda_operand(p, n->inputs[1], &stride),
+               *x = cuda_operand(p, n->inputs[0], &none);
+    int filter = c.w->dims[0] * c.w->dims[1], in = c.w->dims[2], out = c.w->dims[3];
+    Product r = {.places = n->type.dims[1] * n->type.dims[2],
+                 .phases = 1,
+                 .range = whole_range,
+                 .full = "STEPS"};
     r.shape = (Shape){forward ? out : in, (int64_t)r.places * p->step->stride,
                       (int64_t)filter * (forward ? in : out)};
     const char *find =
@@ -233,15 +395,12 @@ static Product convolution_product(Printer *p, const Node *n)
 static Product weight_product(Printer *p, const Node *n)
 {
     int none = 0, stride = p->step->stride;
-    const char *y = operand(p, n->inputs[0], &none), *x = operand(p, n->inputs[1], &none);
-    Product r = {.places = 1};
+    const char *y = cuda_operand(p, n->inputs[0], &none), *x = cuda_operand(p, n->inputs[1], &none);
+    Product r = {.places = 1, .phases = 1};
     if (!is_convolution(n)) {
         r.shape = (Shape){n->type.dims[0], n->type.dims[1], stride};
-        const char *find = "return %s_FULL || n < %s ? %s + n * %d + k : (const real *)NULL;";
-        r.left = fetch_found("left", "HEIGHT", y, "m0", "copy_along",
-                             arena_printf(find, "ROWS", "ROWS", y, stride));
-        r.right = fetch_found("right", "WIDTH", x, "n0", "copy_along",
-                              arena_printf(find, "COLUMNS", "COLUMNS", x, stride));
+        r.left = fetch_lines("copy_along_rows", "left", "HEIGHT", y, stride, "ROWS", "m0");
+        r.right = fetch_lines("copy_along_rows", "right", "WIDTH", x, stride, "COLUMNS", "n0");
         return r;
     }
     Convolution c = convolution_of(n);
@@ -266,28 +425,74 @@ static void set_product_launch(Printer *p, const Product *r, const Tile *t)
     int64_t height = t->threads / 16 * t->rows, width = 16 * t->columns;
     cuda_set_launch(p->stage,
                     cuda_blocks_of(r->shape.columns, width) * cuda_blocks_of(r->shape.rows, height),
-                    1, t->parts, t->threads);
+                    1, t->parts * r->phases, t->threads);
 }
 
 static void print_product(Printer *p, const Product *r, const Tile *t, const char *wish,
                           const char *epilogue)
 {
     set_product_launch(p, r, t);
+    int across = (int)cuda_blocks_of(r->shape.columns, 16 * t->columns);
+    const char *joins = cuda_join_shares(p, "    ", "TR, 16, HEIGHT, THREADS", "left[0]",
+                                         "ty, tx / 4", "blockIdx.x % ACROSS", across, "m0");
     Hole holes[] = {{"threads", int_text(t->threads)},
                     {"name", PLACE_OF_NAME},
                     {"parameters", cuda_print_parameters(p)},
                     {"rows", int_text(r->shape.rows)},
                     {"columns", int_text(r->shape.columns)},
                     {"steps", int_text(r->shape.steps)},
-                    {"part", int_text(t->part)},
+                    {"full", r->full},
+                    {"columns_full", r->uneven ? "0" : "COLUMNS % WIDTH == 0"},
+                    {"range", r->range},
                     {"tile_rows", int_text(t->rows)},
                     {"tile_columns", int_text(t->columns)},
                     {"prepare", cuda_facts_text(p)},
                     {"fetch_left", r->left},
                     {"fetch_right", r->right},
-                    {"epilogue", epilogue}};
-    const char *text = cuda_prune_ints(template_fill("cuda_contract.cu", holes, 13));
+                    {"epilogue", epilogue},
+                    {"shares", cuda_declare_shares(p, t->rows, "    ")},
+                    {"joins", joins}};
+    const char *text = cuda_prune_ints(template_fill("cuda_contract.cu", holes, 17));
     cuda_add_kernel(p, wish, text);
+}
+
+void cuda_print_epilogue(Printer *p, const Node *root, const char *at)
+{
+    at = type_size(&root->type) == 1 ? "0" : at;
+    cuda_know(p, root, at, "product[c]");
+    if (p->step->stored[root->id])
+        cuda_store_node(p, root, at, "product[c]");
+    cuda_print_nodes(p, at);
+    bool whole = p->step->stride == p->step->schedule->graph->batch_size;
+    for (int k = 0; k < p->stage->sum_count; k++) {
+        const char *number = cuda_value(p, p->stage->sums[k]->inputs[0], at);
+        text_add(&p->statements, "%s%sshare%d[r] = share%d[r] + %s;\n", p->inner,
+                 whole ? "" : "if (b + c < BATCH)\n                        ", k + 1, k + 1, number);
+    }
+}
+
+const char *cuda_declare_shares(const Printer *p, int rows, const char *indent)
+{
+    Text t = {0};
+    for (int k = 0; k < p->stage->sum_count; k++)
+        text_add(&t, "%sreal share%d[%d] = {};\n", indent, k + 1, rows);
+    return text_of(&t);
+}
+
+const char *cuda_join_shares(Printer *p, const char *indent, const char *layout,
+                             const char *scratch, const char *place, const char *block, int blocks,
+                             const char *first)
+{
+    Text t = {0};
+    for (int k = 0; k < p->stage->sum_count; k++) {
+        const Node *n = p->stage->sums[k];
+        int rows = (int)type_size(&n->type);
+        p->step->parts[n->id] = blocks;
+        text_add(&t, "%sjoin_columns<%s>(share%d, %s, %s, %s + (int)(%s) * %d + %s, %d - %s);\n",
+                 indent, layout, k + 1, scratch, place, cuda_use_array(p, n, true), block, rows,
+                 first, rows, first);
+    }
+    return text_of(&t);
 }
 
 void cuda_print_contract(Printer *p)
@@ -295,22 +500,19 @@ void cuda_print_contract(Printer *p)
     const Node *n = p->stage->root;
     bool convolution = is_convolution(n);
     Product r = convolution ? convolution_product(p, n) : linear_product(p, n);
-    Tile t = choose_tile(p->e, &r.shape, false);
+    Shape all = {r.shape.rows, r.shape.columns * r.phases, r.shape.steps};
+    Tile t = choose_tile(p->e, &all, false);
     p->outer = "                ";
     p->inner = "                    ";
     const char *at = "f";
     if (r.places > 1) {
-        text_add(&p->prepare, "%sconst int b = n %% STRIDE, f_%d = f * %d + n / STRIDE;\n",
-                 p->outer, r.places, r.places);
+        text_add(&p->prepare, "%sconst int b = n %% STRIDE, f_%d = f * %d + %s;\n", p->outer,
+                 r.places, r.places, r.place ? r.place : "n / STRIDE");
         at = arena_printf("f_%d", r.places);
     } else {
         text_add(&p->prepare, "%sconst int b = n;\n", p->outer);
     }
-    at = type_size(&n->type) == 1 ? "0" : at;
-    cuda_know(p, n, at, "product[c]");
-    if (p->step->stored[n->id])
-        cuda_store_node(p, n, at, "product[c]");
-    cuda_print_nodes(p, at);
+    cuda_print_epilogue(p, n, at);
     const char *wish =
         arena_printf(convolution ? n->op == OP_CONV_Y ? "conv_%lldx%lld" : "conv_back_%lldx%lld"
                      : n->op == OP_CONTRACT_Y ? "linear_%lldx%lld"

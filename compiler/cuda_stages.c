@@ -186,6 +186,63 @@ CudaStep *cuda_stages(const Schedule *s)
     return step;
 }
 
+/* ---------------------------------------------------------------- what a stage reads */
+typedef struct Walk {
+    const CudaStep *step;
+    const Stage *stage;
+    bool operands;
+    bool *seen;
+    void (*visit)(void *context, const Node *read);
+    void *context;
+} Walk;
+
+bool cuda_makes(const Stage *stage, const Node *n)
+{
+    for (int k = 0; k < stage->sum_count; k++)
+        if (stage->sums[k] == n)
+            return true;
+    for (int k = 0; k < stage->count; k++)
+        if (stage->nodes[k] == n)
+            return true;
+    return stage->root == n;
+}
+
+/* Down through what is computed again, to what has an array. */
+static void walk_reads(Walk *w, const Node *n)
+{
+    if (w->seen[n->id])
+        return;
+    w->seen[n->id] = true;
+    if (n == w->stage->root && !w->operands)
+        return;
+    bool here = cuda_makes(w->stage, n);
+    if (!here && w->step->stored[n->id])
+        w->visit(w->context, n);
+    else
+        for (int k = 0; k < op_table[n->op].arity; k++)
+            walk_reads(w, n->inputs[k]);
+}
+
+void cuda_visit_reads(const CudaStep *step, const Stage *stage, bool operands,
+                      void (*visit)(void *context, const Node *read), void *context)
+{
+    const Schedule *s = step->schedule;
+    Walk w = {.step = step,
+              .stage = stage,
+              .operands = operands,
+              .seen = arena_alloc((size_t)s->graph->count * sizeof(bool)),
+              .visit = visit,
+              .context = context};
+    if (stage->root)
+        walk_reads(&w, stage->root);
+    for (int k = 0; k < stage->count; k++)
+        walk_reads(&w, stage->nodes[k]);
+    for (int k = 0; k < stage->sum_count; k++)
+        walk_reads(&w, stage->sums[k]);
+    for (int k = 0; stage->kind == STAGE_REPORT && k < s->step->output_count; k++)
+        walk_reads(&w, s->step->outputs[k]);
+}
+
 /* ---------------------------------------------------------------- places */
 static size_t array_size(const CudaStep *step, const Node *n)
 {

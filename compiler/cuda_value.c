@@ -224,7 +224,8 @@ static bool is_here(const Printer *p, const Node *n)
 {
     for (int k = 0; k < p->stage->count; k++)
         if (p->stage->nodes[k] == n)
-            return p->stage->kind == STAGE_ELEMENT || p->stage->kind == STAGE_CONTRACT;
+            return p->stage->kind == STAGE_ELEMENT || p->stage->kind == STAGE_CONTRACT ||
+                   p->stage->kind == STAGE_CHAIN;
     return false;
 }
 

@@ -138,7 +138,7 @@ static void emit_inputs(Text *out, const Step *step)
 static void emit_course(Text *out, const Scalar *scalar)
 {
     static const char *const kinds[] = {"COURSE_FIXED", "COURSE_RAMP", "COURSE_ANNEAL",
-                                        "COURSE_EXPONENTIAL"};
+                                        "COURSE_EXPONENTIAL", "COURSE_RANDOM"};
     const Course *c = &scalar->course;
     if (scalar->kind != SCALAR_COURSE)
         return;
@@ -307,6 +307,81 @@ static void emit_constrain(Text *out, const Model *model, const Graph *g, int fi
                      update_index(g, first, "constrain"));
 }
 
+static void emit_pictures(Text *out, const Model *model, const Graph *g, int first)
+{
+    const Trainer *t = model->hyper ? &model->hyper->trainer : NULL;
+    for (int k = 0; t && k < t->hook_count; k++) {
+        const Hook *hook = &t->hooks[k];
+        if (hook->kind == HOOK_INPUT_FITNESS)
+            text_add(out,
+                     "    .pictures = {.chooses = true, .update = %d, .scores = %d, .kept = %d,\n"
+                     "                 .count = %d, .steps = %d, .heuristic = %d,\n"
+                     "                 .takes_last = %d},\n",
+                     update_index(g, first, "pictures"), control_index(g, "control.picture_scores"),
+                     control_index(g, "control.pictures"),
+                     control_index(g, "control.picture_count"), hook->search_steps, hook->heuristic,
+                     hook->skip_restore);
+    }
+}
+
+/* The indices of the hook's offsets, and of what its optimiser remembers; their number. */
+static int emit_match_tensors(Text *out, const char *name, const Graph *g, const Match *match,
+                              const char *remembered)
+{
+    int count = 0;
+    text_add(out, "static const int %s[] = {", name);
+    for (int k = 0; k < g->tensor_count; k++)
+        if (is_match_offset(g->tensors[k], match) ||
+            (remembered && strstr(g->tensors[k]->name, remembered))) {
+            text_add(out, "%d, ", k);
+            count++;
+        }
+    text_append(out, "-1};\n");
+    return count;
+}
+
+/* The inner trainings; their number. */
+static int emit_matches(Text *out, const Model *model, const Graph *g, int first)
+{
+    const Trainer *t = model->hyper ? &model->hyper->trainer : NULL;
+    Text rows = {0};
+    int count = 0;
+    for (int k = 0; t && k < t->hook_count; k++) {
+        const Match *match = &t->hooks[k].match;
+        if (t->hooks[k].kind != HOOK_MATCH_SUPPORT)
+            continue;
+        int resets = emit_match_tensors(out, arena_printf("match%d_reset", k), g, match,
+                                        arena_printf(".match%d_", k));
+        int zeros = emit_match_tensors(out, arena_printf("match%d_offsets", k), g, match, NULL);
+        text_add(&rows,
+                 "    {.update = %d, .factor = %d, .last = %d, .moved = %d,\n"
+                 "     .steps = %d, .depth = %d,\n     .has_threshold = %d, .threshold = %s, "
+                 ".reset_count = %d,\n"
+                 "     .offset_count = %d, .reset = match%d_reset, .offsets = match%d_offsets},\n",
+                 update_index(g, first, arena_printf("match%d", k)),
+                 control_index(g, arena_printf("control.match%d_factor", k)),
+                 control_index(g, arena_printf("control.match%d_last", k)),
+                 control_index(g, arena_printf("control.match%d_moved", k)), match->max_steps,
+                 match->max_depth, match->has_threshold, number(match->threshold), resets, zeros, k,
+                 k);
+        count++;
+    }
+    if (count)
+        text_add(out, "\nstatic const ProgramMatch matches[] = {\n%s};\n\n", text_of(&rows));
+    return count;
+}
+
+static void emit_preload(Text *out, const Model *model)
+{
+    const Gang *gang = model->hyper ? &model->hyper->trainer.gang : NULL;
+    if (!gang || gang->preload_count == 0)
+        return;
+    text_append(out, "static const char *const preload[] = {\n");
+    for (int k = 0; k < gang->preload_count; k++)
+        text_add(out, "    %s,\n", c_string(gang->preload[k]));
+    text_append(out, "};\n\n");
+}
+
 static void emit_gang(Text *out, const Model *model, const Graph *g, int first)
 {
     static const char *const methods[] = {"NASH_SOFTMAX", "NASH_SUPPORT", "NASH_LEMKE",
@@ -321,10 +396,18 @@ static void emit_gang(Text *out, const Model *model, const Graph *g, int first)
              gang->mix_steps, gang->remembers, number(gang->decay), gang->size,
              update_index(g, first, "payoff"), gang->points, methods[gang->method], gang->crossover,
              gang->crossover_random, gang->mutates, number(gang->mutation_chance));
-    text_add(out, "             .memory = {%d, %d}, .anchor = {%d, %d}, .count = %d},\n",
+    text_add(out, "             .memory = {%d, %d}, .anchor = {%d, %d}, .count = %d,\n",
              control_index(g, "control.memory_g"), control_index(g, "control.memory_d"),
              control_index(g, "control.anchor_g"), control_index(g, "control.anchor_d"),
              control_index(g, "control.gang"));
+    bool apart = strcmp(g->steps[first].name, "d_step") == 0;
+    text_add(out,
+             "             .shares = %d, .d_on_generators = %d, .g_on_discriminators = %d,\n"
+             "             .moves_d = %d, .moves_g = %d, .reset_before = %lld,\n"
+             "             .preload_count = %d, .preload = %s},\n",
+             control_index(g, "control.shares"), gang->d_on_generators, gang->g_on_discriminators,
+             0, apart ? 1 : 0, (long long)gang->reset_before, gang->preload_count,
+             gang->preload_count ? "preload" : "NULL");
 }
 
 static void emit_search(Text *out, const Model *model, const Graph *g, int first)
@@ -400,7 +483,10 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     text_append(&out, "static const ProgramUpdate updates[] = {\n");
     for (int k = clamp; k < g->step_count - 1; k++)
         emit_update(&out, plans[k]);
-    text_add(&out, "};\n\n%sconst Program gagac_program = {\n",
+    text_append(&out, "};\n\n");
+    int matches = emit_matches(&out, model, g, clamp);
+    emit_preload(&out, model);
+    text_add(&out, "%sconst Program gagac_program = {\n",
              options->cuda ? "extern const CudaProgram cuda_program;\n\n" : "");
     emit_config_fields(&out, model, options);
     emit_bound_fields(&out, g);
@@ -411,6 +497,12 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     bool wide = options->order == ORDER_WIDE;
     emit_search(&out, model, g, clamp);
     emit_constrain(&out, model, g, clamp);
+    emit_pictures(&out, model, g, clamp);
+    if (model->hyper && (model->hyper->trainer.shake_g != 0 || model->hyper->trainer.shake_d != 0))
+        text_add(&out, "    .shake = {%s, %s},\n", number(model->hyper->trainer.shake_g),
+                 number(model->hyper->trainer.shake_d));
+    if (matches)
+        text_add(&out, "    .match_count = %d, .matches = matches,\n", matches);
     emit_gang(&out, model, g, clamp);
     emit_stage_fields(&out, model);
     text_add(

@@ -255,6 +255,18 @@ static bool try_nest(Emitter *e, const Plan *plan, const Kernel *kernel, Form fo
     return true;
 }
 
+/* A map along the columns of a whole array has another row of its matrix at each of them, and none
+ * behind the last: they are computed one by one. */
+static bool maps_columns(const Kernel *kernel)
+{
+    for (int k = 0; k < kernel->body_count; k++) {
+        const Node *n = kernel->body[k];
+        if (n->op == OP_RESAMPLE && !n->type.batch && n->axis == n->type.rank - 1)
+            return true;
+    }
+    return false;
+}
+
 static Pass print_nest(Emitter *e, const Plan *plan, const Kernel *kernel, bool exact,
                        Statements *statements, void *context)
 {
@@ -262,6 +274,7 @@ static Pass print_nest(Emitter *e, const Plan *plan, const Kernel *kernel, bool 
     Body probe = {.e = e, .plan = plan};
     exact |= e->packed;
     exact |= !space->batch && columns_of(space) == 1; /* an axis of one has no index to run along */
+    exact |= maps_columns(kernel);
     bool tuned = !e->options->plain && !exact;
     int batch = plan->schedule->graph->batch_size;
     bool flat = space->batch && space->rank > 1 && kernel->reduced != space->rank - 1 &&

@@ -721,7 +721,12 @@ enum { MAX_OPERANDS = 3 };
 
 /* What the operands of products are rounded to on a GPU, sums in single precision; the CPU's part
  * of such a program is in single precision. */
-typedef enum TensorPrecision { TENSOR_NONE, TENSOR_TF32, TENSOR_BF16 } TensorPrecision;
+typedef enum TensorPrecision {
+    TENSOR_NONE,
+    TENSOR_TF32,
+    TENSOR_3XTF32,
+    TENSOR_BF16
+} TensorPrecision;
 
 typedef struct Options { /* the command line, checked; NULL, 0 or false where an option is absent */
     CommandKind command;
@@ -828,7 +833,7 @@ typedef struct StepCost { /* what one update costs */
     double memory; /* bytes that it works in, single precision, one thread: state and values */
     double values; /* bytes of these that are its own: without the state */
 } StepCost;
-enum { MAX_STEPS = 8 };
+enum { MAX_STEPS = 16 };
 int steps_cost(const Model *model, StepCost costs[MAX_STEPS]); /* schedule.c; their number */
 
 void check_print(const Model *model, const StepCost *costs, int cost_count, bool json);

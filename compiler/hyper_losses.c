@@ -70,6 +70,8 @@ Node *reduce_all(Graph *g, Reduce how, Node *value)
         Node *sum = node_sum_batch(g, node_sum_all(g, node_unary(g, OP_EXP, below)));
         return add(g, node_unary(g, OP_LOG, sum), node_mean_batch(g, top));
     }
+    case REDUCE_LINEAR:
+        break;
     }
     internal_error("a reduction of unknown kind");
 }
@@ -100,8 +102,9 @@ static Node *minus_log_sigmoid(Graph *g, Node *x)
 }
 
 /* ---------------------------------------------------------------- f-divergences */
-static Node *f_activation(Graph *g, LossType type, Node *v)
+static Node *f_activation(Graph *g, const GanLossConfig *c, Node *v)
 {
+    LossType type = c->type;
     Node *minus = negate(g, v);
     switch (type) {
     case TYPE_KL: /* as in the source: min(e^9, v) */
@@ -112,6 +115,10 @@ static Node *f_activation(Graph *g, LossType type, Node *v)
         return negate(g, softplus(g, minus));
     case TYPE_REVERSE_KL:
         return negate(g, node_unary(g, OP_EXP, minus));
+    case TYPE_ALPHA1:
+        return node_shift(g, negate(g, softplus(g, minus)), 1 / (1 - c->alpha));
+    case TYPE_ALPHA2:
+        return v;
     case TYPE_PEARSON:
     case TYPE_TOTAL_VARIATION:
         return type == TYPE_PEARSON ? v : node_scale(g, node_unary(g, OP_TANH, v), 0.5);
@@ -123,8 +130,21 @@ static Node *f_activation(Graph *g, LossType type, Node *v)
     }
 }
 
-static Node *f_conjugate(Graph *g, LossType type, Node *t)
+/* x^p / alpha^q - 1/alpha, x = (t (alpha - 1) + 1) / alpha: q is 0 in the original; 1 - p, which
+ * takes 1/alpha out of the power, in the paper of Nowozin and others. */
+static Node *alpha_conjugate(Graph *g, const GanLossConfig *c, Node *t)
 {
+    double alpha = c->alpha, power = alpha / (alpha - 1);
+    Node *x = node_scale(g, node_shift(g, node_scale(g, t, alpha - 1), 1), 1 / alpha);
+    x = node_binary(g, OP_MAX, x, constant(g, 1e-6, x)); /* where it ends */
+    Node *raised = node_unary(g, OP_EXP, node_scale(g, node_unary(g, OP_LOG, x), power));
+    double factor = c->strict ? pow(alpha, power - 1) : 1;
+    return node_shift(g, node_scale(g, raised, factor), -1 / alpha);
+}
+
+static Node *f_conjugate(Graph *g, const GanLossConfig *c, Node *t)
+{
+    LossType type = c->type;
     Node *one = constant(g, 1, t);
     switch (type) {
     case TYPE_KL: /* e^(t - 1), t at most 10 as in the source */
@@ -141,6 +161,9 @@ static Node *f_conjugate(Graph *g, LossType type, Node *t)
         return add(g, node_scale(g, square(g, t), 0.25), t);
     case TYPE_TOTAL_VARIATION:
         return t;
+    case TYPE_ALPHA1:
+    case TYPE_ALPHA2:
+        return alpha_conjugate(g, c, t);
     case TYPE_SQUARED_HELLINGER:
         return node_binary(g, OP_DIV, t, subtract(g, one, t));
     case TYPE_NEYMAN: /* 2 - 2 sqrt(1 - t) */
@@ -155,19 +178,63 @@ static Node *f_conjugate(Graph *g, LossType type, Node *t)
 }
 
 /* gan: conj(gf(v)) = -ln(1 - sigmoid(v)) = softplus(v), which does not overflow. */
-static Node *f_conjugate_of(Graph *g, LossType type, Node *v)
+static Node *f_conjugate_of(Graph *g, const GanLossConfig *c, Node *v)
 {
-    return type == TYPE_GAN ? softplus(g, v) : f_conjugate(g, type, f_activation(g, type, v));
+    return c->type == TYPE_GAN ? softplus(g, v) : f_conjugate(g, c, f_activation(g, c, v));
+}
+
+/* (e^(a f) - 1 - a (e^f - 1)) / (a (a - 1)) */
+static Node *alpha_generator(Graph *g, double a, Node *f)
+{
+    Node *raised = node_shift(g, node_unary(g, OP_EXP, node_scale(g, f, a)), -1);
+    Node *straight = node_scale(g, node_shift(g, node_unary(g, OP_EXP, f), -1), a);
+    return node_scale(g, subtract(g, raised, straight), 1 / (a * (a - 1)));
+}
+
+/* Losses of G for a g_loss_type; gan and total_variation: of the divergence's own conjugate. */
+static Node *generator_divergence(Graph *g, const GanLossConfig *c, Node *f)
+{
+    Node *one = constant(g, 1, f);
+    switch (c->g_type) {
+    case TYPE_JS:
+        return negate(g, node_unary(g, OP_EXP, f));
+    case TYPE_JS_WEIGHTED: { /* (1 - u) / 2 u */
+        Node *u = node_binary(g, OP_MAX, f, constant(g, 0.1, f));
+        return node_scale(g, node_binary(g, OP_DIV, subtract(g, one, u), u), 0.5);
+    }
+    case TYPE_PEARSON:
+        return node_shift(g, node_scale(g, f, -0.5), 1);
+    case TYPE_NEYMAN: { /* 1 / sqrt(1 - f), which would end at f = 1 */
+        Node *rest = node_leaky(g, OP_LEAKY, subtract(g, one, f), 0);
+        return node_binary(g, OP_DIV, one, node_unary(g, OP_SQRT, node_shift(g, rest, 0.01)));
+    }
+    case TYPE_SQUARED_HELLINGER: {
+        Node *size = node_shift(g, square(g, node_shift(g, f, -1)), 0.01);
+        return negate(g, node_binary(g, OP_DIV, one, size));
+    }
+    case TYPE_REVERSE_KL:
+        return negate(g, f);
+    case TYPE_KL: {
+        Node *t = f_activation(g, c, f);
+        if (c->type == TYPE_KL)
+            t = node_binary(g, OP_MIN, t, constant(g, 10, t));
+        return negate(g, multiply(g, t, node_unary(g, OP_EXP, t)));
+    }
+    case TYPE_ALPHA1:
+        return alpha_generator(g, c->alpha, f);
+    case TYPE_ALPHA2:
+        return negate(g,
+                      alpha_generator(g, c->alpha, node_binary(g, OP_MIN, f, constant(g, 4, f))));
+    default:
+        return negate(g, f_conjugate_of(g, c, f));
+    }
 }
 
 static GanTerms f_divergence(Graph *g, const GanLossConfig *c, Node *r, Node *f)
 {
-    Node *real = negate(g, f_activation(g, c->type, r));
-    GanTerms terms = {.d_loss = add(g, real, f_conjugate_of(g, c->type, f))};
-    if (c->g_type == TYPE_NONE)
-        terms.g_loss = negate(g, f_conjugate_of(g, c->type, f));
-    else
-        terms.g_loss = negate(g, f_activation(g, c->g_type, f));
+    Node *real = negate(g, f_activation(g, c, r));
+    GanTerms terms = {.d_loss = add(g, real, f_conjugate_of(g, c, f))};
+    terms.g_loss = generator_divergence(g, c, f);
     return terms;
 }
 

@@ -202,15 +202,28 @@ static Course read_ramp(Option option)
     return course;
 }
 
+/* on(random offset=o onvalue=v): v or 0. */
+static Course read_random(Option option)
+{
+    static const char *const needed[] = {"random", "offset", "onvalue"};
+    for (size_t k = 0; k < sizeof needed / sizeof needed[0]; k++)
+        if (inner_value(option.text, needed[k]) == NULL)
+            fail_at(option.span, "for example on(random offset=0 onvalue=1)", "`on` needs `%s`",
+                    needed[k]);
+    Course course = {.kind = COURSE_RANDOM, .start = (double)option.span.begin};
+    course.from = inner_number(option, "offset", 0);
+    course.to = inner_number(option, "onvalue", 1);
+    return course;
+}
+
 Course option_course(Option option, double fallback, const char *what)
 {
     if (!option.given || option.text == NULL || strchr(option.text, '(') == NULL)
         return (Course){.from = option_number(option, fallback, what)};
     if (has_prefix(option.text, "decay(") && option.text[strlen(option.text) - 1] == ')')
         return read_ramp(option);
-    if (has_prefix(option.text, "on("))
-        fail_at(option.span, "give a number, or decay(...)",
-                "`on(...)` changes a number at random from step to step; here it is not possible");
-    fail_at(option.span, "decay(range=0:1 steps=1000) is known", "unknown function in `%s`",
-            printable(option.text));
+    if (has_prefix(option.text, "on(") && option.text[strlen(option.text) - 1] == ')')
+        return read_random(option);
+    fail_at(option.span, "decay(range=0:1 steps=1000) and on(random offset=0 onvalue=1) are known",
+            "unknown function in `%s`", printable(option.text));
 }

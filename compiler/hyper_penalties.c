@@ -231,20 +231,84 @@ static Node *weight_penalty(Builder *b, Game *game, const Hook *hook, bool of_g)
     return sum != NULL ? sum : node_constant(g, 0, type_scalar());
 }
 
-/* ortho: (1 + c) W - c W W'W, c = .01 (Cisse and others, Parseval networks), which is W less c/4 of
- * the slope of |W'W - 1|^2, or of that of WW'. l2nn: W / sqrt(excess). */
+/* (1 + c) W - c W W'W (Cisse and others, Parseval networks), which is W less c/4 of the slope of
+ * |W'W - 1|^2, or of that of WW'. products: W'W or WW'. */
+static Node *toward_orthogonal(Graph *g, Node *weight, Node *products, double c)
+{
+    Node *slope_of = NULL;
+    grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
+    return subtract(g, node_scale(g, weight, 1 + c), node_scale(g, slope_of, c / 4));
+}
+
+/* [cells][n][n]: the gram matrix of each cell of a filter, of the smaller side. */
+static Node *gram_of_cells(Graph *g, Node *weight)
+{
+    const int *dims = weight->type.dims;
+    bool columns = dims[3] <= dims[2];
+    int count = columns ? dims[3] : dims[2];
+    Type type = {.rank = 3, .dims = {dims[0] * dims[1], dims[2], dims[3]}};
+    Node *cells = node_reshape(g, weight, type);
+    Node *one = node_expand(g, cells, columns ? 3 : 2, count);
+    Node *other = node_expand(g, cells, columns ? 2 : 1, count);
+    return node_sum(g, multiply(g, one, other), columns ? 1 : 3);
+}
+
+/* The largest sum of a row (or column) of the sizes of a weight; of a filter, the largest over its
+ * rows of cells of the sizes summed along its columns. */
+static Node *row_bound(Graph *g, Node *weight, bool by_columns)
+{
+    int out = weight->type.dims[weight->type.rank - 1];
+    Node *size = node_unary(g, OP_ABS, weight);
+    if (weight->type.rank == 4) {
+        Node *sums = node_sum(g, size, 1), *most = node_slice(g, sums, 0, 0, 1);
+        for (int k = 1; k < weight->type.dims[0]; k++)
+            most = node_binary(g, OP_MAX, most, node_slice(g, sums, 0, k, 1));
+        size = most;
+    }
+    int rows = (int)(type_size(&size->type) / out);
+    size = node_reshape(g, size, type_matrix(rows, out));
+    return largest_of(g, node_sum(g, size, by_columns ? 0 : 1));
+}
+
+/* W / max(1, b / k), b the bound; near or above k less a fifth, far below it more. */
+static Node *within_bound(Graph *g, const Hook *hook, Node *weight)
+{
+    Node *share = node_scale(g, row_bound(g, weight, hook->by_columns), 1 / hook->bound);
+    Node *one = node_constant(g, 1, type_scalar());
+    Node *ratio = node_binary(g, OP_DIV, one, node_binary(g, OP_MAX, one, share));
+    if (hook->bounces) {
+        Node *near = node_constant(g, 0.999, type_scalar());
+        Node *hits = node_binary(g, OP_GREATER, share, near);
+        ratio = subtract(g, ratio, node_scale(g, hits, 0.2));
+    }
+    if (hook->scales_up) {
+        Node *far = node_binary(g, OP_GREATER, node_constant(g, 0.02, type_scalar()), share);
+        Node *least = node_binary(g, OP_MAX, share, node_constant(g, 1e-12, type_scalar()));
+        ratio = add(g, ratio, node_scale(g, node_binary(g, OP_DIV, far, least), 0.2));
+    }
+    return multiply(g, weight, node_expand_to(g, ratio, weight->type));
+}
+
+/* In the order of the original: ortho, ortho2 (filters alone, cell by cell), lipschitz, l2nn: W /
+ * sqrt(excess), or a part of the way there. */
 Node *constrained_weight(Graph *g, const Hook *hook, Node *weight)
 {
-    const double share = 0.01;
     if (hook->ortho) {
-        Node *diagonal = NULL, *products = gram(g, weight, &diagonal), *slope_of = NULL;
-        grad(g, sum_of_squares(g, products), NULL, &weight, 1, &slope_of);
-        weight = subtract(g, node_scale(g, weight, 1 + share), node_scale(g, slope_of, share / 4));
+        Node *diagonal = NULL;
+        weight = toward_orthogonal(g, weight, gram(g, weight, &diagonal), hook->decay);
     }
+    if (hook->ortho2 && weight->type.rank == 4)
+        weight = toward_orthogonal(g, weight, gram_of_cells(g, weight), hook->decay);
+    if (hook->lipschitz)
+        weight = within_bound(g, hook, weight);
     if (!hook->l2nn)
         return weight;
     Node *root = node_unary(g, OP_SQRT, excess_of(g, weight));
-    return node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
+    Node *there = node_binary(g, OP_DIV, weight, node_expand_to(g, root, weight->type));
+    if (hook->l2nn_decay == 1)
+        return there;
+    Node *stays = node_scale(g, weight, 1 - hook->l2nn_decay);
+    return add(g, stays, node_scale(g, there, hook->l2nn_decay));
 }
 
 static Node *largest(Graph *g, Node *column) /* [b] -> a number */
@@ -252,56 +316,133 @@ static Node *largest(Graph *g, Node *column) /* [b] -> a number */
     return negate(g, reduce_all(g, REDUCE_MIN, negate(g, column)));
 }
 
+/* What a hook adds to the two losses; its `lambda` and `only` are not looked at. */
+static HookLosses hook_losses(Builder *b, Step *step, Game *game, const Hook *hook, int number,
+                              int noise_lines)
+{
+    Graph *g = b->g;
+    switch (hook->kind) {
+    case HOOK_GRADIENT_PENALTY:
+        return (HookLosses){.d = weight_gradients(b, game, hook)};
+    case HOOK_K_LIPSCHITZ:
+        return (HookLosses){.d = lipschitz_penalty(g, game)};
+    case HOOK_LOCALLY_STABLE:
+        return (HookLosses){.g = stability(b, game)};
+    case HOOK_MAX_GRADIENT:
+        return (HookLosses){.d = largest(g, squared_slopes(b, step, game, noise_lines))};
+    case HOOK_WEIGHT_PENALTY: {
+        HookLosses losses = {.d = weight_penalty(b, game, hook, false)};
+        losses.g = weight_penalty(b, game, hook, true);
+        return losses;
+    }
+    case HOOK_SELF_SUPERVISED: {
+        Pass apart = pass_apart(&game->pass, game->names);
+        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
+        HookLosses scaled = {.d = node_scale(g, losses.real, hook->beta)};
+        scaled.g = node_scale(g, losses.fake, hook->alpha);
+        return scaled;
+    }
+    case HOOK_ROLLING_MEMORY:
+        return rolling_losses(b, step, game, hook, number);
+    case HOOK_FORCE_EQUILIBRIUM: {
+        Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
+        Node *size = node_shift(g, node_unary(g, OP_ABS, way), -hook->distance);
+        return (HookLosses){.d = node_leaky(g, OP_LEAKY, size, 0)};
+    }
+    case HOOK_WEIGHT_CONSTRAINT: /* steps of their own */
+    case HOOK_MATCH_SUPPORT:
+    case HOOK_INPUT_FITNESS:
+        return (HookLosses){NULL, NULL};
+    }
+    internal_error("a hook of unknown kind");
+}
+
 static void add_hook(Builder *b, Step *step, Game *game, const Hook *hook, int number,
                      int noise_lines)
 {
     Graph *g = b->g;
-    Node *value = NULL;
-    bool to_g = hook->on_generator_loss;
-    switch (hook->kind) {
-    case HOOK_GRADIENT_PENALTY:
-        value = weight_gradients(b, game, hook);
-        break;
-    case HOOK_K_LIPSCHITZ:
-        value = lipschitz_penalty(g, game);
-        break;
-    case HOOK_LOCALLY_STABLE:
-        value = stability(b, game);
-        to_g = true;
-        break;
-    case HOOK_MAX_GRADIENT:
-        value = largest(g, squared_slopes(b, step, game, noise_lines));
-        break;
-    case HOOK_WEIGHT_PENALTY:
-        value = weight_penalty(b, game, hook, false);
-        game->g_loss = add(g, game->g_loss,
-                           times_course(b, step, weight_penalty(b, game, hook, true), &hook->lambda,
-                                        arena_printf("hook%d_weight_g", number)));
-        break;
-    case HOOK_SELF_SUPERVISED: {
-        Pass apart = pass_apart(&game->pass, game->names);
-        RotationLosses losses = rotation_losses(&apart, game->real, game->fake, hook->span);
-        value = node_scale(g, losses.real, hook->beta);
-        game->g_loss = add(g, game->g_loss, node_scale(g, losses.fake, hook->alpha));
-        break;
-    }
-    case HOOK_WEIGHT_CONSTRAINT: /* a step of its own */
-        return;
-    case HOOK_LEFT_OUT:
-        internal_error("a hook that is left out");
-    case HOOK_FORCE_EQUILIBRIUM: {
-        Node *way = reduce_all(g, REDUCE_MEAN, subtract(g, game->d_real, game->d_fake));
-        value =
-            node_leaky(g, OP_LEAKY, node_shift(g, node_unary(g, OP_ABS, way), -hook->distance), 0);
-        break;
-    }
-    }
+    HookLosses losses = hook_losses(b, step, game, hook, number, noise_lines);
     bool is_gradient = hook->kind == HOOK_GRADIENT_PENALTY || hook->kind == HOOK_MAX_GRADIENT;
     if (is_gradient && game->penalty == NULL)
-        game->penalty = value;
-    Node **loss = to_g ? &game->g_loss : &game->d_loss;
-    *loss = add(g, *loss,
-                times_course(b, step, value, &hook->lambda, arena_printf("hook%d_weight", number)));
+        game->penalty = losses.d;
+    if (hook->on_generator_loss && losses.g == NULL)
+        losses = (HookLosses){.g = losses.d};
+    Node *values[2] = {losses.d, losses.g}, **sums[2] = {&game->d_loss, &game->g_loss};
+    for (int k = 0; k < 2; k++) {
+        if (values[k] == NULL)
+            continue;
+        const char *name = arena_printf("hook%d_weight", number);
+        Node *value = times_course(b, step, values[k], &hook->lambda, name);
+        *sums[k] = hook->only ? value : add(g, *sums[k], value);
+    }
+}
+
+/* (d - offset)^2 with d the output for the real or the fake sample of a place, at random. */
+static Node *random_penalty(Builder *b, Step *step, const Game *game)
+{
+    Graph *g = b->g;
+    const GanLossConfig *loss = &b->hyper->loss;
+    Node *draw = step_input(g, step,
+                            (Input){.name = "random_penalty",
+                                    .kind = INPUT_UNIFORM,
+                                    .width = 1,
+                                    .flat = true,
+                                    .stream = STREAM_RANDOM_PENALTY});
+    Node *half = node_constant(g, 0.5, draw->type);
+    Node *is_real = node_binary(g, OP_GREATER, half, draw);
+    is_real = node_expand_to(g, is_real, game->d_real->type);
+    Node *is_fake = node_shift(g, negate(g, is_real), 1);
+    Node *one = multiply(g, game->d_fake, is_fake);
+    Node *d = add(g, one, multiply(g, game->d_real, is_real));
+    return reduce_all(g, loss->reduce, square(g, node_shift(g, d, -loss->random_offset)));
+}
+
+Node *game_energy(Builder *b, Game *game)
+{
+    Graph *g = b->g;
+    Node *losses[2] = {game->d_loss, game->g_loss}, *sum = node_constant(g, 0, type_scalar());
+    for (int side = 0; side < 2; side++) {
+        Variables v = game_variables(b, &game->pass, side == 0, side == 1, true);
+        Node **slopes = game_gradients(b, losses[side], &v);
+        for (int k = 0; k < v.count; k++)
+            if (!is_zero(slopes[k]))
+                sum = add(g, sum, sum_of_squares(g, slopes[k]));
+    }
+    return node_scale(g, sum, 0.5);
+}
+
+/* Keys of the loss that later became hooks, or went. */
+static void add_old_penalties(Builder *b, Step *step, Game *game)
+{
+    Graph *g = b->g;
+    const GanLossConfig *loss = &b->hyper->loss;
+    Hook weights = {.use_d = true, .use_g = true, .l2nn = true};
+    if (loss->random)
+        game->d_loss = add(g, game->d_loss, random_penalty(b, step, game));
+    if (loss->minibatch)
+        game->d_loss = add(g, game->d_loss, minibatch_likeness(b, game));
+    if (loss->ragan_lipschitz != 0) { /* r - f and f - r have the same square */
+        Node *way = square(g, subtract(g, game->d_real, game->d_fake));
+        Node *excess =
+            reduce_all(g, REDUCE_MEAN, node_leaky(g, OP_LEAKY, node_shift(g, way, -1), 0));
+        game->d_loss = add(g, game->d_loss, node_scale(g, excess, 2 * loss->ragan_lipschitz));
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        double weight = kind == 0 ? loss->l2nn : loss->ortho;
+        if (weight == 0)
+            continue;
+        weights.l2nn = kind == 0;
+        weights.ortho = kind == 1;
+        Node *of_d = node_scale(g, weight_penalty(b, game, &weights, false), weight);
+        Node *of_g = node_scale(g, weight_penalty(b, game, &weights, true), weight);
+        game->d_loss = add(g, game->d_loss, of_d);
+        game->g_loss = add(g, game->g_loss, of_g);
+    }
+    if (loss->jg != 0) {
+        Node *energy = node_scale(g, game_energy(b, game), loss->jg);
+        game->d_loss = add(g, game->d_loss, energy);
+        game->g_loss = add(g, game->g_loss, energy);
+    }
 }
 
 void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
@@ -320,6 +461,7 @@ void add_penalties(Builder *b, Step *step, Game *game, int noise_lines)
     if (loss->locally_stable != 0)
         game->g_loss =
             add(g, game->g_loss, node_scale(g, stability(b, game), loss->locally_stable));
+    add_old_penalties(b, step, game);
     for (int k = 0; k < t->hook_count; k++)
         add_hook(b, step, game, &t->hooks[k], k, noise_lines);
 }

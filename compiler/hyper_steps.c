@@ -12,6 +12,7 @@ typedef struct Round { /* what the networks of a step read */
     const char *latent;
     int stream;
     bool last_data;
+    bool keeps; /* an update of D: hooks change what they keep */
 } Round;
 
 /* ---------------------------------------------------------------- forward */
@@ -66,7 +67,9 @@ static Game *play(Builder *b, Step *step, Round round, Node **values, int count)
                         .keeps = values == NULL,
                         .announces = first};
     game->real = add_real(b, step, round.last_data);
-    Flow z = {.slabs = {add_latent(b, step, round.latent, round.stream)}, .count = 1};
+    game->latent = add_latent(b, step, round.latent, round.stream);
+    game->remembers = values == NULL && round.keeps;
+    Flow z = {.slabs = {game->latent}, .count = 1};
     game->fake = apply_component(&game->pass, &h->generator, z).slabs[0];
     node_named(game->fake, "fake");
     game->pass.real = (Flow){.slabs = {game->real}, .count = 1};
@@ -256,62 +259,13 @@ static void build_update(Builder *b, const char *name, const char *title, int co
 }
 
 /* ---------------------------------------------------------------- search for latents */
-static Node *fitness_of(Builder *b, const Game *game)
-{
-    Graph *g = b->g;
-    const double *labels = b->hyper->loss.labels;
-    Node *f = game->d_fake, *r = game->d_real;
-    switch (b->hyper->trainer.search.fitness) {
-    case FITNESS_MINUS_F:
-        return negate(g, f);
-    case FITNESS_F:
-        return f;
-    case FITNESS_LS:
-        return square(g, node_shift(g, f, -labels[0]));
-    case FITNESS_MINUS_LS:
-        return negate(g, square(g, node_shift(g, f, -labels[0])));
-    case FITNESS_LS_C:
-        return square(g, node_shift(g, f, -labels[2]));
-    case FITNESS_STD:
-        return negate(g, node_unary(g, OP_SIGMOID, f));
-    case FITNESS_ONE_MINUS_F:
-        return node_shift(g, negate(g, f), 1);
-    case FITNESS_DIFFERENCE:
-        return subtract(g, r, f);
-    case FITNESS_SQUARES: {
-        Node *squared = square(g, r);
-        return subtract(g, squared, square(g, f));
-    }
-    case FITNESS_ABSOLUTE: {
-        Node *size = node_unary(g, OP_ABS, f);
-        return subtract(g, size, node_unary(g, OP_ABS, r));
-    }
-    case FITNESS_ABS_F:
-        return node_unary(g, OP_ABS, f);
-    case FITNESS_MINUS_ABS_F:
-        return negate(g, node_unary(g, OP_ABS, f));
-    }
-    internal_error("a fitness of unknown kind");
-}
-
-static Tensor *control_tensor(Graph *g, const char *field, const char *label, Type type)
-{
-    return graph_tensor(g, (Tensor){.name = arena_printf("control.%s", field),
-                                    .group = "control",
-                                    .field = field,
-                                    .label = label,
-                                    .type = type,
-                                    .role = ROLE_CONTROL,
-                                    .init = INIT_ZERO});
-}
-
 /* One evaluation of latents, not an update: the search around it is in runtime/search.c. The
  * fitness of each sample goes into a tensor, by rows of the unit matrix that the search gives. */
 static void build_fitness(Builder *b)
 {
     Graph *g = b->g;
     Step *step = &g->steps[g->step_count++];
-    Round round = {"z_search", STREAM_SEARCH, true};
+    Round round = {"z_search", STREAM_SEARCH, true, false};
     int batch = g->batch_size;
     *step = (Step){.name = "fitness", .title = "how good some latents are", .count = 0};
     Tensor *scores = control_tensor(g, "scores", "fitness of latents", type_vector(false, batch));
@@ -320,7 +274,7 @@ static void build_fitness(Builder *b)
     control_tensor(g, "memory", "threshold of the search", type_vector(false, 4));
     Game *game = play(b, step, round, NULL, 0);
     step->assign_count = 0; /* what a forward keeps belongs to updates */
-    Node *value = fitness_of(b, game);
+    Node *value = latent_fitness(b, game);
     Node *each = node_scale(g, node_sum_all(g, value), 1.0 / (double)type_size(&value->type));
     Node *unit = step_input(
         g, step,
@@ -329,6 +283,21 @@ static void build_fitness(Builder *b)
     Node *rows = multiply(g, node_expand(g, each, 0, batch), unit);
     step_assign(step, node_assign(g, scores, node_sum_batch(g, rows)));
     add_output(step, "fitness", node_mean_batch(g, each));
+}
+
+/* A step that a hook runs before the updates of an iteration, in the game of the first of them. */
+static void build_inner(Builder *b, const Hook *hook, int number)
+{
+    bool match = hook->kind == HOOK_MATCH_SUPPORT;
+    Round round = {"z_d", STREAM_LATENT_D, false, false};
+    Step *step = &b->g->steps[b->g->step_count++];
+    *step = (Step){.name = match ? arena_printf("match%d", number) : "pictures",
+                   .title = match ? "toward an undecided discriminator" : "how good pictures are"};
+    Game *game = play(b, step, round, NULL, 0);
+    if (match)
+        build_match(b, step, game, hook, number);
+    else
+        build_pictures(b, step, game, hook);
 }
 
 /* Moves weights to their constraints; training.c runs it every so many iterations. */
@@ -346,44 +315,6 @@ static void build_constrain(Builder *b, const Hook *hook)
 }
 
 /* ---------------------------------------------------------------- payoffs of a gang */
-static Node *payoff_of(Graph *g, Payoff kind, const Game *game)
-{
-    Node *r = reduce_all(g, REDUCE_MEAN, game->d_real),
-         *f = reduce_all(g, REDUCE_MEAN, game->d_fake);
-    switch (kind) {
-    case PAYOFF_DIFFERENCE:
-        return subtract(g, f, r);
-    case PAYOFF_LEAST_SQUARES: {
-        Node *sum = add(g, f, r);
-        return multiply(g, sum, node_unary(g, OP_ABS, sum));
-    }
-    case PAYOFF_SQUARES:
-        return subtract(g, square(g, f), square(g, r));
-    case PAYOFF_HALVES: {
-        Node *of_f = square(g, node_scale(g, node_shift(g, negate(g, f), 1), 0.5));
-        return subtract(g, of_f, square(g, node_scale(g, node_shift(g, negate(g, r), 1), 0.5)));
-    }
-    case PAYOFF_RAGAN: {
-        Node *gain = node_unary(g, OP_SIGMOID, subtract(g, f, r));
-        return subtract(g, gain, node_unary(g, OP_SIGMOID, subtract(g, r, f)));
-    }
-    case PAYOFF_RAGAN_LOG: /* ln s(x) = -ln(1 + e^-x) */
-        return subtract(g, softplus(g, negate(g, f)), softplus(g, negate(g, r)));
-    case PAYOFF_SIGMOID: {
-        Node *way = node_scale(g, subtract(g, f, r), 2);
-        return node_shift(g, node_scale(g, node_unary(g, OP_SIGMOID, way), 2), -1);
-    }
-    case PAYOFF_G_LOSS:
-        return game->g_loss;
-    case PAYOFF_D_LOSS:
-        return game->d_loss;
-    case PAYOFF_MINUS_G_LOSS:
-    case PAYOFF_MINUS_BOTH:
-        return negate(g, game->g_loss);
-    }
-    internal_error("a payoff of unknown kind");
-}
-
 /* All that belongs to a network: weights, moments, averages. */
 static int side_size(const Graph *g, char side)
 {
@@ -401,7 +332,7 @@ static void build_payoff(Builder *b)
 {
     Graph *g = b->g;
     const Gang *gang = &b->hyper->trainer.gang;
-    Round round = {"z_payoff", STREAM_PAYOFF, true};
+    Round round = {"z_payoff", STREAM_PAYOFF, true, false};
     for (int k = 0; k < 2; k++) {
         int size = side_size(g, k ? 'D' : 'G');
         const char *of = k ? "discriminators" : "generators";
@@ -412,14 +343,14 @@ static void build_payoff(Builder *b)
                        type_vector(false, size));
     }
     control_tensor(g, "gang", "how much is remembered", type_vector(false, 2));
+    control_tensor(g, "shares", "shares of what is remembered", type_matrix(2, gang->size + 1));
     Step *step = &g->steps[g->step_count++];
     *step = (Step){.name = "payoff", .title = "what a pair of networks is worth", .count = 0};
     Game *game = play(b, step, round, NULL, 0);
     step->assign_count = 0; /* what a forward keeps belongs to updates */
-    Node *of_g = payoff_of(g, gang->payoff, game);
-    add_output(step, "payoff_g", of_g);
-    add_output(step, "payoff_d",
-               gang->payoff == PAYOFF_MINUS_BOTH ? negate(g, game->d_loss) : negate(g, of_g));
+    Payoffs payoffs = game_payoffs(g, gang->payoff, b->hyper->loss.labels, game);
+    add_output(step, "payoff_g", payoffs.g);
+    add_output(step, "payoff_d", payoffs.d);
 }
 
 static void build_sample(Builder *b)
@@ -465,7 +396,8 @@ static void warn_frozen(const Builder *b)
 Graph *hyper_steps(const Model *model)
 {
     Builder b = builder_new(model, model->batch_size);
-    Round of_d = {"z_d", STREAM_LATENT_D, false}, of_g = {"z_g", STREAM_LATENT_G, true};
+    Round of_d = {"z_d", STREAM_LATENT_D, false, true};
+    Round of_g = {"z_g", STREAM_LATENT_G, true, false};
     if (b.hyper->trainer.kind == TRAINER_ALTERNATING) {
         build_update(&b, "d_step", "one update of the discriminator", model->d_updates, of_d, true,
                      false);
@@ -479,6 +411,9 @@ Graph *hyper_steps(const Model *model)
     for (int k = 0; k < b.hyper->trainer.hook_count; k++)
         if (b.hyper->trainer.hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
             build_constrain(&b, &b.hyper->trainer.hooks[k]);
+        else if (b.hyper->trainer.hooks[k].kind == HOOK_MATCH_SUPPORT ||
+                 b.hyper->trainer.hooks[k].kind == HOOK_INPUT_FITNESS)
+            build_inner(&b, &b.hyper->trainer.hooks[k], k);
     if (b.hyper->trainer.gang.mix_steps > 0)
         build_payoff(&b);
     build_sample(&b);

@@ -137,7 +137,13 @@ typedef enum GanLoss {
     GAN_QP,
     GAN_F_DIVERGENCE
 } GanLoss;
-typedef enum Reduce { REDUCE_MEAN, REDUCE_SUM, REDUCE_MIN, REDUCE_LOGSUMEXP } Reduce;
+typedef enum Reduce {
+    REDUCE_MEAN,
+    REDUCE_SUM,
+    REDUCE_MIN,
+    REDUCE_LOGSUMEXP,
+    REDUCE_LINEAR /* while the config is read: a last layer of D, then the mean */
+} Reduce;
 typedef enum LossType { /* of the losses that have a `type` */
                         TYPE_NONE,
                         TYPE_WGAN,
@@ -154,7 +160,9 @@ typedef enum LossType { /* of the losses that have a `type` */
                         TYPE_SQUARED_HELLINGER,
                         TYPE_JS_WEIGHTED,
                         TYPE_NEYMAN,
-                        TYPE_TOTAL_VARIATION
+                        TYPE_TOTAL_VARIATION,
+                        TYPE_ALPHA1,
+                        TYPE_ALPHA2
 } LossType;
 
 typedef struct GanLossConfig {
@@ -166,10 +174,17 @@ typedef struct GanLossConfig {
     double labels[3]; /* a b c */
     double gamma, initial_k, k_lambda;
     double alpha, beta;
+    bool strict;             /* as in the papers, where the original differs */
     Course gradient_penalty; /* weight; off when `has_penalty` is false */
     bool has_penalty;
     bool rothk;
     double rothk_lambda, locally_stable, k_lipschitz; /* weights; 0: off */
+    double ragan_lipschitz, l2nn, ortho;              /* the same */
+    double jg;                                        /* jg_lambda where jg_penalty is on */
+    bool random;                                      /* random_penalty */
+    double random_offset;
+    bool minibatch;
+    int minibatch_kernels, minibatch_dims;
     Span span;
 } GanLossConfig;
 
@@ -182,20 +197,85 @@ typedef enum HookKind {
     HOOK_WEIGHT_PENALTY,
     HOOK_SELF_SUPERVISED,
     HOOK_WEIGHT_CONSTRAINT,
-    HOOK_LEFT_OUT /* known, but without effect here: a warning says so */
+    HOOK_ROLLING_MEMORY,
+    HOOK_MATCH_SUPPORT,
+    HOOK_INPUT_FITNESS
 } HookKind;
+
+typedef enum MatchLoss { /* what MatchSupport makes small; see docs/hypergan.md */
+                         MATCH_BASE,
+                         MATCH_ZERO,
+                         MATCH_WGAN,
+                         MATCH_CLOSE,
+                         MATCH_CLOSE2,
+                         MATCH_FIXED,
+                         MATCH_FIXEDSTD,
+                         MATCH_FIXED2,
+                         MATCH_FIXED3,
+                         MATCH_FIXED4,
+                         MATCH_FIXED5,
+                         MATCH_FIXED7,
+                         MATCH_TARGETS,
+                         MATCH_ABSDIFF,
+                         MATCH_XOR
+} MatchLoss;
+
+typedef struct Match { /* the inner loop of a MatchSupport */
+    MatchLoss loss;
+    bool moves_d, moves_g, moves_x, moves_fake; /* networks; offsets of real and fake samples */
+    const char **layers;                        /* `name` of the layers with offsets */
+    int layer_count;
+    double lambda, distance; /* distance 0: that of the loss */
+    bool has_threshold;
+    double threshold, convergence; /* convergence 0: none */
+    int max_steps, max_depth;
+    Optimiser *optimiser;
+} Match;
+
+typedef enum MemoryKind {              /* what a pair of a rolling memory shows to D */
+                          MEMBER_X,    /* the pictures of this step */
+                          MEMBER_G,    /* what the generator makes in it */
+                          MEMORY_OF_X, /* pictures that are kept */
+                          MEMORY_OF_G,
+                          MEMORY_OF_Z /* what the generator makes of latents that are kept */
+} MemoryKind;
+
+typedef struct MemoryMember {
+    MemoryKind kind;
+    int sign; /* 1: keeps those with large outputs of D, -1: with small ones; 0: by place */
+} MemoryMember;
+
+typedef struct MemoryPair {
+    MemoryMember left, right; /* as real, as fake */
+    double weight;
+} MemoryPair;
+enum { MAX_PAIRS = 8 };
 
 typedef struct Hook {
     HookKind kind;
     Course lambda;
     double flex, distance;
     bool has_flex;
-    bool on_generator_loss; /* loss: "g_loss" */
-    bool target_generator;  /* differentiates the generator's output */
-    bool use_d, use_g;      /* whose variables */
-    bool l2nn, ortho;       /* constraints of weights */
-    int every;              /* WEIGHT_CONSTRAINT: iterations between two moves of the weights */
-    double alpha, beta;     /* SELF_SUPERVISED: weights in the loss of G, of D */
+    bool on_generator_loss;              /* loss: "g_loss" */
+    bool target_generator;               /* differentiates the generator's output */
+    bool use_d, use_g;                   /* whose variables */
+    bool l2nn, ortho, ortho2, lipschitz; /* constraints of weights */
+    double decay, bound;                 /* WEIGHT_CONSTRAINT: of ortho and ortho2; lipschitz's k */
+    double l2nn_decay;                   /* share of the way to l2nn's weights */
+    bool by_columns, bounces, scales_up; /* lipschitz */
+    int every;  /* WEIGHT_CONSTRAINT: iterations between two moves of the weights;
+                   ROLLING_MEMORY: between two changes of the memories */
+    int offset; /* ROLLING_MEMORY: iteration of the first change */
+    int top_k;  /* ROLLING_MEMORY: samples changed at once */
+    bool reverse_mx, reverse_mg, reverse_top;
+    MemoryPair *pairs;
+    int pair_count;
+    bool only;                   /* its losses replace what was there before */
+    Match match;                 /* MATCH_SUPPORT */
+    bool absolute, reversed;     /* INPUT_FITNESS: of abs(r), of -r */
+    int search_steps, heuristic; /* INPUT_FITNESS: batches looked at; as in Search */
+    bool skip_restore;           /* INPUT_FITNESS: takes the last batch, whatever its fitness */
+    double alpha, beta;          /* SELF_SUPERVISED: weights in the loss of G, of D */
     Span span;
 } Hook;
 
@@ -219,7 +299,27 @@ typedef enum Fitness { /* of a sample; low is good. r, f: D's outputs for real a
                        FITNESS_SQUARES,
                        FITNESS_ABSOLUTE,
                        FITNESS_ABS_F,
-                       FITNESS_MINUS_ABS_F
+                       FITNESS_MINUS_ABS_F,
+                       FITNESS_MINUS_LS_C,
+                       FITNESS_F_MINUS_ONE,
+                       FITNESS_LOSSES, /* from here on the gradients of D or the losses count */
+                       FITNESS_G_LOSS,
+                       FITNESS_MINUS_G_LOSS,
+                       FITNESS_GRADIENTS,
+                       FITNESS_MINUS_GRADIENTS,
+                       FITNESS_TENTH,
+                       FITNESS_ENERGY,
+                       FITNESS_POINT,
+                       FITNESS_BOTH,
+                       FITNESS_MINUS_BOTH,
+                       FITNESS_STANDARD,
+                       FITNESS_FQ1,
+                       FITNESS_FQ2,
+                       FITNESS_FQ3,
+                       FITNESS_FQ4,
+                       FITNESS_FQ5,
+                       FITNESS_FQ6,
+                       FITNESS_FQ11
 } Fitness;
 
 typedef struct Search { /* for latents that are worth a step (Fitness and BatchFitness trainers) */
@@ -227,21 +327,41 @@ typedef struct Search { /* for latents that are worth a step (Fitness and BatchF
     Fitness fitness;
     int steps;     /* BATCH: batches looked at, at most */
     int heuristic; /* BATCH: ends after more steps in a row than this without a gain; -1: never */
-    double decay;  /* THRESHOLD */
+    bool sums;     /* gradients of D count by sums, not means */
+    double diversity;
+    double decay; /* THRESHOLD */
 } Search;
 
 typedef enum Payoff { /* of the generator; r, f: D's outputs for real and fake */
                       PAYOFF_DIFFERENCE,
                       PAYOFF_LEAST_SQUARES,
                       PAYOFF_SQUARES,
+                      PAYOFF_SIGNED,
                       PAYOFF_HALVES,
+                      PAYOFF_PRODUCT,
+                      PAYOFF_SQUARED_PRODUCT,
+                      PAYOFF_POSITIVE_PRODUCT,
+                      PAYOFF_LABELLED_PRODUCT,
+                      PAYOFF_LABELLED_PRODUCTS,
+                      PAYOFF_RELATIVE_HALVES,
+                      PAYOFF_RELATIVE_SQUARES,
+                      PAYOFF_ZERO_RELATIVE,
+                      PAYOFF_ZERO_RELATIVE2,
                       PAYOFF_RAGAN,
                       PAYOFF_RAGAN_LOG,
+                      PAYOFF_STANDARD,
                       PAYOFF_SIGMOID,
+                      PAYOFF_SIGMOIDS,
+                      PAYOFF_JENSEN,
                       PAYOFF_G_LOSS,
                       PAYOFF_D_LOSS,
                       PAYOFF_MINUS_G_LOSS,
-                      PAYOFF_MINUS_BOTH /* and that of D of its own */
+                      PAYOFF_MINUS_BOTH, /* and that of D of its own, as all that follow */
+                      PAYOFF_BOTH,
+                      PAYOFF_G_MINUS_D,
+                      PAYOFF_DOUBLE,
+                      PAYOFF_DOUBLE_RAGAN,
+                      PAYOFF_DOUBLE_SQUARES
 } Payoff;
 
 typedef struct Gang { /* see ProgramGang in runtime/program.h */
@@ -253,6 +373,11 @@ typedef struct Gang { /* see ProgramGang in runtime/program.h */
     Payoff payoff;
     bool crossover, crossover_random, mutates;
     double mutation_chance;
+    int d_on_generators, g_on_discriminators; /* iterations between two trainings of a side on what
+                                                 is remembered of the other; 0: never */
+    int64_t reset_before; /* until this iteration networks begin anew after a mixing */
+    const char **preload; /* checkpoints whose networks are remembered from the start */
+    int preload_count;
 } Gang;
 
 typedef struct Phase { /* of a curriculum: a config and how long it trains */
@@ -276,6 +401,7 @@ typedef struct Trainer {
     Optimiser *d_optimiser, *g_optimiser; /* one and the same where both nets share it */
     int d_updates;
     bool clips_gradients, clips_weights;
+    double shake_d, shake_g; /* added to each weight before an iteration: U(0, 1) times this */
     double clipped_gradients, d_clipped_weights;
     double jg_alpha, d_w_lambda, g_w_lambda, g_direction; /* consensus */
     ConsensusRule rule;
@@ -436,6 +562,8 @@ Flow conv_op(Network *n, Flow x);
 Flow deconv_op(Network *n, Flow x);
 Flow resize_conv_op(Network *n, Flow x);
 Flow adaptive_instance_norm_op(Network *n, Flow x);
+Flow match_support_op(Network *n, Flow x);                      /* hyper_inner.c */
+bool is_match_offset(const Tensor *tensor, const Match *match); /* that the hook moves */
 Flow normalise_batch(Network *n, Flow x, double epsilon); /* over batch and cells, no parameters */
 
 /* ---------------------------------------------------------------- hyper_nets.c */
@@ -465,14 +593,17 @@ Pass pass_apart(const Pass *pass, int names);
 RotationLosses rotation_losses(const Pass *pass, Node *real, Node *fake, Span span);
 
 /* ---------------------------------------------------------------- read_hypergan.c's parts:
- * read_loss.c, read_trainer.c */
+ * read_loss.c, read_trainer.c, read_hooks.c */
 Option element_option(const Json *json); /* of a list */
 int count_elements(const Json *list);
 const Json *list_member(const Json *object, const char *key); /* NULL where there is none */
 /* A note for each key that looks like a misspelt one of `known`, words with spaces between. */
 void check_keys(const Json *object, const char *known, const char *what);
-GanLossConfig read_loss(const Json *json);
+GanLossConfig read_loss(const Json *json, bool strict);
 Trainer read_trainer(const Json *json);
+Optimiser *read_optimiser(const Json *json, int depth);      /* depth: of wrappers around it */
+const Json *optimizer_of(const Json *json, const char *key); /* an object with class, or NULL */
+void read_hooks(Trainer *t, const Json *json);
 
 /* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
  */

@@ -73,7 +73,7 @@ static const Row rows[] = {
     {ON_BUILDS, OPTION_FLAG, "--random-crop", NULL, NULL, OPTION(random_crop),
      "cut out a piece somewhere"},
     {ON_PROGRAMS, OPTION_TEXT, "--precision", NULL, "P", offsetof(Line, precision),
-     "f32 (default) or f64; on a GPU also tf32, bf16"},
+     "f32 (default) or f64; on a GPU also tf32, 3xtf32, bf16"},
     {ON_PROGRAMS, OPTION_TEXT, "--isa", NULL, "SET", offsetof(Line, isa),
      "native (default), avx512, avx2 or generic"},
     {ON_PROGRAMS, OPTION_FLAG, "--wide", NULL, NULL, OPTION(wide),
@@ -200,11 +200,12 @@ static void read_choices(Line *line)
              printable(line->isa));
     const char *precision = line->precision != NULL ? line->precision : "f32";
     options->f64 = strcmp(precision, "f64") == 0;
-    options->tensor = strcmp(precision, "tf32") == 0   ? TENSOR_TF32
-                      : strcmp(precision, "bf16") == 0 ? TENSOR_BF16
-                                                       : TENSOR_NONE;
+    options->tensor = strcmp(precision, "tf32") == 0     ? TENSOR_TF32
+                      : strcmp(precision, "3xtf32") == 0 ? TENSOR_3XTF32
+                      : strcmp(precision, "bf16") == 0   ? TENSOR_BF16
+                                                         : TENSOR_NONE;
     if (!options->f64 && options->tensor == TENSOR_NONE && strcmp(precision, "f32") != 0)
-        fail(EXIT_USAGE, NULL, "--precision needs f32, f64, tf32 or bf16, not '%s'",
+        fail(EXIT_USAGE, NULL, "--precision needs f32, f64, tf32, 3xtf32 or bf16, not '%s'",
              printable(precision));
 }
 

@@ -334,6 +334,23 @@ static uint64_t hash_hyper(const Model *m, const Json *root, const HyperOptions 
     return hash;
 }
 
+/* reduce_linear of 0.8: what D gives goes through a learned linear layer to one number. */
+static void add_linear_reduction(Hyper *h)
+{
+    Lines *lines = &h->discriminator.lines;
+    if (h->loss.reduce != REDUCE_LINEAR)
+        return;
+    if (h->discriminator.kind != COMPONENT_CONFIGURABLE)
+        fail_at(h->loss.span, "write the discriminator as layers",
+                "`reduce_linear` adds a layer to a discriminator of layers");
+    Line *items = arena_alloc(((size_t)lines->count + 1) * sizeof *items);
+    if (lines->count > 0)
+        memcpy(items, lines->items, (size_t)lines->count * sizeof *items);
+    items[lines->count++] = line_from_text("linear 1 activation=null", h->loss.span);
+    lines->items = items;
+    h->loss.reduce = REDUCE_MEAN;
+}
+
 Model *read_hypergan_one(Json *root, const HyperOptions *options)
 {
     Model *model = arena_alloc(sizeof *model);
@@ -347,7 +364,8 @@ Model *read_hypergan_one(Json *root, const HyperOptions *options)
     h->strict = options->strict;
     h->latent = read_latent(MEMBER(root, "latent", "latent", "z_distribution", "encoder"));
     read_components(h, root);
-    h->loss = read_loss(MEMBER(root, "loss", "loss"));
+    h->loss = read_loss(MEMBER(root, "loss", "loss"), options->strict);
+    add_linear_reduction(h);
     h->trainer = read_trainer(MEMBER(root, "trainer", "trainer"));
     model->source = root->span.source;
     fill_model(model, h, root, options);

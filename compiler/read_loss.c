@@ -25,14 +25,11 @@ static const Word loss_words[] = {{"WassersteinLoss", GAN_WASSERSTEIN, NULL},
                                   {"EvolutionLoss", 0, "it is an experiment without a description"},
                                   {"RealnessLoss", 0, "it needs PyTorch's trainers"}};
 
-static const Word reduce_words[] = {
-    {"reduce_mean", REDUCE_MEAN, NULL},
-    {"reduce_sum", REDUCE_SUM, NULL},
-    {"reduce_min", REDUCE_MIN, NULL},
-    {"reduce_logsumexp", REDUCE_LOGSUMEXP, NULL},
-    {"reduce_linear", 0,
-     "its weights would belong to the loss; end the discriminator with "
-     "`linear 1 activation=null`"}};
+static const Word reduce_words[] = {{"reduce_mean", REDUCE_MEAN, NULL},
+                                    {"reduce_sum", REDUCE_SUM, NULL},
+                                    {"reduce_min", REDUCE_MIN, NULL},
+                                    {"reduce_logsumexp", REDUCE_LOGSUMEXP, NULL},
+                                    {"reduce_linear", REDUCE_LINEAR, NULL}};
 
 static const Word type_words[] = {{"wgan", TYPE_WGAN, NULL},
                                   {"least-squares", TYPE_LEAST_SQUARES, NULL},
@@ -50,33 +47,24 @@ static const Word type_words[] = {{"wgan", TYPE_WGAN, NULL},
                                   {"squared_hellinger", TYPE_SQUARED_HELLINGER, NULL},
                                   {"neyman", TYPE_NEYMAN, NULL},
                                   {"total_variation", TYPE_TOTAL_VARIATION, NULL},
-                                  {"alpha1", 0, "its formula is not known"},
-                                  {"alpha2", 0, "its formula is not known"}};
+                                  {"alpha1", TYPE_ALPHA1, NULL},
+                                  {"alpha2", TYPE_ALPHA2, NULL}};
 
 static const char loss_keys[] =
     "class reduce reverse labels improved label_smooth generator_target_probability type "
     "g_loss_type use_k gamma initial_k k_lambda alpha beta gradient_penalty gradient_penalty_type "
     "k_lipschitz_penalty gradient_locally_stable rothk_penalty rothk_lambda random_penalty "
     "random_penalty_offset batch_norm create discriminator minibatch jg_penalty jg_lambda "
-    "l2nn_penalty ortho_penalty k_lipschitz_penalty_ragan";
+    "l2nn_penalty ortho_penalty k_lipschitz_penalty_ragan minibatch_kernels dim_per_kernel";
 
-/* Keys of the loss that have no effect, or that cannot be compiled. */
+/* Keys of the loss that have no effect, or a value that has none here. */
 static void note_loss_keys(const Json *json)
 {
     static const char *const dead[] = {"batch_norm", "create"};
-    static const char *const missing[] = {"minibatch", "jg_penalty", "l2nn_penalty",
-                                          "ortho_penalty", "k_lipschitz_penalty_ragan"};
     for (size_t i = 0; i < sizeof dead / sizeof dead[0]; i++) {
         Option option = json_option(json, dead[i]);
         if (option.given)
             note_at(option.span, "`%s` of a loss has no effect since 0.9", dead[i]);
-    }
-    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
-        Option option = json_option(json, missing[i]);
-        if (option.given)
-            fail_at(option.span, "trainer.hooks has penalties that are described",
-                    "the loss key `%s` cannot be compiled: its formula is not known well enough",
-                    missing[i]);
     }
     Option which = json_option_exact(json, "discriminator");
     if (which.given && !(which.numeric && which.number == 0))
@@ -122,9 +110,52 @@ static void read_began(GanLossConfig *loss, const Json *json)
                 "a BoundaryEquilibriumLoss has two types");
 }
 
-GanLossConfig read_loss(const Json *json)
+/* Keys of penalties that later became hooks. `true` is the weight 1. */
+static double penalty_weight(const Json *json, const char *key)
 {
-    GanLossConfig loss = {.span = json->span};
+    Option option = json_option(json, key);
+    bool flag = option.json != NULL && option.json->kind == JSON_BOOL;
+    return flag ? option_switch(option) : option_number(option, 0, key);
+}
+
+static void read_penalties(GanLossConfig *loss, const Json *json)
+{
+    loss->ragan_lipschitz = penalty_weight(json, "k_lipschitz_penalty_ragan");
+    loss->l2nn = penalty_weight(json, "l2nn_penalty");
+    loss->ortho = penalty_weight(json, "ortho_penalty");
+    loss->random = option_switch(json_option(json, "random_penalty"));
+    loss->random_offset =
+        option_number(json_option(json, "random_penalty_offset"), -0.8, "random_penalty_offset");
+    if (option_switch(json_option(json, "jg_penalty")))
+        loss->jg = option_number(json_option(json, "jg_lambda"), 0.01, "jg_lambda");
+    loss->minibatch = option_switch(json_option(json, "minibatch"));
+    loss->minibatch_kernels =
+        option_integer(json_option(json, "minibatch_kernels"), 300, 1, "minibatch_kernels");
+    loss->minibatch_dims =
+        option_integer(json_option(json, "dim_per_kernel"), 50, 1, "dim_per_kernel");
+    if (loss->minibatch_kernels > 4096 || loss->minibatch_dims > 4096)
+        fail_at(json->span, NULL, "`minibatch_kernels` and `dim_per_kernel` are at most 4096");
+}
+
+/* Alpha divergences: alpha is .5 there if not given, and no pole of the formulas. */
+static void read_divergence_alpha(GanLossConfig *loss, const Json *json)
+{
+    Option alpha = json_option(json, "alpha");
+    bool first = loss->type == TYPE_ALPHA1 || loss->g_type == TYPE_ALPHA1;
+    bool second = loss->type == TYPE_ALPHA2 || loss->g_type == TYPE_ALPHA2;
+    if (loss->kind != GAN_F_DIVERGENCE || (!first && !second))
+        return;
+    loss->alpha = option_number(alpha, 0.5, "alpha");
+    if (loss->alpha == 1 || (loss->type == TYPE_ALPHA1 && loss->alpha > 1))
+        fail_at(alpha.span, NULL, "`alpha` must not be 1, and of alpha1 be below 1");
+    if (loss->type >= TYPE_ALPHA1 && !loss->strict)
+        warn_at(json_option(json, "type").span, "--strict takes that of the paper",
+                "the conjugate has 1/alpha inside of the power, as in the original");
+}
+
+GanLossConfig read_loss(const Json *json, bool strict)
+{
+    GanLossConfig loss = {.span = json->span, .strict = strict};
     Option class = json_option(json, "class"), penalty = json_option(json, "gradient_penalty");
     Option reduce = json_option(json, "reduce"), style = json_option(json, "gradient_penalty_type");
     if (!class.given)
@@ -147,6 +178,7 @@ GanLossConfig read_loss(const Json *json)
     read_labels(&loss, json);
     loss.alpha = option_number(json_option(json, "alpha"), 1.0 / 3, "alpha");
     loss.beta = option_number(json_option(json, "beta"), 1.0 / 3, "beta");
+    read_divergence_alpha(&loss, json);
     if (loss.kind == GAN_BOUNDARY_EQUILIBRIUM)
         read_began(&loss, json);
     loss.has_penalty = penalty.given;
@@ -158,8 +190,6 @@ GanLossConfig read_loss(const Json *json)
         option_number(json_option(json, "gradient_locally_stable"), 0, "gradient_locally_stable");
     loss.rothk = option_switch(json_option(json, "rothk_penalty"));
     loss.rothk_lambda = option_number(json_option(json, "rothk_lambda"), 1, "rothk_lambda");
-    Option random = json_option(json, "random_penalty");
-    if (random.given)
-        fail_at(random.span, "take the key out", "`random_penalty` cannot be compiled yet");
+    read_penalties(&loss, json);
     return loss;
 }

@@ -63,6 +63,8 @@ static Course read_rate(const Json *json, const char *prefix)
     fail_at(json->span, NULL, "`%slearn_rate` is missing", prefix);
 }
 
+static double first_rate(const Course *c) { return c->kind == COURSE_RANDOM ? c->to : c->from; }
+
 static void read_betas(Optimiser *o, const Json *json)
 {
     const Json *betas = list_member(json, "betas");
@@ -152,7 +154,7 @@ static void read_wrapper(Optimiser *o, const Json *json, int depth)
         fail_at(type.span, "take the key out", "types of ConsensusOptimizer are not possible");
 }
 
-static Optimiser *read_optimiser(const Json *json, int depth)
+Optimiser *read_optimiser(const Json *json, int depth)
 {
     Optimiser *o = arena_alloc(sizeof *o);
     Option class = json_option(json, "class");
@@ -172,7 +174,7 @@ static Optimiser *read_optimiser(const Json *json, int depth)
         return o;
     }
     o->course = read_rate(json, "");
-    o->rate = o->course.from;
+    o->rate = first_rate(&o->course);
     read_arguments(o, json, "");
     return o;
 }
@@ -200,7 +202,7 @@ static Optimiser *read_flat(const Json *json, const char *prefix)
         fail_at(class.span, NULL, "this optimizer is an object of its own: use `optimizer`");
     *o = (Optimiser){.kind = (OptimiserKind)kind, .span = json->span};
     o->course = read_rate(json, prefix);
-    o->rate = o->course.from;
+    o->rate = first_rate(&o->course);
     read_arguments(o, json, prefix);
     return o;
 }
@@ -223,108 +225,6 @@ static const Word trainer_words[] = {
     {"IncrementalTrainer", 0, "it is an experiment without a template"},
     {"ProportionalControlTrainer", 0, "it is an experiment without a template"},
     {"QualifiedStepTrainer", 0, "it is an experiment without a template"}};
-
-static const Word hook_words[] = {
-    {"GradientPenaltyTrainHook", HOOK_GRADIENT_PENALTY, NULL},
-    {"KLipschitzTrainHook", HOOK_K_LIPSCHITZ, NULL},
-    {"GradientLocallyStableTrainHook", HOOK_LOCALLY_STABLE, NULL},
-    {"ForceEquilibriumTrainHook", HOOK_FORCE_EQUILIBRIUM, NULL},
-    {"MaxGpTrainHook", HOOK_MAX_GRADIENT, NULL},
-    {"WeightPenaltyTrainHook", HOOK_WEIGHT_PENALTY, NULL},
-    {"WeightConstraintTrainHook", HOOK_WEIGHT_CONSTRAINT, NULL},
-    {"RollingMemoryTrainHook", 0,
-     "which samples it keeps, and their weight, is not known well enough"},
-    {"MatchSupportTrainHook", HOOK_LEFT_OUT, NULL},
-    {"InputFitnessTrainHook", HOOK_LEFT_OUT, NULL},
-    {"SelfSupervisedTrainHook", HOOK_SELF_SUPERVISED, NULL},
-    {"ProgressCompressTrainHook", 0, "it is not there yet"},
-    {"MinibatchTrainHook", 0, "its formula is not known well enough"},
-    {"MemoryTrainHook", 0, "its formula is not known well enough"},
-    {"ImleTrainHook", 0, "its formula is not known well enough"},
-    {"AdversarialRobustTrainHook", 0, "its formula is not known well enough"}};
-
-static void read_hook_variables(Hook *hook, const Json *json)
-{
-    const Json *list = list_member(json, "components");
-    hook->use_d = hook->use_g = list == NULL;
-    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
-        Option name = element_option(item);
-        if (option_is(name, "discriminator"))
-            hook->use_d = true;
-        else if (option_is(name, "generator"))
-            hook->use_g = true;
-        else
-            fail_at(item->span, "\"discriminator\" or \"generator\"", "unknown component");
-    }
-}
-
-static void read_constraints(Hook *hook, const Json *json)
-{
-    enum { L2NN, ORTHO };
-    static const Word words[] = {{"l2nn", L2NN, NULL},
-                                 {"ortho", ORTHO, NULL},
-                                 {"ortho2", 0, "its formula is not known"},
-                                 {"lipschitz", 0, "its bound is not known"}};
-    const Json *list = list_member(json, "constraints");
-    for (const Json *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
-        bool l2nn = option_word(element_option(item), L2NN, WORDS(words), "constraint") == L2NN;
-        *(l2nn ? &hook->l2nn : &hook->ortho) = true;
-    }
-    bool needs = hook->kind == HOOK_WEIGHT_PENALTY || hook->kind == HOOK_WEIGHT_CONSTRAINT;
-    hook->every = option_integer(json_option(json, "constraint_every"), 100, 1, "constraint_every");
-    if (needs && !hook->l2nn && !hook->ortho)
-        fail_at(json->span, "\"constraints\": [\"l2nn\"], or [\"ortho\"]",
-                "the hook needs `constraints`, a list of what weights shall be");
-}
-
-static Hook read_hook(const Json *json)
-{
-    Hook hook = {.span = json->span};
-    Option class = json_option(json, "class"), target = json_option(json, "target");
-    Option flex = json_option(json, "flex"), lambda = json_option(json, "lambda");
-    if (!class.given)
-        fail_at(json->span, NULL, "the hook needs `class`");
-    hook.kind = (HookKind)option_class(class, 0, WORDS(hook_words), "hook");
-    hook.lambda = option_course(lambda, 1, "lambda");
-    hook.has_flex = flex.given;
-    hook.flex = option_number(flex, 0, "flex");
-    hook.distance = option_number(json_option(json, "distance"), 0, "distance");
-    hook.alpha = option_number(json_option(json, "alpha"), 1, "alpha");
-    hook.beta = option_number(json_option(json, "beta"), 1, "beta");
-    hook.on_generator_loss = option_is(json_option(json, "loss"), "g_loss");
-    hook.target_generator = option_is(target, "generator");
-    if (target.given && !hook.target_generator && !option_is(target, "discriminator"))
-        fail_at(target.span, NULL, "`target` must be \"discriminator\" or \"generator\"");
-    read_hook_variables(&hook, json);
-    read_constraints(&hook, json);
-    Option only = json_option(json, "only");
-    if (option_switch(only))
-        fail_at(only.span, "take the key out",
-                "`only` replaces the losses, which is not possible here");
-    return hook;
-}
-
-static void read_hooks(Trainer *t, const Json *json)
-{
-    const Json *list = list_member(json, "hooks");
-    if (list == NULL)
-        return;
-    t->hooks = arena_alloc((size_t)count_elements(list) * sizeof *t->hooks + 1);
-    for (const Json *item = list->child; item != NULL; item = item->next) {
-        if (item->kind != JSON_OBJECT)
-            fail_at(item->span, NULL, "a hook is an object with `class`");
-        Hook hook = read_hook(item);
-        for (int k = 0; k < t->hook_count && hook.kind == HOOK_WEIGHT_CONSTRAINT; k++)
-            if (t->hooks[k].kind == HOOK_WEIGHT_CONSTRAINT)
-                fail_at(item->span, "one hook takes several `constraints`",
-                        "two hooks WeightConstraint");
-        if (hook.kind == HOOK_LEFT_OUT)
-            warn_at(item->span, NULL, "the hook `%s` is left out: the training goes on without it",
-                    printable(class_symbol(json_option(item, "class"))));
-        else
-            t->hooks[t->hook_count++] = hook;
-    }
-}
 
 /* Rates that fall: annealing (0.9) and decay functions (2018). */
 static void read_decay(Optimiser *o, const Json *json)
@@ -356,7 +256,7 @@ static void read_decay(Optimiser *o, const Json *json)
         fail_at(json->span, NULL, "rates cannot fall more often than every step");
 }
 
-static const Json *optimizer_of(const Json *json, const char *key)
+const Json *optimizer_of(const Json *json, const char *key)
 {
     const Json *object = json_member(json, key);
     if (object == NULL || object->kind == JSON_NULL)
@@ -419,27 +319,52 @@ static void read_consensus(Trainer *t, const Json *json)
     t->g_direction = 1 - prefixed_number(json, "", "g_exponential_moving_average_decay", 0);
 }
 
-static const Word fitness_words[] = {
-    {"default", FITNESS_MINUS_F, NULL}, {"fail2", FITNESS_MINUS_F, NULL},
-    {"fail2-reverse", FITNESS_F, NULL}, {"ls", FITNESS_LS, NULL},
-    {"ls-r", FITNESS_MINUS_LS, NULL},   {"ls2", FITNESS_LS_C, NULL},
-    {"std", FITNESS_STD, NULL},         {"ls3", FITNESS_ONE_MINUS_F, NULL},
-    {"ls4", FITNESS_DIFFERENCE, NULL},  {"ls5", FITNESS_SQUARES, NULL},
-    {"df", FITNESS_ABSOLUTE, NULL}};
+static const Word fitness_words[] = {{"default", FITNESS_MINUS_F, NULL},
+                                     {"fail2", FITNESS_MINUS_F, NULL},
+                                     {"fail2-reverse", FITNESS_F, NULL},
+                                     {"ls", FITNESS_LS, NULL},
+                                     {"ls-r", FITNESS_MINUS_LS, NULL},
+                                     {"ls2", FITNESS_LS_C, NULL},
+                                     {"std", FITNESS_STD, NULL},
+                                     {"ls3", FITNESS_ONE_MINUS_F, NULL},
+                                     {"ls4", FITNESS_DIFFERENCE, NULL},
+                                     {"ls5", FITNESS_SQUARES, NULL},
+                                     {"df", FITNESS_ABSOLUTE, NULL},
+                                     {"ls2-r", FITNESS_MINUS_LS_C, NULL},
+                                     {"ls3-fail", FITNESS_F_MINUS_ONE, NULL},
+                                     {"gldl", FITNESS_LOSSES, NULL},
+                                     {"g_loss", FITNESS_G_LOSS, NULL},
+                                     {"fail3", FITNESS_MINUS_G_LOSS, NULL},
+                                     {"grads", FITNESS_GRADIENTS, NULL},
+                                     {"fail", FITNESS_MINUS_GRADIENTS, NULL},
+                                     {"gradient-only", FITNESS_ENERGY, NULL},
+                                     {"point", FITNESS_POINT, NULL},
+                                     {"standard", FITNESS_STANDARD, NULL},
+                                     {"fq1", FITNESS_FQ1, NULL},
+                                     {"fq2", FITNESS_FQ2, NULL},
+                                     {"fq3", FITNESS_FQ3, NULL},
+                                     {"fq4", FITNESS_FQ4, NULL},
+                                     {"fq5", FITNESS_FQ5, NULL},
+                                     {"fq6", FITNESS_FQ6, NULL},
+                                     {"fq7", FITNESS_FQ6, NULL},
+                                     {"fq8", FITNESS_MINUS_BOTH, NULL},
+                                     {"fq9", FITNESS_TENTH, NULL},
+                                     {"fq10", FITNESS_BOTH, NULL},
+                                     {"fq11", FITNESS_FQ11, NULL}};
 
 static Search read_search(const Json *json, int kind)
 {
     Search s = {.kind = kind == NESTED_FITNESS ? SEARCH_THRESHOLD : SEARCH_BATCH};
-    Option diversity = json_option(json, "diversity_importance");
-    if (diversity.given)
-        fail_at(diversity.span, "take the key out",
-                "`diversity_importance` cannot be compiled: its formula is not known");
+    Option type = json_option(json, "type");
+    s.diversity =
+        option_number(json_option(json, "diversity_importance"), 1, "diversity_importance");
+    s.sums = option_is(json_option(json, "grad_type"), "sum");
     s.decay = option_number(json_option(json, "fitness_decay"), 0.99, "fitness_decay");
     s.steps = option_integer(json_option(json, "search_steps"), 2, 1, "search_steps");
     s.heuristic = option_integer(json_option_exact(json, "heuristic"), -1, -1, "heuristic");
     if (s.kind == SEARCH_THRESHOLD)
-        s.fitness = (Fitness)option_word(json_option(json, "type"), FITNESS_MINUS_F,
-                                         WORDS(fitness_words), "fitness");
+        s.fitness = (Fitness)option_word(type.given ? type : json_option(json, "fitness_type"),
+                                         FITNESS_MINUS_F, WORDS(fitness_words), "fitness");
     else if (option_switch(json_option(json, "reverse")))
         s.fitness = FITNESS_F;
     else if (option_switch(json_option(json, "abs")))
@@ -468,29 +393,72 @@ static const Word payoff_words[] = {{"default", PAYOFF_DIFFERENCE, NULL},
                                     {"wasserstein", PAYOFF_DIFFERENCE, NULL},
                                     {"least_squares", PAYOFF_LEAST_SQUARES, NULL},
                                     {"least_squares2", PAYOFF_SQUARES, NULL},
+                                    {"least_squares3", PAYOFF_SIGNED, NULL},
                                     {"least_squares4", PAYOFF_HALVES, NULL},
+                                    {"least_squares5", PAYOFF_PRODUCT, NULL},
+                                    {"least_squares6", PAYOFF_SQUARED_PRODUCT, NULL},
+                                    {"least_squares7", PAYOFF_POSITIVE_PRODUCT, NULL},
+                                    {"least_squares8", PAYOFF_LABELLED_PRODUCT, NULL},
+                                    {"least_squares9", PAYOFF_LABELLED_PRODUCTS, NULL},
+                                    {"raleast_squares", PAYOFF_RELATIVE_HALVES, NULL},
+                                    {"ralsgan", PAYOFF_RELATIVE_SQUARES, NULL},
+                                    {"zero_raganls", PAYOFF_ZERO_RELATIVE, NULL},
+                                    {"zero_raganls2", PAYOFF_ZERO_RELATIVE2, NULL},
                                     {"ragan", PAYOFF_RAGAN, NULL},
+                                    {"f-r3", PAYOFF_RAGAN, NULL},
                                     {"ragan2", PAYOFF_RAGAN_LOG, NULL},
+                                    {"standard", PAYOFF_STANDARD, NULL},
                                     {"f-r", PAYOFF_SIGMOID, NULL},
+                                    {"f-r2", PAYOFF_SIGMOIDS, NULL},
+                                    {"jsd", PAYOFF_JENSEN, NULL},
                                     {"g_loss", PAYOFF_G_LOSS, NULL},
                                     {"d_loss", PAYOFF_D_LOSS, NULL},
                                     {"-g_loss", PAYOFF_MINUS_G_LOSS, NULL},
+                                    {"gl-dl2", PAYOFF_MINUS_G_LOSS, NULL},
                                     {"-gl-dl", PAYOFF_MINUS_BOTH, NULL},
-                                    {"least_squares3", 0, "its formula is not known"},
-                                    {"gl-dl", 0, "its formula is not known"},
-                                    {"gl-dl2", 0, "its formula is not known"},
-                                    {"gldl", 0, "its formula is not known"},
-                                    {"double", 0, "its formula is not known"}};
+                                    {"gldl", PAYOFF_BOTH, NULL},
+                                    {"gl-dl", PAYOFF_G_MINUS_D, NULL},
+                                    {"double", PAYOFF_DOUBLE, NULL},
+                                    {"double_ragan", PAYOFF_DOUBLE_RAGAN, NULL},
+                                    {"double2", PAYOFF_DOUBLE_SQUARES, NULL}};
 
 static void refuse_gang_keys(const Json *json)
 {
-    static const char *const keys[] = {"train_g_on_sds", "train_d_on_sgs", "preload",
-                                       "recreate",       "mutations",      "reset_before_step"};
+    static const char *const keys[] = {"recreate", "mutations"};
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-        if (option_switch(json_option(json, keys[k])))
-            fail_at(json_option(json, keys[k]).span, "take the key out",
-                    "`%s` of a gang trainer cannot be compiled: it is not known well enough",
-                    keys[k]);
+        if (json_option(json, keys[k]).given)
+            fail_at(
+                json_option(json, keys[k]).span, "take the key out",
+                "`%s` of a gang trainer goes on with networks of another config, drawn at random: "
+                "a program has those of one",
+                keys[k]);
+}
+
+/* Trainings of one side on what is remembered of the other, and networks of earlier trainings. */
+static void read_gang_memory(Gang *g, const Json *json)
+{
+    Option reset = json_option(json, "reset_before_step");
+    const Json *list = list_member(json, "preload");
+    if (option_switch(json_option(json, "train_d_on_sgs")))
+        g->d_on_generators = option_integer(json_option(json, "sgs_steps"), 100, 1, "sgs_steps");
+    if (option_switch(json_option(json, "train_g_on_sds")))
+        g->g_on_discriminators =
+            option_integer(json_option(json, "sds_steps"), 100, 1, "sds_steps");
+    g->reset_before = option_integer(reset, 0, 0, "reset_before_step");
+    if (!g->remembers && (list != NULL || g->d_on_generators > 0 || g->g_on_discriminators > 0))
+        fail_at(
+            json->span, "\"nash_memory\": true",
+            "`train_d_on_sgs`, `train_g_on_sds` and `preload` need networks that are remembered");
+    if (list == NULL)
+        return;
+    if (count_elements(list) > g->size)
+        fail_at(list->span, NULL, "`preload` has more networks than `nash_memory_size`");
+    g->preload = arena_alloc(((size_t)count_elements(list) + 1) * sizeof *g->preload);
+    for (const Json *item = list->child; item != NULL; item = item->next) {
+        if (item->kind != JSON_STRING || item->string[0] == '\0')
+            fail_at(item->span, NULL, "`preload` is a list of checkpoints' paths");
+        g->preload[g->preload_count++] = item->string;
+    }
 }
 
 /* The trainer that makes the best answers, with the mixing around it. */
@@ -526,6 +494,7 @@ static Trainer read_gang(const Json *json)
         option_number(json_option_exact(json, "mutation_chance"), 0.7, "mutation_chance");
     if (g->size >= NASH_MOST)
         fail_at(size.span, NULL, "`nash_memory_size` is at most %d", NASH_MOST - 1);
+    read_gang_memory(g, json);
     if (g->points >= 1 << 16)
         fail_at(json->span, NULL, "`fitness_test_points` is too large");
     return t;
@@ -594,11 +563,8 @@ Trainer read_trainer(const Json *json)
     t.clipped_gradients = option_number(clip_g, 0, "clipped_gradients");
     t.clips_weights = clip_w.given;
     t.d_clipped_weights = option_number(clip_w, 0, "d_clipped_weights");
-    static const char *const shakes[] = {"shake_weights_d", "shake_weights_g"};
-    for (int k = 0; k < 2; k++)
-        if (json_option(json, shakes[k]).given)
-            fail_at(json_option(json, shakes[k]).span, "take the key out",
-                    "`%s` cannot be compiled yet", shakes[k]);
+    t.shake_d = option_number(json_option(json, "shake_weights_d"), 0, "shake_weights_d");
+    t.shake_g = option_number(json_option(json, "shake_weights_g"), 0, "shake_weights_g");
     if (t.clipped_gradients < 0 || t.d_clipped_weights < 0)
         fail_at(json->span, NULL, "bounds of a clip must be above 0");
     read_hooks(&t, json);

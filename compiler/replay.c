@@ -1,6 +1,6 @@
 /* replay.c -- `gagac replay`: whole training steps in the double-precision interpreter, with every
  * draw and every parameter given; the reference of RUN/train --replay. */
-#include "gagac.h"
+#include "hypergan.h"
 
 #include "../runtime/safetensors.h"
 
@@ -124,21 +124,31 @@ static void count_iterations(Replay *r)
     r->iterations = (int64_t)(rows->dims[0] / (uint64_t)r->model->d_updates);
 }
 
+static void set_first_value(const Replay *r, const Tensor *tensor)
+{
+    double *to = interpreter_tensor(r->interpreter, tensor);
+    size_t size = (size_t)type_size(&tensor->type);
+    for (size_t k = 0; k < size; k++)
+        to[k] = tensor->init == INIT_ONE ? 1 : tensor->init == INIT_VALUE ? tensor->scale : 0;
+    if (tensor->init == INIT_SOURCE)
+        memcpy(to, interpreter_tensor(r->interpreter, tensor->source), size * sizeof *to);
+}
+
 /* Tensors of the state; averages start as copies of what they follow. */
 static void read_state(Replay *r)
 {
     for (int i = 0; i < r->graph->tensor_count; i++) {
         const Tensor *tensor = r->graph->tensors[i];
         const Tensor *from = tensor->role == ROLE_AVERAGE ? tensor->source : tensor;
-        double *to = interpreter_tensor(r->interpreter, tensor);
         size_t size = (size_t)type_size(&tensor->type);
         if (tensor->init == INIT_SOURCE)
             from = tensor->source;
-        for (size_t k = 0; k < size && tensor->role != ROLE_PARAMETER; k++)
-            to[k] = tensor->init == INIT_ONE ? 1 : tensor->init == INIT_VALUE ? tensor->scale : 0;
+        if (tensor->role != ROLE_PARAMETER && tensor->init != INIT_SOURCE)
+            set_first_value(r, tensor);
         if (is_replayed(from)) {
             StoredTensor expected = describe_tensor(from);
-            memcpy(to, read_tensor(r, &expected), size * sizeof *to);
+            memcpy(interpreter_tensor(r->interpreter, tensor), read_tensor(r, &expected),
+                   size * sizeof(double));
         }
     }
 }
@@ -198,7 +208,7 @@ static double scalar_value(const Replay *r, const Scalar *scalar, int64_t count)
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
     case SCALAR_COURSE:
-        return course_value(&scalar->course, (double)r->iteration);
+        return course_value(&scalar->course, (double)r->iteration, r->model->seed);
     }
     internal_error("a scalar of unknown kind");
 }
@@ -281,6 +291,99 @@ static double **read_inputs(const Replay *r, const Step *step)
     return values;
 }
 
+/* ---------------------------------------------------------------- hooks */
+typedef struct Inner { /* the inner training of a MatchSupport, as in runtime/hooks.c */
+    Replay *r;
+    const Match *match;
+    Step *step;
+    double *inputs[MAX_STEP_INPUTS];
+    double *factor, *moved, *last;
+    const char *remembered; /* part of the names of what its optimiser keeps */
+    int runs;
+    double loss;
+} Inner;
+
+static double *number_at(const Replay *r, const char *name)
+{
+    for (int i = 0; i < r->graph->tensor_count; i++)
+        if (strcmp(r->graph->tensors[i]->name, name) == 0)
+            return interpreter_tensor(r->interpreter, r->graph->tensors[i]);
+    internal_error("no tensor %s", name);
+}
+
+static void reset_offsets(const Replay *r, const Match *match, const char *remembered)
+{
+    for (int i = 0; i < r->graph->tensor_count; i++) {
+        const Tensor *tensor = r->graph->tensors[i];
+        if (is_match_offset(tensor, match) ||
+            (remembered != NULL && strstr(tensor->name, remembered) != NULL))
+            set_first_value(r, tensor);
+    }
+}
+
+static void run_inner(Inner *n, double factor)
+{
+    double scalars[MAX_STEP_SCALARS], *outputs[MAX_STEP_OUTPUTS] = {&n->loss};
+    for (int k = 0; k < n->step->scalar_count; k++)
+        scalars[k] = scalar_value(n->r, &n->step->scalars[k], n->runs + 1);
+    n->runs++;
+    *n->factor = factor;
+    interpreter_run(n->r->interpreter, n->step, n->inputs, scalars, outputs);
+}
+
+static bool run_inner_depth(Inner *n, int depth)
+{
+    reset_offsets(n->r, n->match, n->remembered);
+    *n->last = 0;
+    n->runs = 0;
+    for (int k = 0; k < n->match->max_steps * (depth + 1); k++) {
+        run_inner(n, (depth + 1) / 2.0);
+        if (*n->moved == 0)
+            return true;
+    }
+    run_inner(n, 0);
+    return !n->match->has_threshold || n->loss <= n->match->threshold;
+}
+
+static void match(Replay *r, const Hook *hook, int number, double *const *values)
+{
+    Inner n = {.r = r, .match = &hook->match};
+    const Step *first = &r->graph->steps[0];
+    n.step = find_step(r, arena_printf("match%d", number));
+    n.factor = number_at(r, arena_printf("control.match%d_factor", number));
+    n.last = number_at(r, arena_printf("control.match%d_last", number));
+    n.moved = number_at(r, arena_printf("control.match%d_moved", number));
+    n.remembered = arena_printf(".match%d_", number);
+    for (int k = 0; k < n.step->input_count; k++)
+        for (int i = 0; i < first->input_count; i++)
+            if (first->inputs[i] == n.step->inputs[k] ||
+                strcmp(first->inputs[i]->name, n.step->inputs[k]->name) == 0)
+                n.inputs[k] = input_slice(r, first, first->inputs[i], 0, values[i]);
+    reset_offsets(r, n.match, n.remembered);
+    *n.last = 0;
+    run_inner(&n, 0);
+    if (n.match->has_threshold && n.loss < n.match->threshold)
+        return;
+    for (int depth = 0; depth < n.match->max_depth && !run_inner_depth(&n, depth); depth++)
+        continue;
+}
+
+static void run_hooks(Replay *r, double *const *values, bool before)
+{
+    const Trainer *t = r->model->hyper != NULL ? &r->model->hyper->trainer : NULL;
+    for (int k = 0; t != NULL && k < t->hook_count; k++) {
+        const Hook *hook = &t->hooks[k];
+        bool matches = hook->kind == HOOK_MATCH_SUPPORT;
+        if (matches && before)
+            match(r, hook, k, values);
+        else if (matches)
+            reset_offsets(r, &hook->match, NULL);
+        else if (hook->kind == HOOK_WEIGHT_CONSTRAINT && !before &&
+                 (r->iteration + 1) % hook->every == 0)
+            interpreter_run(r->interpreter, find_step(r, "constrain"), NULL, NULL, NULL);
+    }
+}
+
 static void run_iterations(Replay *r)
 {
     Graph *g = r->graph;
@@ -288,7 +391,8 @@ static void run_iterations(Replay *r)
     for (int i = 0; i < g->step_count; i++)
         if (is_update(&g->steps[i]))
             values[i] = read_inputs(r, &g->steps[i]);
-    for (r->iteration = 0; r->iteration < r->iterations; r->iteration++)
+    for (r->iteration = 0; r->iteration < r->iterations; r->iteration++) {
+        run_hooks(r, values[0], true);
         for (int i = 0; i < g->step_count; i++) {
             Step *step = &g->steps[i];
             if (strcmp(step->name, "clamp") == 0)
@@ -296,6 +400,8 @@ static void run_iterations(Replay *r)
             for (int repeat = 0; is_update(step) && repeat < step->count; repeat++)
                 run_update(r, step, values[i], repeat);
         }
+        run_hooks(r, values[0], false);
+    }
 }
 
 /* ---------------------------------------------------------------- results */

@@ -16,6 +16,7 @@ typedef enum StageKind {
     STAGE_JOIN,      /* CONCAT, PAD */
     STAGE_RESAMPLE,  /* a linear map along an axis */
     STAGE_CONTRACT,  /* CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X with an epilogue */
+    STAGE_CHAIN,     /* CONTRACT_Y, CONTRACT_X, each of the result of the one before */
     STAGE_WEIGHT,    /* CONTRACT_W, CONV_W: shares of a sum over the batch */
     STAGE_REDUCE,    /* SUM, MAXIMUM_OF along an axis */
     STAGE_SUM_BATCH, /* sums over the batch */
@@ -38,6 +39,11 @@ typedef struct Stage { /* one launch */
     Node *root; /* FILL JOIN RESAMPLE CONTRACT WEIGHT */
     Node **nodes;
     int count, capacity;
+    struct Stage **links; /* CHAIN: its products in order; root and nodes are those of the link that
+                             is being printed */
+    int link_count, link_capacity;
+    Node **sums; /* CONTRACT: sums over the batch of what it makes; a block leaves a share */
+    int sum_count, sum_capacity;
     double flops;
     const char *sentence;
     /* made by cuda_print.c */
@@ -59,7 +65,7 @@ typedef struct CudaStep { /* a step as launches */
     int number;
     int stride;   /* samples of a row: the batch, rounded up to a multiple of QUAD */
     bool *stored; /* by node id: has an array */
-    int *parts;   /* by node id: shares of a weight gradient, which its readers add up */
+    int *parts;   /* by node id: shares of a sum over the batch, which its readers add up */
     Stage **stages;
     int stage_count, stage_capacity;
     Storage *storage;
@@ -70,8 +76,22 @@ typedef struct CudaStep { /* a step as launches */
 
 /* ---------------------------------------------------------------- cuda_stages.c */
 CudaStep *cuda_stages(const Schedule *s); /* the launches of a step, not printed yet */
+/* Calls visit for every array that a stage reads, once; with or without what only its root needs.
+ */
+void cuda_visit_reads(const CudaStep *step, const Stage *stage, bool operands,
+                      void (*visit)(void *context, const Node *read), void *context);
 /* Places in the work block, once every stage is printed; arrays share places when they may. */
 void cuda_place(CudaStep *step);
+
+bool cuda_makes(const Stage *stage, const Node *n); /* it is one of the stage's nodes */
+
+/* ---------------------------------------------------------------- cuda_sums.c */
+/* Moves sums over the batch to the products that make their terms: see there. */
+void cuda_move_sums(CudaStep *step);
+
+/* ---------------------------------------------------------------- cuda_chain.c */
+/* Makes one stage of products that are quicker so: see there. */
+void cuda_find_chains(Emitter *e, CudaStep *step);
 
 /* ---------------------------------------------------------------- cuda_print.c */
 /* Prints the stage's kernel and fills its function, bindings and launch. */

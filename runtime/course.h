@@ -3,12 +3,15 @@
 #define GAGAC_COURSE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum CourseKind {
     COURSE_FIXED,
-    COURSE_RAMP,       /* from, until iteration start; then in `steps` iterations to `to` */
-    COURSE_ANNEAL,     /* every `steps`: times factor, but not below `to` */
-    COURSE_EXPONENTIAL /* from * factor^(iteration / steps); staircase: whole powers only */
+    COURSE_RAMP,        /* from, until iteration start; then in `steps` iterations to `to` */
+    COURSE_ANNEAL,      /* every `steps`: times factor, but not below `to` */
+    COURSE_EXPONENTIAL, /* from * factor^(iteration / steps); staircase: whole powers only */
+    COURSE_RANDOM /* in each iteration `to` or 0: `to` with probability (1 + from) / 2; start: makes
+                     the draws of several courses different */
 } CourseKind;
 
 typedef struct Course {
@@ -21,7 +24,7 @@ typedef struct Course {
     bool staircase;
 } Course;
 
-/* The value in the iteration, counted from 0. */
-double course_value(const Course *course, double iteration);
+/* The value in the iteration, counted from 0; a RANDOM one is a function of it and the seed. */
+double course_value(const Course *course, double iteration, uint64_t seed);
 
 #endif

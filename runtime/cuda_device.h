@@ -54,13 +54,21 @@ static inline void store_quad(real *to, const real from[4], int count)
             to[c] = from[c];
 }
 
-/* The sum of the shares of a number, in their order. */
+/* The sum of the shares of a number, in their order; 32 are read at once. */
 template <int COUNT> static inline real total(const real *share, int stride)
 {
-    real sum = share[0];
-    UNROLL
-    for (int k = 1; k < COUNT; k++)
-        sum = sum + share[k * stride];
+    enum { AT_ONCE = COUNT < 32 ? COUNT : 32 };
+    real sum = 0;
+    ROLLED
+    for (int first = 0; first < COUNT; first += AT_ONCE) {
+        real part[AT_ONCE];
+        UNROLL
+        for (int k = 0; k < AT_ONCE; k++)
+            part[k] = first + k < COUNT ? share[(first + k) * stride] : 0;
+        UNROLL
+        for (int k = 0; k < AT_ONCE; k++)
+            sum = sum + part[k];
+    }
     return sum;
 }
 
@@ -120,9 +128,9 @@ template <int PENDING> static inline void copies_wait()
 
 /* ---------------------------------------------------------------- tiles of a contraction
  * DEPTH steps of the sum a tile, STAGES tiles in turn; ALONG_: where rows lie along the sum. With
- * GAGAC_TF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their products. The
- * pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by these. */
-#if defined(GAGAC_TF32) || defined(GAGAC_BF16)
+ * GAGAC_TF32, GAGAC_3XTF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their
+ * products. The pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by these. */
+#if defined(GAGAC_TF32) || defined(GAGAC_3XTF32) || defined(GAGAC_BF16)
 #define GAGAC_TENSOR
 #endif
 #ifdef GAGAC_BF16
@@ -140,20 +148,40 @@ enum { TILE_PAD = 4, PITCH = ALONG_DEPTH + 4 };
 #define PRODUCT_BOUNDS(threads) __launch_bounds__(threads)
 #endif
 
-/* tile[DEPTH][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
- * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. */
-template <int WIDTH, int THREADS, bool FULL>
+/* tile[COUNT][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
+ * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. What is
+ * made of columns behind the stride counts for nothing: they are the last ones again. */
+template <int WIDTH, int THREADS, bool FULL, int COUNT = DEPTH>
 static inline void copy_rows(real *tile, const real *from, int stride, int k, int k_end, int first)
 {
     enum { QUADS = WIDTH / 4 };
     UNROLL
-    for (int part = 0; part < (DEPTH * QUADS + THREADS - 1) / THREADS; part++) {
+    for (int part = 0; part < (COUNT * QUADS + THREADS - 1) / THREADS; part++) {
         const int item = part * THREADS + (int)threadIdx.x;
         const int row = item / QUADS, column = item % QUADS * 4;
-        if (DEPTH * QUADS % THREADS == 0 || item < DEPTH * QUADS) {
-            const bool there = (FULL || k + row < k_end) && first + column < stride;
+        if (COUNT * QUADS % THREADS == 0 || item < COUNT * QUADS) {
+            const bool there = FULL || k + row < k_end;
+            const int place = first + column < stride ? first + column : stride - 4;
             copy_quad(tile + row * (WIDTH + TILE_PAD) + column,
-                      from + (there ? (k + row) * stride + first + column : 0), there);
+                      from + (there ? (k + row) * stride + place : 0), there);
+        }
+    }
+}
+
+/* The same from an array of `rows` rows along the sum: from[row][stride]. */
+template <int WIDTH, int THREADS, bool FULL>
+static inline void copy_turned(real *tile, const real *from, int stride, int rows, int k, int k_end,
+                               int first)
+{
+    UNROLL
+    for (int part = 0; part < (DEPTH * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int step = item % DEPTH, row = first + item / DEPTH;
+        if (DEPTH * WIDTH % THREADS == 0 || item < DEPTH * WIDTH) {
+            const bool there = FULL || k + step < k_end;
+            const int place = (row < rows ? row : rows - 1) * stride;
+            copy_number(tile + step * (WIDTH + TILE_PAD) + item / DEPTH,
+                        from + (place + (there ? k + step : 0)), there);
         }
     }
 }
@@ -245,6 +273,24 @@ static inline void copy_along(real *tile, const real *good, int k, int k_end, in
     }
 }
 
+/* The same from an array of `rows` rows, as copy_turned(). */
+template <int WIDTH, int THREADS, bool FULL>
+static inline void copy_along_rows(real *tile, const real *from, int stride, int rows, int k,
+                                   int k_end, int first)
+{
+    enum { QUADS = ALONG_DEPTH / 4 };
+    UNROLL
+    for (int part = 0; part < (QUADS * WIDTH + THREADS - 1) / THREADS; part++) {
+        const int item = part * THREADS + (int)threadIdx.x;
+        const int step = item % QUADS * 4, row = first + item / QUADS;
+        if (QUADS * WIDTH % THREADS == 0 || item < QUADS * WIDTH) {
+            const bool there = FULL || k + step < k_end;
+            const int place = (row < rows ? row : rows - 1) * stride + step;
+            copy_quad(tile + item / QUADS * PITCH + step, from + (place + (there ? k : 0)), there);
+        }
+    }
+}
+
 #ifndef GAGAC_TENSOR
 /* The same three for products of such tiles. */
 static inline int along_top() { return (int)threadIdx.x / 16; }
@@ -300,25 +346,45 @@ static inline int along_top() { return 8 * warp_row() + lane_row(); }
 static inline int along_side() { return 8 * warp_column() + 2 * lane_column(); }
 static inline int along_column(int c) { return c / 2 * 32 + c % 2; }
 
-/* A lane's steps of a row or column, rounded to nearest, as the two registers of an operand. */
-static inline void round_steps(unsigned to[2], const real from[LANE_STEPS])
+/* A lane's steps of a row or column, rounded to nearest, as the registers of an operand. With
+ * GAGAC_3XTF32 also what rounding left, rounded: together 22 bits. */
+struct Steps {
+    unsigned big[2];
+#ifdef GAGAC_3XTF32
+    unsigned small[2];
+#endif
+};
+
+static inline unsigned round_tf32(real number)
 {
+    unsigned rounded;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(number));
+    return rounded;
+}
+
+static inline Steps round_steps(const real from[LANE_STEPS])
+{
+    Steps to;
     UNROLL
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
 #ifdef GAGAC_BF16
         asm("cvt.rn.bf16x2.f32 %0, %1, %2;" /* the first goes to the upper half */
-            : "=r"(to[k])
+            : "=r"(to.big[k])
             : "f"(from[2 * k + 1]), "f"(from[2 * k]));
 #else
-        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(to[k]) : "f"(from[k]));
+        to.big[k] = round_tf32(from[k]);
 #endif
+#ifdef GAGAC_3XTF32
+        to.small[k] = round_tf32(from[k] - __int_as_float((int)to.big[k]));
+#endif
+    }
+    return to;
 }
 
 /* Rows `upper` and `lower` of the left operand by columns of the right one, to two neighbours of
  * each of the two rows of the sum. */
-static inline void multiply_warp(real &upper_first, real &upper_second, real &lower_first,
-                                 real &lower_second, const unsigned upper[2],
-                                 const unsigned lower[2], const unsigned column[2])
+static inline void multiply_rounded(real upper_sum[2], real lower_sum[2], const unsigned upper[2],
+                                    const unsigned lower[2], const unsigned column[2])
 {
 #ifdef GAGAC_BF16
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
@@ -326,13 +392,30 @@ static inline void multiply_warp(real &upper_first, real &upper_second, real &lo
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
 #endif
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(upper_first), "+f"(upper_second), "+f"(lower_first), "+f"(lower_second)
+        : "+f"(upper_sum[0]), "+f"(upper_sum[1]), "+f"(lower_sum[0]), "+f"(lower_sum[1])
         : "r"(upper[0]), "r"(lower[0]), "r"(upper[1]), "r"(lower[1]), "r"(column[0]),
           "r"(column[1]));
 }
 
+/* The same; with GAGAC_3XTF32 all but the product of the two small parts, smallest first. */
+static inline void multiply_warp(real &upper_first, real &upper_second, real &lower_first,
+                                 real &lower_second, const Steps &upper, const Steps &lower,
+                                 const Steps &column)
+{
+    real above[2] = {upper_first, upper_second}, below[2] = {lower_first, lower_second};
+#ifdef GAGAC_3XTF32
+    multiply_rounded(above, below, upper.small, lower.small, column.big);
+    multiply_rounded(above, below, upper.big, lower.big, column.small);
+#endif
+    multiply_rounded(above, below, upper.big, lower.big, column.big);
+    upper_first = above[0];
+    upper_second = above[1];
+    lower_first = below[0];
+    lower_second = below[1];
+}
+
 /* Two neighbours of each of a lane's steps, which are t, t + 4 and so on; rounded. */
-static inline void load_pairs(unsigned to[2][2], const real *from, int stride)
+static inline void load_pairs(Steps to[2], const real *from, int stride)
 {
     struct alignas(8) Pair { real at[2]; };
     real numbers[2][LANE_STEPS];
@@ -342,8 +425,8 @@ static inline void load_pairs(unsigned to[2][2], const real *from, int stride)
         numbers[0][s] = pair.at[0];
         numbers[1][s] = pair.at[1];
     }
-    round_steps(to[0], numbers[0]);
-    round_steps(to[1], numbers[1]);
+    to[0] = round_steps(numbers[0]);
+    to[1] = round_steps(numbers[1]);
 }
 
 /* multiply_tile() as above: the lane's rows are pairs that lie 16 apart. Of 16 columns, the lane
@@ -352,7 +435,7 @@ template <int ROWS, int COLUMNS>
 static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int left_stride,
                                  const real *right, int right_stride)
 {
-    unsigned a[ROWS][2], b[2][2];
+    Steps a[ROWS], b[2];
     const int g = lane_row(), t = lane_column();
     const real *const row = left + t * left_stride;
     const real *const column = right + t * right_stride + 2 * g - 4 * t;
@@ -373,13 +456,13 @@ static inline void multiply_tile(real sum[ROWS][COLUMNS], const real *left, int 
 }
 
 /* Four neighbouring steps of a row, rounded, for one product or two. */
-static inline void load_steps(unsigned to[4 / LANE_STEPS][2], const real *from)
+static inline void load_steps(Steps to[4 / LANE_STEPS], const real *from)
 {
     real numbers[4];
     load_quad(numbers, from);
     UNROLL
     for (int k = 0; k < 4 / LANE_STEPS; k++)
-        round_steps(to[k], numbers + k * LANE_STEPS);
+        to[k] = round_steps(numbers + k * LANE_STEPS);
 }
 
 /* multiply_along() as above, columns in pairs that lie 32 apart: the lane reads steps 4t to 4t + 3,
@@ -388,7 +471,7 @@ template <int ROWS, int COLUMNS>
 static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int left_stride,
                                   const real *right)
 {
-    unsigned a[ROWS][4 / LANE_STEPS][2], b[4 / LANE_STEPS][2];
+    Steps a[ROWS][4 / LANE_STEPS], b[4 / LANE_STEPS];
     const int g = lane_row(), t = lane_column();
     UNROLL
     for (int r = 0; r < ROWS; r++)
@@ -406,6 +489,54 @@ static inline void multiply_along(real sum[ROWS][COLUMNS], const real *left, int
     }
 }
 #endif
+
+/* ---------------------------------------------------------------- layers one after the other
+ * A block keeps tile[feature][WIDTH + TILE_PAD], WIDTH samples, from layer to layer; each of its
+ * threads makes ROWS features of four samples. What chain_top(), tile_row() and chain_side() say is
+ * laid out as above. */
+template <int ROWS, int WIDTH> static inline int chain_top()
+{
+#ifdef GAGAC_TENSOR
+    return (int)threadIdx.x / 32 / (WIDTH / 16) * 8 * ROWS + 2 * lane_row();
+#else
+    return (int)threadIdx.x / (WIDTH / 4) * ROWS;
+#endif
+}
+
+template <int WIDTH> static inline int chain_side()
+{
+#ifdef GAGAC_TENSOR
+    return (int)threadIdx.x / 32 % (WIDTH / 16) * 16 + 4 * lane_column();
+#else
+    return (int)threadIdx.x % (WIDTH / 4) * 4;
+#endif
+}
+
+/* The weight's first tiles; those of the layer before are not needed any more. */
+template <class Fetch> static inline void chain_start(Fetch fetch)
+{
+    UNROLL
+    for (int step = 0; step < STAGES - 1; step++)
+        fetch(step);
+}
+
+/* sum = weight tile, the thread's part. Afterwards nobody reads the tile or the weight. */
+template <int ROWS, int WIDTH, int HEIGHT, int STEPS, int LEFT, class Fetch>
+static inline void chain_multiply(real sum[ROWS][4], const real (*left)[LEFT], const real *tile,
+                                  Fetch fetch)
+{
+    ROLLED
+    for (int step = 0; step * DEPTH < STEPS; step++) {
+        copies_wait<STAGES - 2>();
+        BARRIER();
+        fetch(step + STAGES - 1);
+        multiply_tile<ROWS, 4>(sum, left[step % STAGES] + chain_top<ROWS, WIDTH>(),
+                               HEIGHT + TILE_PAD,
+                               tile + step * DEPTH * (WIDTH + TILE_PAD) + chain_side<WIDTH>(),
+                               WIDTH + TILE_PAD);
+    }
+    BARRIER();
+}
 
 /* ---------------------------------------------------------------- reductions in a fixed order */
 struct Sum {
@@ -446,6 +577,26 @@ template <class Join> static inline real join_slices(real value)
     for (int k = 1; k < 8; k++)
         result = Join::join(result, part[k][lane]);
     return result;
+}
+
+/* Sums of rows of a product: a thread has share[ROWS] of rows top + tile_row(r), one of LANES whose
+ * columns lie side by side. out[f] for the first `rows` of HEIGHT; scratch: HEIGHT * (LANES + 1). */
+template <int ROWS, int LANES, int HEIGHT, int THREADS>
+static inline void join_columns(const real share[ROWS], real *scratch, int top, int lane, real *out,
+                                int rows)
+{
+    BARRIER(); /* it was used */
+    UNROLL
+    for (int r = 0; r < ROWS; r++)
+        scratch[(top + tile_row(r)) * (LANES + 1) + lane] = share[r];
+    BARRIER();
+    for (int f = (int)threadIdx.x; f < HEIGHT && f < rows; f += THREADS) {
+        real sum = 0;
+        UNROLL
+        for (int k = 0; k < LANES; k++)
+            sum = sum + scratch[f * (LANES + 1) + k];
+        out[f] = sum;
+    }
 }
 
 #endif

@@ -2,6 +2,8 @@
 #include "gang.h"
 
 #include "rng.h"
+#include "safetensors.h"
+#include "snapshot.h"
 #include "state.h"
 
 #include <math.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 
 enum { SIDES = 2, STREAM_CROSS = 32, STREAM_MUTATE = 34, POINTS_A_MIXING = 1 << 16 };
+enum { TRAININGS_AN_ITERATION = 32 }; /* on remembered networks, for their draws */
 enum { REMEMBERED, HAS_ANCHORS };
 static const char side_tags[SIDES] = {'G', 'D'};
 
@@ -78,6 +81,47 @@ static void keep_counts(const Mixing *m)
     tensor_put(&m->tensors[m->plan->count], m->state, m->counts);
 }
 
+/* Reads both networks out of a checkpoint into the state. */
+static void load_networks(const Mixing *m, const char *path)
+{
+    const Program *program = m->training->program;
+    Safetensors file;
+    Error error = {0};
+    if (!safetensors_open(&file, path, &error)) {
+        fail_error(&error);
+    }
+    for (int k = 0; k < program->tensor_count; k++) {
+        const ProgramTensor *tensor = &program->tensors[k];
+        if (!belongs(tensor, 0) && !belongs(tensor, 1)) {
+            continue;
+        }
+        const StoredTensor *stored = safetensors_find(&file, tensor->name);
+        if (!stored) {
+            fail(EXIT_INVALID, "a checkpoint of a training with this config, RUN/checkpoints",
+                 "%s holds no tensor '%s', so its networks cannot be remembered", path,
+                 tensor->name);
+        }
+        if (!tensor_load(tensor, m->state, stored, &error)) {
+            fail_error(&error);
+        }
+    }
+    safetensors_close(&file);
+}
+
+static void preload(Mixing *m)
+{
+    for (int k = 0; k < m->plan->preload_count; k++) {
+        load_networks(m, m->plan->preload[k]);
+        for (int side = 0; side < SIDES; side++) {
+            copy_side(m, side, remembered(m, side, k), false);
+        }
+    }
+    for (int side = 0; side < SIDES && m->plan->preload_count > 0; side++) {
+        copy_side(m, side, anchor(m, side), true);
+    }
+    m->counts[REMEMBERED] = (real)m->plan->preload_count;
+}
+
 void gang_start(Training *training)
 {
     if (training->program->gang.mix_steps == 0) {
@@ -93,6 +137,7 @@ void gang_start(Training *training)
         copy_side(&m, side, anchor(&m, side), false);
     }
     m.counts[HAS_ANCHORS] = 1;
+    preload(&m);
     keep_counts(&m);
     training_changed(training);
 }
@@ -243,10 +288,24 @@ static int remember(Mixing *m)
     return count + 1;
 }
 
+static void keep_shares(const Mixing *m, double shares[SIDES][NASH_MOST])
+{
+    const ProgramTensor *tensor = &m->tensors[m->plan->shares];
+    size_t columns = (size_t)tensor->dims[1];
+    real *values = allocate(SIDES * columns, sizeof *values);
+    for (int side = 0; side < SIDES; side++) {
+        for (int k = 0; k < m->plan->size; k++) {
+            values[(size_t)side * columns + (size_t)k] = (real)shares[side][k];
+        }
+    }
+    tensor_put(tensor, m->state, values);
+    free(values);
+}
+
 /* The new anchors, from an equilibrium; they stay where the payoffs tell nothing. */
 static void play(Mixing *m)
 {
-    double shares[SIDES][NASH_MOST], a[NASH_MOST * NASH_MOST], b[NASH_MOST * NASH_MOST];
+    double shares[SIDES][NASH_MOST] = {{0}}, a[NASH_MOST * NASH_MOST], b[NASH_MOST * NASH_MOST];
     int count = remember(m);
     if (measure(m, count, a, b)) {
         NashGame game = {count, count, a, b};
@@ -259,6 +318,7 @@ static void play(Mixing *m)
             }
         }
     }
+    keep_shares(m, shares);
     m->counts[REMEMBERED] = (real)(count < m->plan->size ? count : m->plan->size);
 }
 
@@ -275,6 +335,75 @@ static void approach(Mixing *m)
         }
         free(now);
     }
+}
+
+/* ---------------------------------------------------------------- training on what is remembered
+ */
+
+/* One update with draws of its own. */
+static void train_once(const Mixing *m, int kind, int number)
+{
+    Training *training = m->training;
+    double outputs[MAX_OUTPUTS] = {0};
+    Batch batch;
+    real scalars[MAX_SCALARS] = {0};
+    training_facts(training, training->iteration, kind, 0, &batch, scalars);
+    batch.update =
+        (UINT64_C(1) << 42) + training->iteration * TRAININGS_AN_ITERATION + (uint64_t)number;
+    training_changed(training);
+    training_run(training, kind, &batch, scalars, outputs);
+    training_fetch(training);
+}
+
+/* An update of one side against each remembered network of the other that has a share. */
+static void train_against(const Mixing *m, int other, int kind)
+{
+    const ProgramTensor *tensor = &m->tensors[m->plan->shares];
+    int count = (int)m->counts[REMEMBERED], columns = tensor->dims[1];
+    real *present = allocate(m->sizes[other], sizeof *present);
+    real *shares = allocate((uint64_t)(SIDES * columns), sizeof *shares);
+    training_fetch(m->training);
+    copy_side(m, other, present, false);
+    tensor_get(tensor, m->state, shares);
+    for (int k = 0; k < count; k++) {
+        if (shares[other * columns + k] > 0) {
+            copy_side(m, other, remembered(m, other, k), true);
+            train_once(m, kind, other * TRAININGS_AN_ITERATION / SIDES + k);
+        }
+    }
+    copy_side(m, other, present, true);
+    training_changed(m->training);
+    free(shares);
+    free(present);
+}
+
+void gang_train(Training *training)
+{
+    const ProgramGang *plan = &training->program->gang;
+    if (plan->mix_steps == 0) {
+        return;
+    }
+    Mixing m = mixing_of(training);
+    if (plan->g_on_discriminators > 0 &&
+        training->iteration % (uint64_t)plan->g_on_discriminators == 0) {
+        train_against(&m, 1, plan->moves_g);
+    }
+    if (plan->d_on_generators > 0 && training->iteration % (uint64_t)plan->d_on_generators == 0) {
+        train_against(&m, 0, plan->moves_d);
+    }
+}
+
+/* Other first values of both networks at each mixing; the anchors keep the mixture. */
+static void begin_anew(const Mixing *m)
+{
+    const Program *program = m->training->program;
+    uint64_t seed = m->training->seed + m->training->iteration;
+    for (int k = 0; k < program->tensor_count; k++) {
+        if (belongs(&program->tensors[k], 0) || belongs(&program->tensors[k], 1)) {
+            tensor_restart(program, m->state, k, seed);
+        }
+    }
+    state_copy_sources(program, m->state);
 }
 
 void gang_mix(Training *training)
@@ -295,6 +424,9 @@ void gang_mix(Training *training)
             mutate(&m, side, anchor(&m, side));
         }
         copy_side(&m, side, anchor(&m, side), true);
+    }
+    if (training->iteration < (uint64_t)m.plan->reset_before) {
+        begin_anew(&m);
     }
     keep_counts(&m);
     training_changed(training);

@@ -9,8 +9,11 @@
 
 #include "training.h"
 
-/* Before the first iteration: the networks as they are initialised are the first anchors. */
+/* Before the first iteration: the networks as they are initialised are the first anchors, those of
+ * the program's checkpoints are remembered. Ends the program where one cannot be read. */
 void gang_start(Training *training);
+/* After an iteration, if it is time: trains a side on what is remembered of the other. */
+void gang_train(Training *training);
 /* After an iteration: mixes, if it is time. */
 void gang_mix(Training *training);
 

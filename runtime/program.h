@@ -150,6 +150,25 @@ typedef struct ProgramConstrain { /* weights that are moved back now and then */
     int update;                   /* that moves them, in updates: its count is 0 */
 } ProgramConstrain;
 
+typedef struct ProgramPictures { /* real pictures chosen by their fitness: hooks.h */
+    bool chooses;
+    int update;              /* that judges pictures, in updates: its count is 0 */
+    int scores, kept, count; /* tensors [batch], [batch][x_dim], [2] */
+    int steps, heuristic;    /* batches looked at; as in ProgramSearch */
+    bool takes_last;         /* the last batch, whatever its fitness */
+} ProgramPictures;
+
+typedef struct ProgramMatch { /* an inner training before the updates of an iteration: hooks.h */
+    int update;               /* in updates: its count is 0; its output is the loss */
+    int factor, last, moved;  /* tensors []: of the rate, 0 to look only; the last loss; 0 or 1 */
+    int steps, depth;
+    bool has_threshold;
+    double threshold;
+    int reset_count, offset_count;
+    const int *reset;   /* tensors that begin anew with it: what its optimiser remembers, offsets */
+    const int *offsets; /* those that are 0 again after the updates */
+} ProgramMatch;
+
 typedef struct ProgramGang { /* nets of different times mixed: gang.h */
     int mix_steps;           /* iterations between two mixings; 0: none */
     bool remembers;          /* at an equilibrium of the payoffs; else with the anchors */
@@ -162,6 +181,13 @@ typedef struct ProgramGang { /* nets of different times mixed: gang.h */
     double mutation_chance;   /* that a mutation is left out */
     int memory[2], anchor[2]; /* tensors [size + 1][n], [n]; of G, of D */
     int count;                /* tensor [2]: nets remembered; 1 once the anchors are set */
+    int shares;               /* tensor [2][size + 1]: of those remembered, in their order */
+    int d_on_generators, g_on_discriminators; /* iterations between two trainings of a side on
+                                                 what is remembered of the other; 0: none */
+    int moves_d, moves_g;                     /* in updates: what these trainings run */
+    long long reset_before;                   /* until then networks begin anew after a mixing */
+    int preload_count; /* checkpoints whose nets are remembered from the start */
+    const char *const *preload;
 } ProgramGang;
 
 typedef struct ProgramStages {  /* of a curriculum: stages.h */
@@ -260,6 +286,10 @@ typedef struct Program {
     size_t scratch_size; /* bytes, a multiple of 64 */
     ProgramSearch search;
     ProgramConstrain constrain;
+    ProgramPictures pictures;
+    double shake[2]; /* of G, of D: before an iteration each weight gains U(0, 1) times this */
+    int match_count;
+    const ProgramMatch *matches;
     ProgramGang gang;
     ProgramStages stages;
     int update_count;

@@ -19,10 +19,11 @@ typedef struct Search {
     const ProgramSearch *plan;
     const ProgramUpdate *update;
     size_t batch, width; /* samples; numbers of a latent */
-    int latent_input, unit_input;
-    real *unit;     /* [batch][batch]: the unit matrix */
-    real *scores;   /* [batch], of the last evaluation */
-    uint64_t draws; /* batches drawn in this iteration */
+    int latent_input, unit_input, data_input;
+    const real *pictures; /* instead of the data's, or NULL */
+    real *unit;           /* [batch][batch]: the unit matrix */
+    real *scores;         /* [batch], of the last evaluation */
+    uint64_t draws;       /* batches drawn in this iteration */
 } Search;
 
 static int find_input(const ProgramUpdate *update, const char *name)
@@ -44,6 +45,7 @@ static Search search_create(Training *training)
     s.width = (size_t)program->z_dim;
     s.latent_input = find_input(s.update, "z_search");
     s.unit_input = find_input(s.update, "unit");
+    s.data_input = find_input(s.update, "real");
     s.unit = allocate(s.batch * s.batch, sizeof(real));
     s.scores = allocate(s.batch, sizeof(real));
     for (size_t i = 0; i < s.batch; i++) {
@@ -77,6 +79,9 @@ static double evaluate(Search *s, const real *latents)
         given[s->latent_input] = latents;
     }
     given[s->unit_input] = s->unit;
+    if (s->data_input >= 0) {
+        given[s->data_input] = s->pictures;
+    }
     training_update(s->training, s->plan->update, 0, given);
     training_fetch_tensor(s->training, &program->tensors[s->plan->scores]);
     tensor_get(&program->tensors[s->plan->scores], s->training->state, s->scores);
@@ -95,14 +100,14 @@ static size_t worst_of(const real *scores, size_t count)
     return worst;
 }
 
-/* Each new latent that beats the worst kept one takes its place. */
-static void merge(const Search *s, real *kept, real *kept_scores, const real *latents)
+void keep_best(size_t batch, size_t width, real *kept, real *kept_scores, const real *fresh,
+               const real *scores)
 {
-    for (size_t i = 0; i < s->batch; i++) {
-        size_t worst = worst_of(kept_scores, s->batch);
-        if (s->scores[i] < kept_scores[worst]) {
-            kept_scores[worst] = s->scores[i];
-            memcpy(kept + worst * s->width, latents + i * s->width, s->width * sizeof(real));
+    for (size_t i = 0; i < batch; i++) {
+        size_t worst = worst_of(kept_scores, batch);
+        if (scores[i] < kept_scores[worst]) {
+            kept_scores[worst] = scores[i];
+            memcpy(kept + worst * width, fresh + i * width, width * sizeof(real));
         }
     }
 }
@@ -127,7 +132,7 @@ static void search_batch(Search *s, real *kept)
         real before = kept_scores[worst_of(kept_scores, s->batch)];
         draw_latents(s, latents);
         evaluate(s, latents);
-        merge(s, kept, kept_scores, latents);
+        keep_best(s->batch, s->width, kept, kept_scores, latents, s->scores);
         misses = kept_scores[worst_of(kept_scores, s->batch)] < before ? 0 : misses + 1;
         if (s->plan->heuristic >= 0 && misses > s->plan->heuristic) {
             break;
@@ -177,13 +182,14 @@ static bool search_threshold(Search *s, real *latents)
     return found;
 }
 
-real *search_latents(Training *training, bool *skip)
+real *search_latents(Training *training, const real *pictures, bool *skip)
 {
     *skip = false;
     if (training->program->search.kind == SEARCH_NONE) {
         return NULL;
     }
     Search s = search_create(training);
+    s.pictures = pictures;
     real *latents = allocate(s.batch * s.width, sizeof(real));
     if (training->program->search.kind == SEARCH_BATCH) {
         search_batch(&s, latents);

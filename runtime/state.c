@@ -221,14 +221,29 @@ static void initialise_tensor(const Program *program, real *state, int index, ui
     }
 }
 
+static void copy_source(const Program *program, real *state, const ProgramTensor *tensor)
+{
+    const ProgramTensor *source = &program->tensors[tensor->source];
+    memcpy(state + tensor->offset, state + source->offset,
+           (size_t)tensor->rows * (size_t)tensor->stride * sizeof(real));
+}
+
+void tensor_restart(const Program *program, real *state, int index, uint64_t seed)
+{
+    const ProgramTensor *tensor = &program->tensors[index];
+    if (tensor->init == INIT_COPY) {
+        copy_source(program, state, tensor);
+    } else {
+        initialise_tensor(program, state, index, seed);
+    }
+}
+
 void state_copy_sources(const Program *program, real *state)
 {
     for (int i = 0; i < program->tensor_count; i++) {
         const ProgramTensor *tensor = &program->tensors[i];
         if (tensor->init == INIT_COPY) {
-            const ProgramTensor *source = &program->tensors[tensor->source];
-            memcpy(state + tensor->offset, state + source->offset,
-                   (size_t)tensor->rows * (size_t)tensor->stride * sizeof(real));
+            copy_source(program, state, tensor);
         }
     }
 }

@@ -24,6 +24,9 @@ void state_destroy(const Program *program, real *state);
  * its column alone. */
 void state_initialise(const Program *program, real *state, uint64_t seed);
 
+/* Gives one tensor its first value again, that of the seed, or the present value of its source. */
+void tensor_restart(const Program *program, real *state, int index, uint64_t seed);
+
 size_t tensor_size(const ProgramTensor *tensor);           /* numbers in the logical layout */
 int tensor_find(const Program *program, const char *name); /* its index, or -1 */
 

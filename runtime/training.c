@@ -3,6 +3,7 @@
 
 #include "device.h"
 #include "gang.h"
+#include "hooks.h"
 #include "place.h"
 #include "search.h"
 #include "state.h"
@@ -76,9 +77,10 @@ uint64_t training_iterations(const Program *program, uint64_t rows, uint64_t pas
 }
 
 /* The value of a scalar in an update. count: updates of this kind so far, this one included. */
-static double scalar_value(const Program *program, const ProgramScalar *scalar, uint64_t iteration,
-                           uint64_t count)
+static double scalar_value(const Training *training, const ProgramScalar *scalar,
+                           uint64_t iteration, uint64_t count)
 {
+    const Program *program = training->program;
     switch (scalar->kind) {
     case SCALAR_RATE:
         if (program->schedule_step <= 0) {
@@ -93,7 +95,7 @@ static double scalar_value(const Program *program, const ProgramScalar *scalar, 
     case SCALAR_SHARE:
         return fmax(1 - scalar->base, 15 / (16 + (double)count));
     case SCALAR_COURSE:
-        return course_value(&scalar->course, (double)iteration);
+        return course_value(&scalar->course, (double)iteration, training->seed);
     }
     return 0;
 }
@@ -115,7 +117,8 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
     };
     batch->position = batch->data_update * (uint64_t)program->batch_size;
     for (int k = 0; k < update->scalar_count; k++) {
-        scalars[k] = (real)scalar_value(program, &update->scalars[k], iteration, batch->update + 1);
+        scalars[k] =
+            (real)scalar_value(training, &update->scalars[k], iteration, batch->update + 1);
     }
 }
 
@@ -142,6 +145,33 @@ void training_update(Training *training, int kind, int repeat, const real *const
     training_run(training, kind, &batch, scalars, training->outputs[kind]);
 }
 
+bool training_is_latent(const ProgramInput *input)
+{
+    return !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
+}
+
+static void give(const ProgramUpdate *update, const Choice *from, const real *given[MAX_INPUTS])
+{
+    for (int k = 0; k < update->input_count; k++) {
+        const ProgramInput *input = &update->inputs[k];
+        bool data = input->kind == INPUT_DATA;
+        given[k] = training_is_latent(input) ? from->latents : data ? from->pictures : NULL;
+    }
+}
+
+void training_update_given(Training *training, int kind, int repeat, const Choice *given)
+{
+    const Program *program = training->program;
+    const ProgramUpdate *update = &program->updates[kind];
+    Batch batch, first;
+    real scalars[MAX_SCALARS] = {0}, unused[MAX_SCALARS] = {0};
+    training_facts(training, training->iteration, kind, repeat, &batch, scalars);
+    training_facts(training, training->iteration, training_data_kind(program), 0, &first, unused);
+    give(update, given, first.given);
+    update->run(training->pool, training->state, training->work, &first, scalars,
+                training->outputs[kind]);
+}
+
 /* The name of an output of this kind of update that is not finite, or NULL. */
 static const char *find_divergence(const Training *training, int kind)
 {
@@ -161,21 +191,13 @@ static void start_iteration(Training *training)
     }
 }
 
-bool training_is_latent(const ProgramInput *input)
-{
-    return !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
-}
-
-/* All updates of an iteration; latents: what they read instead of draws, or NULL. */
-static const char *run_updates(Training *training, const real *latents)
+static const char *run_updates(Training *training, const Choice *from)
 {
     const Program *program = training->program;
     for (int kind = 0; kind < program->update_count; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         const real *given[MAX_INPUTS] = {NULL};
-        for (int k = 0; k < update->input_count; k++) {
-            given[k] = training_is_latent(&update->inputs[k]) ? latents : NULL;
-        }
+        give(update, from, given);
         for (int repeat = 0; repeat < update->count; repeat++) {
             training_update(training, kind, repeat, given);
             const char *diverged = find_divergence(training, kind);
@@ -195,26 +217,31 @@ static void constrain(Training *training)
     }
 }
 
-/* At most `most` iterations, up to the next after which weights are constrained or networks mixed.
- */
+/* At most `most` iterations, up to the next after which weights are constrained, or networks mixed
+ * or trained on what is remembered. */
 static uint64_t until_pause(const Training *training, uint64_t most)
 {
-    const uint64_t every[] = {(uint64_t)training->program->constrain.every,
-                              (uint64_t)training->program->gang.mix_steps};
+    const ProgramGang *gang = &training->program->gang;
+    const int every[] = {training->program->constrain.every, gang->mix_steps,
+                         gang->g_on_discriminators, gang->d_on_generators};
     for (size_t k = 0; k < sizeof every / sizeof *every; k++) {
-        uint64_t left = every[k] > 0 ? every[k] - training->iteration % every[k] : most;
+        uint64_t period = every[k] > 0 ? (uint64_t)every[k] : 0;
+        uint64_t left = period > 0 ? period - training->iteration % period : most;
         most = left < most ? left : most;
     }
     return most;
 }
 
-/* One iteration, on a GPU at most `most`; counts them. latents: NULL, drawn. */
-static const char *iterate(Training *training, uint64_t most, const real *latents)
+/* One iteration, on a GPU at most `most`; counts them. */
+static const char *iterate(Training *training, uint64_t most, const Choice *given)
 {
     if (training->device) {
-        return device_advance(training->device, training, until_pause(training, most), latents);
+        return device_advance(training->device, training, until_pause(training, most),
+                              given->latents);
     }
-    const char *diverged = run_updates(training, latents);
+    hooks_match(training, given);
+    const char *diverged = run_updates(training, given);
+    hooks_end(training);
     training->iteration += !diverged;
     return diverged;
 }
@@ -225,17 +252,22 @@ const char *training_advance(Training *training, uint64_t most)
     const char *diverged = NULL;
     gang_start(training);
     if (!training->device) {
+        hooks_shake(training);
         start_iteration(training);
     }
-    real *latents = search_latents(training, &skip);
+    real *pictures = hooks_choose_pictures(training);
+    real *latents = search_latents(training, pictures, &skip);
+    const Choice given = {latents, pictures};
     if (skip) {
         training->iteration++;
     } else {
-        diverged = iterate(training, most, latents);
+        diverged = iterate(training, most, &given);
     }
     free(latents);
+    free(pictures);
     if (!diverged) {
         constrain(training);
+        gang_train(training);
         gang_mix(training);
     }
     return diverged;
@@ -252,17 +284,33 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
         return;
     }
     start_iteration(training);
+    Choice first = {NULL, NULL}; /* what the first update reads */
+    for (int k = 0; k < program->updates[0].input_count; k++) {
+        const ProgramInput *input = &program->updates[0].inputs[k];
+        first.latents = strcmp(input->name, "z_d") ? first.latents : given[0][k];
+        first.pictures = input->kind == INPUT_DATA ? given[0][k] : first.pictures;
+    }
+    hooks_match(training, &first);
     for (int kind = 0, number = 0; kind < program->update_count; kind++) {
         for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
             training_update(training, kind, repeat, given[number]);
             memcpy(outputs[number], training->outputs[kind], sizeof outputs[number]);
         }
     }
+    hooks_end(training);
     training->iteration++;
+    constrain(training);
 }
 
 bool training_use_device(Training *training, Error *error)
 {
+    const Program *program = training->program;
+    if (program->pictures.chooses || program->match_count > 0 || program->shake[0] != 0 ||
+        program->shake[1] != 0) {
+        return error_set(error, EXIT_DEVICE, "--device cpu trains it",
+                         "a training that chooses its pictures, shakes weights or has an inner "
+                         "training runs on the CPU alone");
+    }
     training->device = device_create(training->program, error);
     return training->device != NULL;
 }

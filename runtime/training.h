@@ -12,7 +12,7 @@
 
 struct Data;
 
-enum { MAX_UPDATES = 5 }; /* kinds of updates in an iteration */
+enum { MAX_UPDATES = 16 }; /* kinds of updates in an iteration */
 
 typedef struct Training {
     const Program *program;
@@ -57,6 +57,14 @@ void training_run(Training *training, int kind, const Batch *batch, const real *
                   double *outputs);
 /* Whether an input takes the latents that a search found: those of the D and G updates. */
 bool training_is_latent(const ProgramInput *input);
+
+typedef struct Choice { /* what all updates of an iteration read instead of draws and data */
+    const real *latents;  /* [batch_size][z_dim] of z_d and z_g, or NULL */
+    const real *pictures; /* [batch_size][x_dim], channels first, or NULL */
+} Choice;
+/* The same update, of a kind that is none of the iteration's own; its draws and data are those of
+ * the iteration's first update, and its rates those of the repeat-th update. */
+void training_update_given(Training *training, int kind, int repeat, const Choice *given);
 
 /* One whole iteration, counted in training->iteration. Returns the name of an output that is not
  * finite, or NULL; the state is then of no use. */

@@ -11,21 +11,21 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
 {
     enum {
         ROWS = /*{rows*/10/*}*/, COLUMNS = /*{columns*/10/*}*/, STEPS = /*{steps*/10/*}*/,
-        PART = /*{part*/10/*}*/, THREADS = /*{threads*/256/*}*/,
+        THREADS = /*{threads*/256/*}*/,
         TR = /*{tile_rows*/8/*}*/, TC = /*{tile_columns*/8/*}*/,
         HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
         LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
+        FULL = /*{full*/STEPS/*}*/ % DEPTH == 0, /* no tile is cut */
         ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = /*{columns_full*/COLUMNS % WIDTH == 0/*}*/
     };
     alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
     const int tx = tile_side(), ty = tile_top<TR>();
     const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
+/*{range*/    const int to = STEPS, columns = COLUMNS;
+/*}*/    const int tiles = (to + DEPTH - 1) / DEPTH;
 /*{prepare*//*}*/    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
+        const int k = tile * DEPTH, stage = tile % STAGES;
         if (tile < tiles) {
             /*{fetch_left*/copy_rows<HEIGHT, THREADS, FULL>(left[stage], w, STRIDE, k, to, m0);/*}*/
             /*{fetch_right*/copy_rows<WIDTH, THREADS, FULL>(right[stage], x, STRIDE, k, to, n0);/*}*/
@@ -33,7 +33,7 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-    UNROLL
+/*{shares*//*}*/    UNROLL
     for (int tile = 0; tile < STAGES - 1; tile++)
         fetch(tile);
     ROLLED
@@ -49,11 +49,11 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
         UNROLL
         for (int q = 0; q < TC; q += 4) {
             const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
+            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < columns)) {
                 const real *const product = sum[r] + q;
 /*{epilogue*/                store_quad(out + f * STRIDE + n, product, COLUMNS - n);
 /*}*/            }
         }
     }
-}
+/*{joins*//*}*/}
 /*]*/

@@ -27,10 +27,8 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            /*{fetch_left*/copy_along<HEIGHT, THREADS, FULL>(left[stage], y, k, to, m0,
-                [&](int k, int n) { return n < ROWS ? y + n * STRIDE + k : (const real *)NULL; });/*}*/
-            /*{fetch_right*/copy_along<WIDTH, THREADS, FULL>(right[stage], x, k, to, n0,
-                [&](int k, int n) { return n < COLUMNS ? x + n * STRIDE + k : (const real *)NULL; });/*}*/
+            /*{fetch_left*/copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], y, STRIDE, ROWS, k, to, m0);/*}*/
+            /*{fetch_right*/copy_along_rows<WIDTH, THREADS, FULL>(right[stage], x, STRIDE, COLUMNS, k, to, n0);/*}*/
         }
         copies_end_group();
     };

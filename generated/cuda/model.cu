@@ -23,133 +23,160 @@ KERNEL __launch_bounds__(128) fill_6(const CudaRun *run, int update, real *out)
     fill_data<6, BATCH, STRIDE>(run, facts_of(run, update), 0, out);
 }
 
-/* d_step product of fc0_w: real_fc0 */
-KERNEL PRODUCT_BOUNDS(256)
-    linear_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_4_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
+        const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4,
+        real *out5, real *out6)
 {
     enum {
-        ROWS = 100, COLUMNS = 1000, STEPS = 6,
-        PART = 16, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 16 + k : (const real *)NULL;
-            });
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
-        UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
-                real kept3[4];
-                UNROLL
-                for (int c = 0; c < 4; c++) {
-                    const real t0 = a3[f];
-                    const real t1 = product[c] + t0;
-                    const real t2 = real_leaky(t1, (real)0.01);
-                    kept3[c] = t2;
-                }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
-            }
-        }
-    }
-}
-
-/* d_step product of fc1_w: real_fc1 */
-KERNEL PRODUCT_BOUNDS(256)
-    linear_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
-{
-    enum {
-        ROWS = 100, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
-    };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 112 + k : (const real *)NULL;
-            });
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 6, n0);
+    chain_start(fetch1);
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
                 real kept3[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
-                    const real t0 = a3[f];
+                    const real t0 = a6[f];
                     const real t1 = product[c] + t0;
                     const real t2 = real_leaky(t1, (real)0.01);
                     kept3[c] = t2;
+                    next[c] = t2;
                 }
                 store_quad(out + f * STRIDE + b, kept3, BATCH - b);
             }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t4 = a7[f];
+                    const real t5 = product[c] + t4;
+                    const real t6 = real_leaky(t5, (real)0.01);
+                    kept7[c] = t6;
+                    next[c] = t6;
+                }
+                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t8 = a8[f];
+                    const real t9 = product[c] + t8;
+                    const real t10 = real_leaky(t9, (real)0.01);
+                    kept11[c] = t10;
+                    next[c] = t10;
+                }
+                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        real share2[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept15[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t12 = a9[f];
+                    const real t13 = product[c] + t12;
+                    const real t14 = real_leaky(t13, (real)0.01);
+                    kept15[c] = t14;
+                    const real t16 = real_leaky_slope(t14, (real)0.01);
+                    share1[r] = share1[r] + t16;
+                    share2[r] = share2[r] + t14;
+                }
+                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+            }
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out5 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+        join_columns<1, WIDTH / 4, 128, THREADS>(share2, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -223,73 +250,322 @@ KERNEL __launch_bounds__(128) fill_6_2(const CudaRun *run, int update, real *out
     fill_draws<6, BATCH, STRIDE, DRAW_NORMAL>(facts_of(run, update), 1, 1, (real)0, (real)0, out);
 }
 
-/* d_step product of fc4_w: made_fc4 */
-KERNEL PRODUCT_BOUNDS(256)
-    linear_6x100(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out, const real *__restrict__ a4, real *out2)
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_9_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,
+        const real *__restrict__ a9, const real *__restrict__ a10, const real *__restrict__ a11,
+        const real *__restrict__ a12, const real *__restrict__ a13, const real *__restrict__ a14,
+        const real *__restrict__ a15, real *out, const real *__restrict__ a16, real *out2,
+        const real *__restrict__ a17, real *out3, const real *__restrict__ a18, real *out4,
+        const real *__restrict__ a19, real *out5, const real *__restrict__ a20, real *out6,
+        real *out7, real *out8)
 {
     enum {
-        ROWS = 6, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 112 + k : (const real *)NULL;
-            });
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch5 = [&](int tile) {
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a6, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch6 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a7, 16, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch7 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a8, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch8 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a9, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch9 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a10, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 6, n0);
+    chain_start(fetch1);
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
-                real kept2[4];
-                real t3[4];
-                load_quad(t3, a4 + f * STRIDE + b);
-                real kept5[4];
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
-                    const real t0 = a3[f];
+                    const real t0 = a11[f];
                     const real t1 = product[c] + t0;
-                    kept2[c] = t1;
-                    const real t4 = t3[c] - t1;
-                    kept5[c] = t4;
+                    const real t2 = real_leaky(t1, (real)0.01);
+                    next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept2, BATCH - b);
-                store_quad(out2 + f * STRIDE + b, kept5, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t3 = a12[f];
+                    const real t4 = product[c] + t3;
+                    const real t5 = real_leaky(t4, (real)0.01);
+                    next[c] = t5;
+                }
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t6 = a13[f];
+                    const real t7 = product[c] + t6;
+                    const real t8 = real_leaky(t7, (real)0.01);
+                    next[c] = t8;
+                }
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        chain_start(fetch5);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t9 = a14[f];
+                    const real t10 = product[c] + t9;
+                    const real t11 = real_leaky(t10, (real)0.01);
+                    next[c] = t11;
+                }
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 6 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch5);
+        chain_start(fetch6);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 6 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept14[4];
+                real t15[4];
+                load_quad(t15, a16 + f * STRIDE + b);
+                real kept17[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t12 = a15[f];
+                    const real t13 = product[c] + t12;
+                    kept14[c] = t13;
+                    const real t16 = t15[c] - t13;
+                    kept17[c] = t16;
+                    next[c] = t13;
+                }
+                store_quad(out + f * STRIDE + b, kept14, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept17, BATCH - b);
+            }
+            if (f < 8)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch6);
+        chain_start(fetch7);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept21[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t18 = a17[f];
+                    const real t19 = product[c] + t18;
+                    const real t20 = real_leaky(t19, (real)0.01);
+                    kept21[c] = t20;
+                    next[c] = t20;
+                }
+                store_quad(out3 + f * STRIDE + b, kept21, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch7);
+        chain_start(fetch8);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept25[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t22 = a18[f];
+                    const real t23 = product[c] + t22;
+                    const real t24 = real_leaky(t23, (real)0.01);
+                    kept25[c] = t24;
+                    next[c] = t24;
+                }
+                store_quad(out4 + f * STRIDE + b, kept25, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch8);
+        chain_start(fetch9);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept29[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t26 = a19[f];
+                    const real t27 = product[c] + t26;
+                    const real t28 = real_leaky(t27, (real)0.01);
+                    kept29[c] = t28;
+                    next[c] = t28;
+                }
+                store_quad(out5 + f * STRIDE + b, kept29, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        real share2[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch9);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept33[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t30 = a20[f];
+                    const real t31 = product[c] + t30;
+                    const real t32 = real_leaky(t31, (real)0.01);
+                    kept33[c] = t32;
+                    const real t34 = real_leaky_slope(t32, (real)0.01);
+                    share1[r] = share1[r] + t34;
+                    share2[r] = share2[r] + t32;
+                }
+                store_quad(out6 + f * STRIDE + b, kept33, BATCH - b);
             }
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out7 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+        join_columns<1, WIDTH / 4, 128, THREADS>(share2, scratch, chain_top<1, WIDTH>(), side / 4,
+            out8 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -348,6 +624,152 @@ KERNEL __launch_bounds__(256) rows_6(const real *__restrict__ a1, const real *__
     store_quad(out + f * STRIDE + b, kept5, BATCH - b);
 }
 
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_4_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
+        const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4)
+{
+    enum {
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
+    };
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 6, n0);
+    chain_start(fetch1);
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch1);
+        chain_start(fetch2);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept3[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t0 = a6[f];
+                    const real t1 = product[c] + t0;
+                    const real t2 = real_leaky(t1, (real)0.01);
+                    kept3[c] = t2;
+                    next[c] = t2;
+                }
+                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t4 = a7[f];
+                    const real t5 = product[c] + t4;
+                    const real t6 = real_leaky(t5, (real)0.01);
+                    kept7[c] = t6;
+                    next[c] = t6;
+                }
+                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t8 = a8[f];
+                    const real t9 = product[c] + t8;
+                    const real t10 = real_leaky(t9, (real)0.01);
+                    kept11[c] = t10;
+                    next[c] = t10;
+                }
+                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept15[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t12 = a9[f];
+                    const real t13 = product[c] + t12;
+                    const real t14 = real_leaky(t13, (real)0.01);
+                    kept15[c] = t14;
+                }
+                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+            }
+        }
+    }
+}
+
 /* d_step element-wise: d_between_fc3_sum */
 KERNEL __launch_bounds__(256) rows_100_3(const real *__restrict__ a1, const real *__restrict__ a2,
     real *out)
@@ -372,165 +794,151 @@ KERNEL __launch_bounds__(256) rows_100_3(const real *__restrict__ a1, const real
     store_quad(out + f * STRIDE + b, kept7, BATCH - b);
 }
 
-/* d_step sum over the batch */
-KERNEL __launch_bounds__(256) batch_sum_100(const real *__restrict__ a1,
-    const real *__restrict__ a2, real *out, real *out2, real *out3, real *out4)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    real sum1 = Sum::start();
-    real sum2 = Sum::start();
-    real sum3 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        const real t1 = real_leaky_slope(t0, (real)0.01);
-        sum0 = Sum::join(sum0, t1);
-        const real t2 = (a2 + f * STRIDE)[b];
-        const real t3 = real_leaky_slope(t2, (real)0.01);
-        sum1 = Sum::join(sum1, t3);
-        sum2 = Sum::join(sum2, t0);
-        sum3 = Sum::join(sum3, t2);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
-    }
-    sum1 = join_block<Sum, 256>(sum1);
-    if (threadIdx.x == 0) {
-        out2[f] = sum1;
-    }
-    sum2 = join_block<Sum, 256>(sum2);
-    if (threadIdx.x == 0) {
-        out3[f] = sum2;
-    }
-    sum3 = join_block<Sum, 256>(sum3);
-    if (threadIdx.x == 0) {
-        out4[f] = sum3;
-    }
-}
-
-/* d_step product of fc3_w: d_between_fc2_sum */
-KERNEL PRODUCT_BOUNDS(256)
-    back_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_4_6x100(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
+        const real *__restrict__ a8, real *out3, real *out4, real *out5)
 {
     enum {
-        ROWS = 100, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 112, k, to, m0);
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a5, 16, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 100, n0);
+    chain_start(fetch1);
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
                 real t0[4];
-                load_quad(t0, a3 + f * STRIDE + b);
+                load_quad(t0, a6 + f * STRIDE + b);
                 real kept3[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
                     const real t1 = real_leaky_slope(t0[c], (real)0.01);
                     const real t2 = product[c] * t1;
                     kept3[c] = t2;
+                    next[c] = t2;
                 }
                 store_quad(out + f * STRIDE + b, kept3, BATCH - b);
             }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
     }
-}
-
-/* d_step product of fc0_w: d_between */
-KERNEL PRODUCT_BOUNDS(256)
-    back_6x100(const real *__restrict__ a1, const real *__restrict__ a2, real *out, real *out2)
-{
-    enum {
-        ROWS = 6, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
-    };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 16, k, to, m0);
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
-        }
-        copies_end_group();
-    };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
-                real kept0[4];
-                real kept2[4];
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t4[4];
+                load_quad(t4, a7 + f * STRIDE + b);
+                real kept7[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
-                    kept0[c] = product[c];
-                    const real t1 = product[c] * product[c];
-                    kept2[c] = t1;
+                    const real t5 = real_leaky_slope(t4[c], (real)0.01);
+                    const real t6 = product[c] * t5;
+                    kept7[c] = t6;
+                    next[c] = t6;
                 }
-                store_quad(out + f * STRIDE + b, kept0, BATCH - b);
-                store_quad(out2 + f * STRIDE + b, kept2, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t8[4];
+                load_quad(t8, a8 + f * STRIDE + b);
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t9 = real_leaky_slope(t8[c], (real)0.01);
+                    const real t10 = product[c] * t9;
+                    kept11[c] = t10;
+                    next[c] = t10;
+                }
+                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 6 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 6 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept12[4];
+                real kept14[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    kept12[c] = product[c];
+                    const real t13 = product[c] * product[c];
+                    kept14[c] = t13;
+                }
+                store_quad(out4 + f * STRIDE + b, kept12, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept14, BATCH - b);
             }
         }
     }
@@ -644,12 +1052,8 @@ KERNEL PRODUCT_BOUNDS(256)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            copy_along<HEIGHT, THREADS, FULL>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 1000 + k : (const real *)NULL;
-            });
-            copy_along<WIDTH, THREADS, FULL>(right[stage], a2, k, to, n0, [&](int k, int n) {
-                return COLUMNS_FULL || n < COLUMNS ? a2 + n * 1000 + k : (const real *)NULL;
-            });
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
         }
         copies_end_group();
     };
@@ -700,12 +1104,8 @@ KERNEL PRODUCT_BOUNDS(160)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            copy_along<HEIGHT, THREADS, FULL>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 1000 + k : (const real *)NULL;
-            });
-            copy_along<WIDTH, THREADS, FULL>(right[stage], a2, k, to, n0, [&](int k, int n) {
-                return COLUMNS_FULL || n < COLUMNS ? a2 + n * 1000 + k : (const real *)NULL;
-            });
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
         }
         copies_end_group();
     };
@@ -734,203 +1134,284 @@ KERNEL PRODUCT_BOUNDS(160)
     }
 }
 
-/* d_step sum over the batch */
-KERNEL __launch_bounds__(256) batch_sum_100_2(const real *__restrict__ a1,
-    const real *__restrict__ a2, const real *__restrict__ a3, const real *__restrict__ a4,
-    const real *__restrict__ a5, const real *__restrict__ a6, real *out, real *out2, real *out3,
-    real *out4, real *out5, real *out6)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    real sum1 = Sum::start();
-    real sum2 = Sum::start();
-    real sum3 = Sum::start();
-    real sum4 = Sum::start();
-    real sum5 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        sum0 = Sum::join(sum0, t0);
-        const real t1 = (a2 + f * STRIDE)[b];
-        sum1 = Sum::join(sum1, t1);
-        const real t2 = (a3 + f * STRIDE)[b];
-        sum2 = Sum::join(sum2, t2);
-        const real t3 = (a4 + f * STRIDE)[b];
-        sum3 = Sum::join(sum3, t3);
-        const real t4 = (a5 + f * STRIDE)[b];
-        sum4 = Sum::join(sum4, t4);
-        const real t5 = (a6 + f * STRIDE)[b];
-        sum5 = Sum::join(sum5, t5);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
-    }
-    sum1 = join_block<Sum, 256>(sum1);
-    if (threadIdx.x == 0) {
-        out2[f] = sum1;
-    }
-    sum2 = join_block<Sum, 256>(sum2);
-    if (threadIdx.x == 0) {
-        out3[f] = sum2;
-    }
-    sum3 = join_block<Sum, 256>(sum3);
-    if (threadIdx.x == 0) {
-        out4[f] = sum3;
-    }
-    sum4 = join_block<Sum, 256>(sum4);
-    if (threadIdx.x == 0) {
-        out5[f] = sum4;
-    }
-    sum5 = join_block<Sum, 256>(sum5);
-    if (threadIdx.x == 0) {
-        out6[f] = sum5;
-    }
-}
-
-/* d_step product of fc0_w: dd_between_fc0 */
-KERNEL PRODUCT_BOUNDS(256)
-    linear_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_3_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        real *out, real *out2, const real *__restrict__ a6, real *out3, real *out4,
+        const real *__restrict__ a7, real *out5, real *out6)
 {
     enum {
-        ROWS = 100, COLUMNS = 1000, STEPS = 6,
-        PART = 16, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 16 + k : (const real *)NULL;
-            });
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 100, n0);
+    chain_start(fetch1);
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
                 real t0[4];
-                load_quad(t0, a3 + f * STRIDE + b);
+                load_quad(t0, a5 + f * STRIDE + b);
                 real kept3[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
                     const real t1 = real_leaky_slope(t0[c], (real)0.01);
                     const real t2 = product[c] * t1;
                     kept3[c] = t2;
+                    share1[r] = share1[r] + t2;
+                    next[c] = t2;
                 }
                 store_quad(out + f * STRIDE + b, kept3, BATCH - b);
             }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out2 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t4[4];
+                load_quad(t4, a6 + f * STRIDE + b);
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t5 = real_leaky_slope(t4[c], (real)0.01);
+                    const real t6 = product[c] * t5;
+                    kept7[c] = t6;
+                    share1[r] = share1[r] + t6;
+                    next[c] = t6;
+                }
+                store_quad(out3 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t8[4];
+                load_quad(t8, a7 + f * STRIDE + b);
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t9 = real_leaky_slope(t8[c], (real)0.01);
+                    const real t10 = product[c] * t9;
+                    kept11[c] = t10;
+                    share1[r] = share1[r] + t10;
+                }
+                store_quad(out5 + f * STRIDE + b, kept11, BATCH - b);
+            }
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
-/* d_step product of fc1_w: dd_between_fc1 */
-KERNEL PRODUCT_BOUNDS(256)
-    linear_100x100_2(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
+/* d_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_4_100x6_3(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
+        const real *__restrict__ a8, real *out3, const real *__restrict__ a9, real *out4)
 {
     enum {
-        ROWS = 100, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 112 + k : (const real *)NULL;
-            });
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 6, n0);
+    chain_start(fetch1);
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
                 real t0[4];
-                load_quad(t0, a3 + f * STRIDE + b);
+                load_quad(t0, a6 + f * STRIDE + b);
                 real kept3[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
                     const real t1 = real_leaky_slope(t0[c], (real)0.01);
                     const real t2 = product[c] * t1;
                     kept3[c] = t2;
+                    next[c] = t2;
                 }
                 store_quad(out + f * STRIDE + b, kept3, BATCH - b);
             }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
         }
     }
-}
-
-/* d_step sum over the batch */
-KERNEL __launch_bounds__(256) batch_sum_100_3(const real *__restrict__ a1, real *out)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        sum0 = Sum::join(sum0, t0);
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t4[4];
+                load_quad(t4, a7 + f * STRIDE + b);
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t5 = real_leaky_slope(t4[c], (real)0.01);
+                    const real t6 = product[c] * t5;
+                    kept7[c] = t6;
+                    next[c] = t6;
+                }
+                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
     }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t8[4];
+                load_quad(t8, a8 + f * STRIDE + b);
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t9 = real_leaky_slope(t8[c], (real)0.01);
+                    const real t10 = product[c] * t9;
+                    kept11[c] = t10;
+                    next[c] = t10;
+                }
+                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t12[4];
+                load_quad(t12, a9 + f * STRIDE + b);
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t13 = real_leaky_slope(t12[c], (real)0.01);
+                    const real t14 = product[c] * t13;
+                    share1[r] = share1[r] + t14;
+                }
+            }
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -1005,8 +1486,8 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const int i46 = i44 * 112 + i45;
     const real t0 = a1[f];
     const real t1 = (real)0.98999999999999999 * t0;
-    const real t2 = a2[f];
-    const real t3 = a3[f];
+    const real t2 = total<63>(a2 + f, 100);
+    const real t3 = total<63>(a3 + f, 100);
     const real t4 = t2 + t3;
     const real t5 = t4 * t4;
     const real t6 = (real)0.010000000000000009 * t5;
@@ -1019,8 +1500,8 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const real t13 = t8 - t12;
     const real t14 = a5[f];
     const real t15 = (real)0.98999999999999999 * t14;
-    const real t16 = a6[f];
-    const real t17 = a7[f];
+    const real t16 = total<63>(a6 + f, 100);
+    const real t17 = total<63>(a7 + f, 100);
     const real t18 = t16 + t17;
     const real t19 = t18 * t18;
     const real t20 = (real)0.010000000000000009 * t19;
@@ -1033,8 +1514,8 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const real t27 = t22 - t26;
     const real t28 = a9[f];
     const real t29 = (real)0.98999999999999999 * t28;
-    const real t30 = a10[f];
-    const real t31 = a11[f];
+    const real t30 = total<63>(a10 + f, 100);
+    const real t31 = total<63>(a11 + f, 100);
     const real t32 = t30 + t31;
     const real t33 = t32 * t32;
     const real t34 = (real)0.010000000000000009 * t33;
@@ -1048,10 +1529,10 @@ KERNEL __launch_bounds__(256) array_100(real *a1, const real *__restrict__ a2,
     const real t42 = a13[f];
     const real t43 = (real)0.98999999999999999 * t42;
     const real t47 = a14[i46];
-    const real t48 = a15[f];
+    const real t48 = total<63>(a15 + f, 100);
     const real t49 = t47 * t48;
     const real t50 = (real)0.001 * t49;
-    const real t51 = a16[f];
+    const real t51 = total<63>(a16 + f, 100);
     const real t52 = t47 * t51;
     a1[f] = t7;
     a4[f] = t13;
@@ -1157,9 +1638,9 @@ KERNEL __launch_bounds__(256) array_100_2(const real *__restrict__ a1, const rea
     const real t11 = t4 / t10;
     const real t12 = facts->scalars[0] * t11;
     const real t13 = t8 - t12;
-    const real t14 = a5[f];
+    const real t14 = total<63>(a5 + f, 100);
     const real t15 = (real)0.001 * t14;
-    const real t16 = a6[f];
+    const real t16 = total<63>(a6 + f, 100);
     const real t17 = (real)-0.001 * t16;
     out[f] = t7;
     a4[f] = t13;
@@ -1181,7 +1662,7 @@ KERNEL __launch_bounds__(256) array_100_3(real *a1, const real *__restrict__ a2,
     const int i2 = i0 * 112 + i1;
     const real t3 = a1[i2];
     const real t4 = (real)0.98999999999999999 * t3;
-    const real t5 = a2[f];
+    const real t5 = total<63>(a2 + f, 100);
     const real t6 = a3[f];
     const real t7 = t5 + t6;
     const real t8 = a4[f];
@@ -1233,126 +1714,612 @@ KERNEL __launch_bounds__(128) fill_6_3(const CudaRun *run, int update, real *out
     fill_draws<6, BATCH, STRIDE, DRAW_NORMAL>(facts_of(run, update), 0, 7, (real)0, (real)0, out);
 }
 
-/* g_step product of fc4_w: made_fc4 */
-KERNEL PRODUCT_BOUNDS(256)
-    linear_6x100_2(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
+/* g_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_9_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,
+        const real *__restrict__ a9, const real *__restrict__ a10, const real *__restrict__ a11,
+        real *out, const real *__restrict__ a12, real *out2, const real *__restrict__ a13,
+        real *out3, const real *__restrict__ a14, real *out4, const real *__restrict__ a15,
+        const real *__restrict__ a16, real *out5, const real *__restrict__ a17, real *out6,
+        const real *__restrict__ a18, real *out7, const real *__restrict__ a19, real *out8)
 {
     enum {
-        ROWS = 6, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_found<HEIGHT, THREADS, FULL, true>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 112 + k : (const real *)NULL;
-            });
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a2, 16, ROWS, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a3, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a4, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a5, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch5 = [&](int tile) {
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a6, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch6 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a7, 16, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch7 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a8, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch8 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a9, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch9 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_turned<HEIGHT, THREADS, FULL>(left[stage], a10, 112, ROWS, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 6, n0);
+    chain_start(fetch1);
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
-                real kept2[4];
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept3[4];
                 UNROLL
                 for (int c = 0; c < 4; c++) {
-                    const real t0 = a3[f];
+                    const real t0 = a11[f];
                     const real t1 = product[c] + t0;
-                    kept2[c] = t1;
+                    const real t2 = real_leaky(t1, (real)0.01);
+                    kept3[c] = t2;
+                    next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept2, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t4 = a12[f];
+                    const real t5 = product[c] + t4;
+                    const real t6 = real_leaky(t5, (real)0.01);
+                    kept7[c] = t6;
+                    next[c] = t6;
+                }
+                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t8 = a13[f];
+                    const real t9 = product[c] + t8;
+                    const real t10 = real_leaky(t9, (real)0.01);
+                    kept11[c] = t10;
+                    next[c] = t10;
+                }
+                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        chain_start(fetch5);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept15[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t12 = a14[f];
+                    const real t13 = product[c] + t12;
+                    const real t14 = real_leaky(t13, (real)0.01);
+                    kept15[c] = t14;
+                    next[c] = t14;
+                }
+                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 6 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch5);
+        chain_start(fetch6);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 6 && b < STRIDE) {
+                const real *const product = sum[r];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t16 = a15[f];
+                    const real t17 = product[c] + t16;
+                    next[c] = t17;
+                }
+            }
+            if (f < 8)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch6);
+        chain_start(fetch7);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept21[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t18 = a16[f];
+                    const real t19 = product[c] + t18;
+                    const real t20 = real_leaky(t19, (real)0.01);
+                    kept21[c] = t20;
+                    next[c] = t20;
+                }
+                store_quad(out5 + f * STRIDE + b, kept21, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch7);
+        chain_start(fetch8);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept25[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t22 = a17[f];
+                    const real t23 = product[c] + t22;
+                    const real t24 = real_leaky(t23, (real)0.01);
+                    kept25[c] = t24;
+                    next[c] = t24;
+                }
+                store_quad(out6 + f * STRIDE + b, kept25, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch8);
+        chain_start(fetch9);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept29[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t26 = a18[f];
+                    const real t27 = product[c] + t26;
+                    const real t28 = real_leaky(t27, (real)0.01);
+                    kept29[c] = t28;
+                    next[c] = t28;
+                }
+                store_quad(out7 + f * STRIDE + b, kept29, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch9);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept33[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t30 = a19[f];
+                    const real t31 = product[c] + t30;
+                    const real t32 = real_leaky(t31, (real)0.01);
+                    kept33[c] = t32;
+                }
+                store_quad(out8 + f * STRIDE + b, kept33, BATCH - b);
             }
         }
     }
 }
 
-/* g_step product of fc0_w: d_made_fc4 */
-KERNEL PRODUCT_BOUNDS(256)
-    back_6x100_2(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
+/* g_step chain */
+KERNEL PRODUCT_BOUNDS(512)
+    chain_8_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,
+        const real *__restrict__ a9, const real *__restrict__ a10, const real *__restrict__ a11,
+        const real *__restrict__ a12, real *out, real *out2, const real *__restrict__ a13,
+        real *out3, real *out4, const real *__restrict__ a14, real *out5, real *out6,
+        const real *__restrict__ a15, real *out7, real *out8, const real *__restrict__ a16,
+        real *out9, real *out10)
 {
     enum {
-        ROWS = 6, COLUMNS = 1000, STEPS = 100,
-        PART = 112, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
     };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 16, k, to, m0);
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
         }
         copies_end_group();
     };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch4 = [&](int tile) {
+        enum { ROWS = 6, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a5, 16, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch5 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 6, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a6, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch6 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a7, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch7 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a8, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch8 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a9, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 100, n0);
+    chain_start(fetch1);
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch1);
+        chain_start(fetch2);
         UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
-                real kept0[4];
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t0[4];
+                load_quad(t0, a10 + f * STRIDE + b);
                 UNROLL
                 for (int c = 0; c < 4; c++) {
-                    kept0[c] = product[c];
+                    const real t1 = real_leaky_slope(t0[c], (real)0.01);
+                    const real t2 = product[c] * t1;
+                    next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept0, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t3[4];
+                load_quad(t3, a11 + f * STRIDE + b);
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t4 = real_leaky_slope(t3[c], (real)0.01);
+                    const real t5 = product[c] * t4;
+                    next[c] = t5;
+                }
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        chain_start(fetch4);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t6[4];
+                load_quad(t6, a12 + f * STRIDE + b);
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t7 = real_leaky_slope(t6[c], (real)0.01);
+                    const real t8 = product[c] * t7;
+                    next[c] = t8;
+                }
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+    }
+    { /* 6 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch4);
+        chain_start(fetch5);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 6 && b < STRIDE) {
+                const real *const product = sum[r];
+                real kept9[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    kept9[c] = product[c];
+                    share1[r] = share1[r] + product[c];
+                    next[c] = product[c];
+                }
+                store_quad(out + f * STRIDE + b, kept9, BATCH - b);
+            }
+            if (f < 8)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out2 + (int)(blockIdx.x) * 6 + 0, 6 - 0);
+    }
+    { /* 100 x 6 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 6>(sum, left, tile, fetch5);
+        chain_start(fetch6);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t10[4];
+                load_quad(t10, a13 + f * STRIDE + b);
+                real kept13[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t11 = real_leaky_slope(t10[c], (real)0.01);
+                    const real t12 = product[c] * t11;
+                    kept13[c] = t12;
+                    share1[r] = share1[r] + t12;
+                    next[c] = t12;
+                }
+                store_quad(out3 + f * STRIDE + b, kept13, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch6);
+        chain_start(fetch7);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t14[4];
+                load_quad(t14, a14 + f * STRIDE + b);
+                real kept17[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t15 = real_leaky_slope(t14[c], (real)0.01);
+                    const real t16 = product[c] * t15;
+                    kept17[c] = t16;
+                    share1[r] = share1[r] + t16;
+                    next[c] = t16;
+                }
+                store_quad(out5 + f * STRIDE + b, kept17, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch7);
+        chain_start(fetch8);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t18[4];
+                load_quad(t18, a15 + f * STRIDE + b);
+                real kept21[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t19 = real_leaky_slope(t18[c], (real)0.01);
+                    const real t20 = product[c] * t19;
+                    kept21[c] = t20;
+                    share1[r] = share1[r] + t20;
+                    next[c] = t20;
+                }
+                store_quad(out7 + f * STRIDE + b, kept21, BATCH - b);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out8 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch8);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t22[4];
+                load_quad(t22, a16 + f * STRIDE + b);
+                real kept25[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t23 = real_leaky_slope(t22[c], (real)0.01);
+                    const real t24 = product[c] * t23;
+                    kept25[c] = t24;
+                    share1[r] = share1[r] + t24;
+                }
+                store_quad(out9 + f * STRIDE + b, kept25, BATCH - b);
             }
         }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out10 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
     }
 }
 
@@ -1378,12 +2345,8 @@ KERNEL PRODUCT_BOUNDS(128)
     auto fetch = [&](int tile, int stage) {
         const int k = from + tile * ALONG_DEPTH;
         if (tile < tiles) {
-            copy_along<HEIGHT, THREADS, FULL>(left[stage], a1, k, to, m0, [&](int k, int n) {
-                return ROWS_FULL || n < ROWS ? a1 + n * 1000 + k : (const real *)NULL;
-            });
-            copy_along<WIDTH, THREADS, FULL>(right[stage], a2, k, to, n0, [&](int k, int n) {
-                return COLUMNS_FULL || n < COLUMNS ? a2 + n * 1000 + k : (const real *)NULL;
-            });
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
         }
         copies_end_group();
     };
@@ -1409,108 +2372,6 @@ KERNEL PRODUCT_BOUNDS(128)
             if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
                 out[((int)blockIdx.z * ROWS + f) * 100 + n] = sum[r][c];
         }
-    }
-}
-
-/* g_step product of fc4_w: d_made_fc3_sum */
-KERNEL PRODUCT_BOUNDS(256)
-    back_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, real *out)
-{
-    enum {
-        ROWS = 100, COLUMNS = 1000, STEPS = 6,
-        PART = 16, THREADS = 256,
-        TR = 1, TC = 4,
-        HEIGHT = THREADS / 16 * TR, WIDTH = 16 * TC,
-        LEFT = HEIGHT + TILE_PAD, RIGHT = WIDTH + TILE_PAD,
-        FULL = STEPS % DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
-    };
-    alignas(16) __shared__ real left[STAGES][DEPTH * LEFT], right[STAGES][DEPTH * RIGHT];
-    const int tx = tile_side(), ty = tile_top<TR>();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + DEPTH - 1) / DEPTH;
-    auto fetch = [&](int tile) {
-        const int k = from + tile * DEPTH, stage = tile % STAGES;
-        if (tile < tiles) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 112, k, to, m0);
-            copy_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, k, to, n0);
-        }
-        copies_end_group();
-    };
-    real sum[TR][TC] = {};
-    UNROLL
-    for (int tile = 0; tile < STAGES - 1; tile++)
-        fetch(tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<STAGES - 2>();
-        BARRIER();
-        fetch(tile + STAGES - 1);
-        multiply_tile<TR, TC>(sum, left[tile % STAGES] + ty, LEFT, right[tile % STAGES] + tx,
-            RIGHT);
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + tile_row(r);
-        UNROLL
-        for (int q = 0; q < TC; q += 4) {
-            const int n = n0 + tx + 16 * q;
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS)) {
-                const real *const product = sum[r] + q;
-                const int b = n;
-                real t0[4];
-                load_quad(t0, a3 + f * STRIDE + b);
-                real kept3[4];
-                UNROLL
-                for (int c = 0; c < 4; c++) {
-                    const real t1 = real_leaky_slope(t0[c], (real)0.01);
-                    const real t2 = product[c] * t1;
-                    kept3[c] = t2;
-                }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
-            }
-        }
-    }
-}
-
-/* g_step sum over the batch: d_fc3_b */
-KERNEL __launch_bounds__(256) batch_sum_100_4(const real *__restrict__ a1,
-    const real *__restrict__ a2, const real *__restrict__ a3, const real *__restrict__ a4,
-    real *out, real *out2, real *out3, real *out4)
-{
-    const int f = (int)blockIdx.x;
-    real sum0 = Sum::start();
-    real sum1 = Sum::start();
-    real sum2 = Sum::start();
-    real sum3 = Sum::start();
-    for (int b = (int)threadIdx.x; b < BATCH; b += 256) {
-        const real t0 = (a1 + f * STRIDE)[b];
-        sum0 = Sum::join(sum0, t0);
-        const real t1 = (a2 + f * STRIDE)[b];
-        sum1 = Sum::join(sum1, t1);
-        const real t2 = (a3 + f * STRIDE)[b];
-        sum2 = Sum::join(sum2, t2);
-        const real t3 = (a4 + f * STRIDE)[b];
-        sum3 = Sum::join(sum3, t3);
-    }
-    sum0 = join_block<Sum, 256>(sum0);
-    if (threadIdx.x == 0) {
-        out[f] = sum0;
-    }
-    sum1 = join_block<Sum, 256>(sum1);
-    if (threadIdx.x == 0) {
-        out2[f] = sum1;
-    }
-    sum2 = join_block<Sum, 256>(sum2);
-    if (threadIdx.x == 0) {
-        out3[f] = sum2;
-    }
-    sum3 = join_block<Sum, 256>(sum3);
-    if (threadIdx.x == 0) {
-        out4[f] = sum3;
     }
 }
 
@@ -1569,7 +2430,7 @@ KERNEL __launch_bounds__(256) array_100_4(real *a1, const real *__restrict__ a2,
         return;
     const real t0 = a1[f];
     const real t1 = (real)0.98999999999999999 * t0;
-    const real t2 = a2[f];
+    const real t2 = total<63>(a2 + f, 100);
     const real t3 = t2 * t2;
     const real t4 = (real)0.010000000000000009 * t3;
     const real t5 = t1 + t4;
@@ -1585,7 +2446,7 @@ KERNEL __launch_bounds__(256) array_100_4(real *a1, const real *__restrict__ a2,
     const real t15 = t12 + t14;
     const real t16 = a5[f];
     const real t17 = (real)0.98999999999999999 * t16;
-    const real t18 = a6[f];
+    const real t18 = total<63>(a6 + f, 100);
     const real t19 = t18 * t18;
     const real t20 = (real)0.010000000000000009 * t19;
     const real t21 = t17 + t20;
@@ -1601,7 +2462,7 @@ KERNEL __launch_bounds__(256) array_100_4(real *a1, const real *__restrict__ a2,
     const real t31 = t28 + t30;
     const real t32 = a9[f];
     const real t33 = (real)0.98999999999999999 * t32;
-    const real t34 = a10[f];
+    const real t34 = total<63>(a10 + f, 100);
     const real t35 = t34 * t34;
     const real t36 = (real)0.010000000000000009 * t35;
     const real t37 = t33 + t36;
@@ -1702,7 +2563,7 @@ KERNEL __launch_bounds__(256) array_100_5(const real *__restrict__ a1, real *out
     const real t4 = t1 + t3;
     const real t5 = a3[f];
     const real t6 = (real)0.98999999999999999 * t5;
-    const real t7 = a4[f];
+    const real t7 = total<63>(a4 + f, 100);
     const real t8 = t7 * t7;
     const real t9 = (real)0.010000000000000009 * t8;
     const real t10 = t6 + t9;
@@ -1785,7 +2646,7 @@ KERNEL __launch_bounds__(256) array_6(real *a1, const real *__restrict__ a2, rea
         return;
     const real t0 = a1[f];
     const real t1 = (real)0.98999999999999999 * t0;
-    const real t2 = a2[f];
+    const real t2 = total<63>(a2 + f, 6);
     const real t3 = t2 * t2;
     const real t4 = (real)0.010000000000000009 * t3;
     const real t5 = t1 + t4;

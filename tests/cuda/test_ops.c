@@ -35,6 +35,9 @@ static void test_convolutions(void **state)
     check_convolution(4, 2, 1, 2, 9, 7);
     check_convolution(5, 2, 2, 1, 3, 8);
     check_convolution(1, 1, 0, 4, 4, 3);
+    check_convolution(2, 3, 0, 2, 8, 8); /* phases without a place of the filter */
+    check_convolution(5, 3, 1, 2, 16, 7);
+    check_convolution(4, 4, 1, 2, 3, 2); /* less places than phases */
 }
 
 static void test_moves(void **state)

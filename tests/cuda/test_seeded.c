@@ -12,7 +12,8 @@
 
 enum { CLEAN, WRONG, REPORTED = EXIT_DEVICE, SKIPPED = 77 };
 
-/* Products, sums over the batch and along axes, draws and given values, and a penalty. */
+/* Products (too wide for a chain) and a chain, sums over the batch and along axes, draws and given
+ * values, and a penalty. */
 static const char *run_step(void)
 {
     static const Model model = {.batch_size = BATCH};
@@ -21,13 +22,17 @@ static const char *run_step(void)
     *step = (Step){.name = "step", .title = "a step", .count = 1};
     Node *x = add_maps(g, step, "x", 4, 3, 3);
     Tensor *tensors[2] = {add_tensor(g, "w", type_matrix(20, 36)),
-                          add_tensor(g, "v", type_matrix(20, 5))};
+                          add_tensor(g, "v", type_matrix(20, 257))};
+    Node *first = node_parameter(g, add_tensor(g, "first", type_matrix(11, 36)));
+    Node *second = node_parameter(g, add_tensor(g, "second", type_matrix(11, 9)));
     Node *flat = node_reshape(g, x, type_vector(true, 36));
     Node *centred = node_binary(g, OP_SUB, flat, node_expand_batch(g, node_mean_batch(g, flat)));
     Node *hidden = node_contract_y(g, centred, node_parameter(g, tensors[0]));
     Node *bent = node_leaky(g, OP_LEAKY, hidden, 0.2);
     Node *score = node_contract_x(g, bent, node_parameter(g, tensors[1]));
     descend(g, step, node_unary(g, OP_SIGMOID, score), x, tensors, 2);
+    Node *narrow = node_leaky(g, OP_LEAKY, node_contract_y(g, flat, first), 0.2);
+    add_result(step, "narrow", square_mean(g, node_contract_x(g, narrow, second)));
     return run_case(g, step, NULL);
 }
 

@@ -22,8 +22,11 @@ all=sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_103,sm_120
 figures matrix "$golden/v1_wgan_clamp_ln_sgd.json" --arch $all
 figures matrix_sn "$golden/v3_sn_hinge_0gp_leaky.json" --arch sm_75,sm_120
 figures matrix_f64 "$golden/v1_wgan_noise_rmsprop.json" --precision f64 --arch sm_90
+figures matrix_chain "$golden/v1_wgan_gp_sgd.json" --arch sm_75,sm_90,sm_120
+figures matrix_split "$golden/v1_wgan_gp_sgd.json" --precision 3xtf32 --arch sm_80,sm_120
+grep -q ' chain_' matrix_chain || note_failure 'no chain'
 figures linac "$configs/linac_3x400.json" --arch sm_80,sm_90
-cat matrix matrix_sn linac | awk '$4 > 0 || $5 > 0' >spills
+cat matrix matrix_sn matrix_chain matrix_split linac | awk '$4 > 0 || $5 > 0' >spills
 [ -s spills ] && note_failure "spills: $(cat spills)"
 [ "$(cut -d' ' -f1 matrix | sort -u | wc -l)" -eq 8 ] || note_failure 'not every architecture'
 

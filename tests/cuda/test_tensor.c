@@ -89,6 +89,19 @@ static void test_rounded(void **state)
     assert_string_not_equal(run_product(&one), "");
 }
 
+/* Two parts of a number have 22 bits: nearly single precision, which is off by u = 2^-24 in each of
+ * the products' operands. */
+static void test_split(void **state)
+{
+    (void)state;
+    case_tensor = TENSOR_3XTF32;
+    case_tolerance = 3e-6;
+    for (int k = 0; k < PRODUCTS; k++)
+        assert_string_equal(run_product(&products[k]), "");
+    case_tensor = TENSOR_TF32;
+    assert_string_not_equal(run_product(&products[PRODUCTS - 1]), "");
+}
+
 int main(void)
 {
     static TensorPrecision kinds[] = {TENSOR_TF32, TENSOR_BF16};
@@ -97,6 +110,7 @@ int main(void)
         cmocka_unit_test_prestate(test_exact, &kinds[0]),
         cmocka_unit_test_prestate(test_exact, &kinds[1]),
         cmocka_unit_test_prestate(test_rounded, &kinds[0]),
+        cmocka_unit_test(test_split),
         cmocka_unit_test_prestate(test_rounded, &kinds[1]),
     };
     Nvrtc nvrtc;

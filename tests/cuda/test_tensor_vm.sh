@@ -1,5 +1,5 @@
 #!/bin/sh
-# --precision tf32 and bf16: golden steps of each kind of network on the PTX virtual machine without
+# --precision tf32, 3xtf32 and bf16: golden steps of each kind of network on the PTX virtual machine without
 # a report, within what rounding to 11 and 8 bits can do; what NVRTC makes of the kernels; the
 # command line. Skipped without NVRTC.
 . "$GAGAC_TESTS/helpers.sh"
@@ -37,13 +37,16 @@ both v3_cond_0gp_adam 18
 both v4_pe_input_0gp_cond 16 '*_loss=1'
 PTXVM_ARCH=9.0 PTXVM_ORDER=7 replayed v1_wgan_gp_sgd tf32 1.6e-2
 "$COMPARE" "$case.out.safetensors" out.tf32 2e-5 >/dev/null && note_failure 'tf32 rounds nothing'
+# Split numbers are as good as single precision.
+replayed v1_wgan_gp_sgd 3xtf32 2e-5
+replayed v3_cond_0gp_adam 3xtf32 2e-4 'D.*.bias=2e-3'
 [ -s reports ] && note_failure "$(head -n 3 reports)"
 
 # An older GPU is refused.
 PTXVM_ARCH=7.5 expect 6 'no tensor cores' made/train --replay "$case.in.safetensors" --out none
 
 # Tensor cores multiply in every product, without a spill.
-for precision in tf32 bf16; do
+for precision in tf32 3xtf32 bf16; do
     run "$GAGAC" bench "$GAGAC_TESTS/../configs/gaga/linac_3x400.json" --device cuda --static \
         --json --precision $precision --arch sm_80,sm_90,sm_120
     [ "$status" -eq 0 ] || stop_test "$precision: $(tail -n 2 words)"
@@ -63,5 +66,5 @@ case=$golden/v1_wgan_gp_sgd
 expect 2 'tensor cores of a GPU' "$GAGAC" "$case.json" -o x --precision tf32
 expect 2 'no tensor cores for bf16' "$GAGAC" "$case.json" -o x --target both --precision bf16 \
     --arch sm_80,sm_75
-expect 2 'f32, f64, tf32 or bf16' "$GAGAC" "$case.json" -o x --precision f16
+expect 2 'f32, f64, tf32, 3xtf32 or bf16' "$GAGAC" "$case.json" -o x --precision f16
 finish

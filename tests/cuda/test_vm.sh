@@ -31,6 +31,7 @@ done
 ops=$(dirname "$COMPARE")/cuda.test_ops
 must "$ops"
 PTXVM_ARCH=7.5 PTXVM_ORDER=3 must "$ops"
+PTXVM_ARCH=7.5 PTXVM_ORDER=3 must "$(dirname "$COMPARE")/cuda.test_chain"
 
 # The same draws and rows as on the CPU, three iterations and a pause, 0.1 s for the cached code.
 . "$GAGAC_TESTS/cuda/network.sh"

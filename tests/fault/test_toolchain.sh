@@ -18,7 +18,7 @@ refuse 4 'none.npy' "$GAGAC" train gauss.json -o made --data none.npy
 refuse 4 'absent.json' "$GAGAC" absent.json -o made
 refuse 2 '-o' "$GAGAC" gauss.json
 refuse 2 'plian' "$GAGAC" gauss.json -o made --plian
-refuse 2 'f32, f64, tf32 or bf16' "$GAGAC" gauss.json -o made --precision f16
+refuse 2 'f32, f64, tf32, 3xtf32 or bf16' "$GAGAC" gauss.json -o made --precision f16
 refuse 2 '--isa' "$GAGAC" gauss.json -o made --isa mmx
 refuse 1 'unknown' "$GAGAC" gauss.json -o made -p no_such_key=1
 refuse 1 'batch_size' "$GAGAC" gauss.json -o made -p batch_size=0

@@ -50,9 +50,42 @@ for keys in '"use_nash": true, "nash_method": "support", "fitness_method": "-gl-
     same "$(newest "whole$number")" "$(newest "cut$number")"
 done
 
+# a side is trained on what is remembered of the other; networks of an earlier training are
+# remembered from the start; until iteration 4 the networks begin anew; noise on weights
+rest='"nash_memory": true, "nash_memory_size": 2, "fitness_test_points": 1, "fitness_method": "double"'
+config plain "$rest"
+config full "$rest, \"train_d_on_sgs\": true, \"sgs_steps\": 3, \"train_g_on_sds\": true,
+    \"sds_steps\": 2, \"reset_before_step\": 4, \"preload\": [\"half/checkpoints/000000002.safetensors\"]"
+for name in plain full; do
+    must "$GAGAC" $name.json -o $name --data shapes.npy
+done
+cp -r full cut_full
+must plain/train --steps 2 --checkpoint-every 2 --quiet
+must full/train --steps 7 --checkpoint-every 2 --threads 1 --quiet
+for steps in 2 5 7; do
+    must cut_full/train --steps $steps --threads 2 --quiet
+done
+same "$(newest full)" "$(newest cut_full)"
+"$COMPARE" plain/checkpoints/000000002.safetensors full/checkpoints/000000002.safetensors 0 >words &&
+    note_failure 'options of a gang without influence'
+config away "$rest, \"preload\": [\"nothing.safetensors\"]"
+must "$GAGAC" away.json -o away --data shapes.npy
+run away/train --steps 1 --quiet
+[ "$status" -ne 0 ] || note_failure 'a missing checkpoint is not missed'
+grep -q "nothing.safetensors" words || note_failure "no name in: $(cat words)"
+must "$GAGAC" half.json -o shaken --data shapes.npy -p trainer.rbbr.shake_weights_d=0.5
+cp -r shaken cut_shaken
+must shaken/train --steps 3 --threads 1 --quiet
+must cut_shaken/train --steps 1 --threads 2 --quiet
+must cut_shaken/train --steps 3 --threads 2 --quiet
+same "$(newest shaken)" "$(newest cut_shaken)"
+"$COMPARE" half/checkpoints/000000002.safetensors "$(newest shaken)" 0 >words &&
+    note_failure 'shaken weights do not move'
+
 # mistakes
-expect 1 'its formula is not known' "$GAGAC" check half.json -p trainer.fitness_method=gldl
-expect 1 'not known well enough' "$GAGAC" check half.json -p trainer.preload=true
+expect 1 'of one' "$GAGAC" check half.json -p 'trainer.mutations=["a"]'
+expect 1 'networks that are remembered' "$GAGAC" check half.json -p trainer.train_d_on_sgs=true
+expect 1 'must be a list' "$GAGAC" check gang1.json -p trainer.preload=true
 expect 1 'unknown nash_method' "$GAGAC" check gang1.json -p trainer.nash_method=guess
 expect 1 'at most 11' "$GAGAC" check half.json -p trainer.nash_memory_size=12
 finish

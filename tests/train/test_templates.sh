@@ -23,5 +23,6 @@ trains stylegan 1 -b 1
 trains progressive_growing/pro16x16 1 -b 2 -p 'trainer.curriculum=[[1, "pro16x16"]]'
 trains gang 2 -b 2 -p trainer.mix_steps=1 -p trainer.fitness_test_points=1
 trains self-supervised 1 -b 2
+trains rolling1 2 -b 2
 trains configurable 1 -b 2 -p generator.layer_regularizer=spectral_norm
 finish

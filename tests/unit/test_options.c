@@ -114,7 +114,7 @@ static const struct {
     {"gagac net.json -o R --threads two", "from 1 to 256"},
     {"gagac net.json -o R --threads", "--threads needs a value"},
     {"gagac net.json -o R --isa sse9", "--isa needs native, avx512, avx2 or generic, not 'sse9'"},
-    {"gagac net.json -o R --precision f16", "--precision needs f32, f64, tf32 or bf16, not 'f16'"},
+    {"gagac net.json -o R --precision f16", "--precision needs f32, f64, tf32, 3xtf32 or bf16, not 'f16'"},
     {"gagac net.json -o R --plain=1", "--plain takes no value"},
     {"gagac net.json -o R -p width", "-p needs KEY=VALUE, not 'width'"},
     {"gagac net.json -o R -p =3", "-p needs KEY=VALUE, not '=3'"},
