@@ -31,7 +31,8 @@ config single "{\"class\": \"FitnessTrainer\", \"type\": \"std\", \"trainer\": $
 config anchors "{\"decay\": 0.5, $gang}"
 config nash "{\"use_nash\": true, \"nash_method\": \"support\", \"fitness_method\": \"-gl-dl\",
     \"mutate_child\": true, \"mutation_chance\": 0.5, $nash, $gang}"
-config ratio "{\"fitness_method\": \"f-r\", \"use_crossover\": true, $nash, $gang}"
+config ratio "{\"fitness_method\": \"f-r\", \"use_crossover\": true, \"train_d_on_sgs\": true,
+    \"sgs_steps\": 1, \"train_g_on_sds\": true, \"sds_steps\": 2, $nash, $gang}"
 config constrained "$simultaneous, \"hooks\": [{\"class\": \"WeightConstraintTrainHook\",
     \"constraints\": [\"ortho\", \"l2nn\"], \"constraint_every\": 2}]}"
 
