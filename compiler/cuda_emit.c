@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What model.cu includes, directly or not; the last three stand in for a C library's. */
-static const char *const headers[] = {"cuda_device.h", "cuda_run.h", "order.h",
-                                      "rng.h",         "scalar.h",   "elementary.h"};
+static const char *const headers[] = {"cuda_inputs.h", "cuda_device.h", "cuda_run.h",  "order.h",
+                                      "rng.h",         "scalar.h",      "elementary.h"};
 static const CudaText stand_ins[] = {
     {"stdint.h", "typedef int int32_t;\ntypedef unsigned uint32_t;\ntypedef long int64_t;\n"
                  "typedef unsigned long uint64_t;\n"},
@@ -48,6 +48,21 @@ static void print_stages(Emitter *e, CudaStep *step)
     cuda_place(step);
 }
 
+const char *cuda_functions(Emitter *e, const Graph *g, CudaStep *const *steps, int count,
+                           size_t *batch_base, size_t *work_size)
+{
+    size_t whole = 0, batch = 0;
+    int stride = (g->batch_size + QUAD - 1) / QUAD * QUAD;
+    for (int k = 0; k < count; k++) {
+        print_stages(e, steps[k]);
+        whole = steps[k]->whole_size > whole ? steps[k]->whole_size : whole;
+        batch = steps[k]->batch_size > batch ? steps[k]->batch_size : batch;
+    }
+    *batch_base = round_to(whole, (size_t)stride * 16);
+    *work_size = *batch_base + batch;
+    return text_of(&e->functions);
+}
+
 const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
                          int count, size_t *batch_base, size_t *work_size)
 {
@@ -55,28 +70,19 @@ const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *c
         [TENSOR_TF32] = "TF32", [TENSOR_3XTF32] = "3XTF32", [TENSOR_BF16] = "BF16"};
     Emitter e = {.options = options, .graph = g, .vector_length = 1};
     Text out = {0};
-    size_t whole = 0, batch = 0;
-    int stride = (g->batch_size + QUAD - 1) / QUAD * QUAD;
     if (options->f64)
         text_append(&out, "#define GAGAC_F64\n");
     if (options->tensor != TENSOR_NONE)
         text_add(&out, "#define GAGAC_%s\n", names[options->tensor]);
     text_add(&out,
-             "#include \"cuda_device.h\"\n\nenum {\n    BATCH = %d,\n"
+             "#include \"cuda_inputs.h\"\n\nenum {\n    BATCH = %d,\n"
              "    STRIDE = %d /* reals between features of a value of the batch */\n};\n\n",
-             g->batch_size, stride);
-    for (int k = 0; k < count; k++) {
-        print_stages(&e, steps[k]);
-        whole = steps[k]->whole_size > whole ? steps[k]->whole_size : whole;
-        batch = steps[k]->batch_size > batch ? steps[k]->batch_size : batch;
-    }
-    *batch_base = round_to(whole, (size_t)stride * 16);
-    *work_size = *batch_base + batch;
-    text_append(&out, text_of(&e.functions));
+             g->batch_size, (g->batch_size + QUAD - 1) / QUAD * QUAD);
+    text_append(&out, cuda_functions(&e, g, steps, count, batch_base, work_size));
     return text_of(&out);
 }
 
-int cuda_texts(const char *model, CudaText *texts)
+int cuda_texts(const EmitOptions *options, const char *model, CudaText *texts)
 {
     int count = 0;
     texts[count++] = (CudaText){"model.cu", model};
@@ -89,6 +95,8 @@ int cuda_texts(const char *model, CudaText *texts)
     }
     for (int k = 0; k < STAND_INS; k++)
         texts[count++] = stand_ins[k];
+    if (options->fault)
+        cuda_plant(options->fault, texts, count);
     return count;
 }
 
@@ -101,10 +109,18 @@ static void print_model(CudaFiles *f)
     text_append(&out, " */\n");
     text_append(&out, cuda_kernels(f->options, f->graph, f->steps, f->count, &f->batch_base,
                                    &f->work_size));
-    cuda_texts(wrap_lines(text_of(&out)), f->texts);
+    cuda_texts(f->options, wrap_lines(text_of(&out)), f->texts);
 }
 
 /* ---------------------------------------------------------------- the tables */
+size_t cuda_offset(const CudaStep *step, const Node *n, size_t batch_base)
+{
+    for (int k = 0; k < step->storage_count; k++)
+        if (step->storage[k].node == n)
+            return step->storage[k].offset + (n->type.batch ? batch_base : 0);
+    internal_error("cuda: an array without a place");
+}
+
 static const char *argument_text(const CudaFiles *f, const CudaStep *step, const CudaBinding *b)
 {
     if (b->space == CUDA_RUN)
@@ -114,13 +130,7 @@ static const char *argument_text(const CudaFiles *f, const CudaStep *step, const
     if (b->space == CUDA_STATE)
         return arena_printf("{CUDA_STATE, offsetof(struct state, %s.%s) / sizeof(real)}",
                             b->tensor->group, b->tensor->field);
-    for (int k = 0; k < step->storage_count; k++) {
-        const Storage *storage = &step->storage[k];
-        if (storage->node == b->node)
-            return arena_printf("{CUDA_WORK, %zu}",
-                                storage->offset + (storage->node->type.batch ? f->batch_base : 0));
-    }
-    internal_error("cuda: an array without a place");
+    return arena_printf("{CUDA_WORK, %zu}", cuda_offset(step, b->node, f->batch_base));
 }
 
 static void emit_launches(Text *out, const CudaFiles *f, const CudaStep *step)
@@ -157,7 +167,7 @@ static void emit_images(Text *out, const CudaFiles *f)
     for (int k = 0; k < f->options->arch_count; k++) {
         CudaCode code;
         Error error = {0};
-        if (!nvrtc_compile_cached(f->texts, TEXTS, f->options->archs[k], &code, &error))
+        if (!nvrtc_compile_cached(f->texts, TEXTS, f->options->archs[k], NVRTC_SHIP, &code, &error))
             fail_error(&error);
         text_add(out, "static const unsigned char image_%d[] = {", k);
         for (size_t i = 0; i < code.size; i++)

@@ -287,6 +287,38 @@ static int input_index(const Step *step, const Input *input)
     internal_error("cuda: input '%s' of another step", input->name);
 }
 
+/* Of the shipped sampler: draws or latents of a call, or its conditions. */
+static const char *sampler_input(const Printer *p, const Input *in, const char *out)
+{
+    if (in->kind == INPUT_DATA)
+        return arena_printf("    fill_conditions<%d, BATCH>(call, %s);\n", in->width, out);
+    return arena_printf("    fill_draws<%d, BATCH, %s, %s>(call, %d, %s, %s, %s);\n", in->width,
+                        in->kind == INPUT_NORMAL ? "DRAW_NORMAL" : "DRAW_UNIFORM",
+                        in == sampler_latents_of(p->e->graph) ? "true" : "false", in->stream,
+                        number_text(in->low), number_text(in->high - in->low), out);
+}
+
+/* Of the shipped sampler: a thread a number of the batch. */
+static void print_samples(Printer *p)
+{
+    const Node *n = p->stage->root;
+    int64_t size = type_size(&n->type);
+    int batch = p->step->schedule->graph->batch_size;
+    if (size * batch > 2147483647)
+        internal_error("cuda: a sampler of more than 2^31 numbers");
+    cuda_use_run(p);
+    cuda_set_launch(p->stage, cuda_blocks_of(size * batch, BLOCK), 1, 1, BLOCK);
+    p->quad = false;
+    p->outer = p->inner = "    ";
+    const char *number = cuda_value(p, n, size == 1 ? "0" : "f");
+    text_add(&p->finish, "    store_number(call, f, b, %s);\n", number);
+    cuda_finish_kernel(p, "store",
+                       arena_printf("    const int item = (int)(blockIdx.x * %d + threadIdx.x);\n"
+                                    "    const int f = item / BATCH, b = item %% BATCH;\n"
+                                    "    if (f >= %lld)\n        return;\n%s",
+                                    BLOCK, (long long)size, cuda_close_quad(p)));
+}
+
 static void print_fill(Printer *p)
 {
     const Node *n = p->stage->root;
@@ -308,6 +340,8 @@ static void print_fill(Printer *p)
                             in->width, in->kind == INPUT_NORMAL ? "DRAW_NORMAL" : "DRAW_UNIFORM",
                             index, in->stream, number_text(in->low),
                             number_text(in->high - in->low), out);
+    if (p->e->call)
+        body = sampler_input(p, in, out);
     cuda_finish_kernel(p, arena_printf("fill_%d", in->width), body);
 }
 
@@ -340,7 +374,8 @@ static const char *describe_stage(const Stage *stage, const Step *step)
                                         [STAGE_WEIGHT] = "weight gradient",
                                         [STAGE_REDUCE] = "sum",
                                         [STAGE_SUM_BATCH] = "sum over the batch",
-                                        [STAGE_REPORT] = "what is reported"};
+                                        [STAGE_REPORT] = "what is reported",
+                                        [STAGE_SAMPLES] = "what is made"};
     const Node *n = stage->root;
     const char *name = n && n->name ? n->name : "";
     for (int k = 0; k < stage->count; k++) {
@@ -390,6 +425,9 @@ void cuda_print(Emitter *e, CudaStep *step, Stage *stage)
         break;
     case STAGE_REPORT:
         print_report(p);
+        break;
+    case STAGE_SAMPLES:
+        print_samples(p);
         break;
     }
 }

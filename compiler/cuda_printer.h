@@ -64,7 +64,6 @@ void cuda_add_kernel(Printer *p, const char *wish, const char *text);
 void cuda_finish_kernel(Printer *p, const char *wish, const char *body);
 /* Blocks in x, y, z and threads of a block. */
 void cuda_set_launch(Stage *stage, int64_t x, int64_t y, int64_t z, int block);
-int64_t cuda_blocks_of(int64_t items, int64_t size);
 
 /* ---------------------------------------------------------------- cuda_product.c */
 void cuda_print_contract(Printer *p); /* CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X with an epilogue */

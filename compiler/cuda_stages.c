@@ -176,8 +176,13 @@ CudaStep *cuda_stages(const Schedule *s)
     for (int k = 0; k < s->section_count; k++)
         for (int j = 0; j < s->sections[k].count; j++)
             lower_kernel(&l, s->sections[k].kernels[j]);
-    if (s->step->output_count > 0)
+    if (s->step->output_count > 0 && s->step->outputs[0]->type.batch) {
+        Node *made = s->step->outputs[0];
+        need(&l, made);
+        add_stage(step, (Stage){.kind = STAGE_SAMPLES, .space = made->type, .root = made});
+    } else if (s->step->output_count > 0) {
         add_stage(step, (Stage){.kind = STAGE_REPORT});
+    }
     return step;
 }
 

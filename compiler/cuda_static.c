@@ -228,7 +228,7 @@ static void print_arch(const CudaText *texts, CudaStep *const *steps, int count,
     Error error = {0};
     Listing list = {0};
     if (!nvrtc_open(&nvrtc, &error) ||
-        !nvrtc_compile(&nvrtc, texts, CUDA_TEXTS, arch, true, &code, &error))
+        !nvrtc_compile(&nvrtc, texts, CUDA_TEXTS, arch, NVRTC_REPORT, &code, &error))
         fail_error(&error);
     if (strstr(code.log, "warning") != NULL)
         fail(EXIT_DEVICE, NULL, "NVRTC warns: %.*s", (int)strcspn(code.log, "\n"), code.log);
@@ -260,7 +260,7 @@ void cuda_static_print(const Model *model, const EmitOptions *options, bool json
     int count = g->step_count - 1;
     for (int k = 0; k < count; k++)
         steps[k] = cuda_stages(schedule_step(g, &g->steps[k], ORDER_WIDE));
-    cuda_texts(cuda_kernels(options, g, steps, count, &base, &work), texts);
+    cuda_texts(options, cuda_kernels(options, g, steps, count, &base, &work), texts);
     if (json)
         printf("{\"work_mbytes\": %.6g, \"kernels\": [",
                (double)work * (options->f64 ? 8e-6 : 4e-6));

@@ -127,7 +127,8 @@ void cuda_use_run(Printer *p)
 {
     int reads = p->reads;
     use(p, (CudaBinding){.space = CUDA_RUN});
-    use(p, (CudaBinding){.space = CUDA_UPDATE});
+    if (!p->e->call)
+        use(p, (CudaBinding){.space = CUDA_UPDATE});
     p->reads = reads;
 }
 
@@ -138,7 +139,7 @@ const char *cuda_print_parameters(const Printer *p)
     for (int k = 0; k < p->stage->binding_count; k++) {
         const CudaBinding *b = &p->stage->bindings[k];
         if (b->space == CUDA_RUN)
-            text_add(&t, "%sconst CudaRun *run", comma);
+            text_add(&t, p->e->call ? "%sconst SamplerCall call" : "%sconst CudaRun *run", comma);
         else if (b->space == CUDA_UPDATE)
             text_add(&t, "%sint update", comma);
         else
@@ -421,6 +422,7 @@ void cuda_add_kernel(Printer *p, const char *wish, const char *text)
     Text before = p->e->functions;
     int known = p->e->known_count;
     p->e->functions = (Text){0};
+    wish = p->e->call ? arena_printf("sampler_%s", wish) : wish;
     p->stage->function = add_function(p->e, wish, text);
     if (p->e->known_count > known)
         text_add(&before, "/* %s */\n%s", p->stage->sentence, text_of(&p->e->functions));

@@ -347,6 +347,8 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
         file_of("src/program.c", emit_tables(model, g, plans, options, sampler));
     files.files[files.count++] = file_of("sampler/sampler.c", sampler.source);
     files.files[files.count++] = file_of("sampler/sampler.h", sampler.header);
+    if (sampler.device)
+        files.files[files.count++] = file_of("sampler/sampler.cu", sampler.device);
     if (options->cuda)
         cuda_emit(&files, model, g, options);
     return files;

@@ -35,6 +35,7 @@ typedef struct Emitter { /* one generated program in the making */
     int profiled; /* numbered kernels so far, over all steps */
     bool *maps;   /* CUDA: by number of a Resample: its tables are printed */
     bool sampler; /* the generator's weights are handed in */
+    bool call;    /* CUDA: the shipped sampler, whose kernels read a SamplerCall */
     bool packed; /* tensors are constant tables of the file, without padding: the shipped sampler */
 } Emitter;
 
@@ -175,8 +176,26 @@ int64_t packed_reals(const Plan *p); /* of the block `packed` that its passes sh
  */
 typedef struct SamplerTexts {
     const char *source, *header;
+    const char *device; /* sampler.cu, or NULL */
 } SamplerTexts;
+/* What the header says of sampler.cu. */
+typedef struct SamplerDevice {
+    size_t work; /* bytes of the GPU's memory that a call works in; 0: there is no sampler.cu */
+    int rows;    /* of a launch */
+} SamplerDevice;
 SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *options);
+/* A table "static const union NAME" whose numbers (`number`: "real" or "double") stand behind a
+ * mark; shape: of its member `values`. */
+void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
+                     const char *name, const char *mark);
+void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
+void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+const Input *sampler_latents_of(const Graph *g); /* the input of the sample step they are */
+
+/* ---------------------------------------------------------------- cuda_sampler.c */
+/* sampler.cu, with the numbers left open in the same way. */
+const char *emit_device_sampler(const Model *model, const EmitOptions *options,
+                                SamplerDevice *device);
 
 /* ---------------------------------------------------------------- emit_program.c: the tables of
  * runtime/program.h */

@@ -467,6 +467,8 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
     emit_bytes(&out, "config_text", arena_copy(model->source->text, model->source->length));
     emit_bytes(&out, "sampler_source", sampler.source);
     emit_bytes(&out, "sampler_header", sampler.header);
+    if (sampler.device)
+        emit_bytes(&out, "sampler_device", sampler.device);
     emit_keys(&out, model);
     emit_tensors(&out, g);
     emit_stages(&out, model, g);
@@ -523,6 +525,6 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                             (long long)sampler_plan->wide_size + packed_reals(sampler_plan))
              : arena_printf("%zu * sizeof(real)", sampler_plan->scratch_size),
         number(sampler_plan->schedule->flops / sampler_plan->schedule->graph->batch_size),
-        options->cuda ? "    .cuda = &cuda_program,\n" : "");
+        options->cuda ? "    .sampler_device = sampler_device, .cuda = &cuda_program,\n" : "");
     return text_of(&out);
 }

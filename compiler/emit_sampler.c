@@ -24,8 +24,8 @@ static const Plan *plan_sampler(Graph *g, const EmitOptions *options)
 }
 
 /* ---------------------------------------------------------------- tables */
-static void emit_table(Text *out, const char *number, const char *size, const char *shape,
-                       const char *name, const char *mark)
+void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
+                     const char *name, const char *mark)
 {
     const char *bits = strcmp(number, "real") == 0 ? "real_word" : "uint64_t";
     text_add(out, "static const union { %s bits[%s]; %s values%s; }\n    %s = {{/*@%s@*/0}};\n",
@@ -43,30 +43,40 @@ static void emit_weights(Text *out, const Graph *g)
         const char *shape = t->type.rank > 2
                                 ? arena_printf("[%d][%d]", rows_of(&t->type), columns_of(&t->type))
                                 : type_text(&t->type);
-        emit_table(out, "real", arena_printf("%lld", (long long)type_size(&t->type)), shape,
-                   table_name(t), t->name);
+        emit_open_table(out, "real", arena_printf("%lld", (long long)type_size(&t->type)), shape,
+                        table_name(t), t->name);
     }
+}
+
+void emit_names(Text *out, const Model *model)
+{
+    text_append(out, "static const char *const names[SAMPLER_COLUMNS] = {");
+    for (int k = 0; k < model->x_dim; k++)
+        text_add(out, "%s%s", k % 8 ? ", " : k ? ",\n    " : "\n    ", c_string(model->keys[k]));
+    text_append(out, "};\n");
+}
+
+void emit_knots_table(Text *out)
+{
+    text_append(out,
+                "/* Column k is linear between knots first_knot[k] .. first_knot[k + 1] - 1. */\n"
+                "enum { KNOTS = /*@knot_total@*/1 };\n"
+                "static const int first_knot[SAMPLER_COLUMNS + 1] = {/*@first_knot@*/0};\n");
+    emit_open_table(out, "double", "KNOTS", "[KNOTS]", "knot_x", "knot_x");
+    emit_open_table(out, "double", "KNOTS", "[KNOTS]", "knot_y", "knot_y");
 }
 
 static const char *emit_tables_text(const Model *model, const Graph *g)
 {
     static const char *const statistics[] = {"mean", "std", "minimum", "maximum"};
     Text out = {0};
-    text_append(&out, "static const char *const names[SAMPLER_COLUMNS] = {");
-    for (int k = 0; k < model->x_dim; k++)
-        text_add(&out, "%s%s", k % 8 ? ", " : k ? ",\n    " : "\n    ", c_string(model->keys[k]));
-    text_append(&out, "};\n/* of the training data, by column */\n");
+    emit_names(&out, model);
+    text_append(&out, "/* of the training data, by column */\n");
     for (size_t k = 0; k < sizeof statistics / sizeof *statistics; k++)
-        emit_table(&out, "double", "SAMPLER_COLUMNS", "[SAMPLER_COLUMNS]",
-                   arena_printf("data_%s", statistics[k]), statistics[k]);
-    if (model->normalisation != NORMALISE_STD) {
-        text_append(
-            &out, "/* Column k is linear between knots first_knot[k] .. first_knot[k + 1] - 1. */\n"
-                  "enum { KNOTS = /*@knot_total@*/1 };\n"
-                  "static const int first_knot[SAMPLER_COLUMNS + 1] = {/*@first_knot@*/0};\n");
-        emit_table(&out, "double", "KNOTS", "[KNOTS]", "knot_x", "knot_x");
-        emit_table(&out, "double", "KNOTS", "[KNOTS]", "knot_y", "knot_y");
-    }
+        emit_open_table(&out, "double", "SAMPLER_COLUMNS", "[SAMPLER_COLUMNS]",
+                        arena_printf("data_%s", statistics[k]), statistics[k]);
+    if (model->normalisation != NORMALISE_STD)
+        emit_knots_table(&out);
     emit_weights(&out, g);
     return text_of(&out);
 }
@@ -110,11 +120,11 @@ static const char *emit_network(const Graph *g, const Plan *p, const EmitOptions
 }
 
 /* ---------------------------------------------------------------- files */
-static const Input *latent_input(const Graph *g) { return g->steps[g->step_count - 1].inputs[0]; }
+const Input *sampler_latents_of(const Graph *g) { return g->steps[g->step_count - 1].inputs[0]; }
 
 static const char *emit_inputs(const Graph *g)
 {
-    const Input *z = latent_input(g);
+    const Input *z = sampler_latents_of(g);
     Hole holes[] = {{"kind", z->kind == INPUT_UNIFORM ? "DRAW_UNIFORM" : "DRAW_NORMAL"},
                     {"stream", int_text(z->stream)}};
     return template_fill("sampler_inputs.c", holes, 2);
@@ -146,8 +156,42 @@ static const char *emit_source(const Model *model, const Graph *g, const Plan *p
     return template_fill("sampler.c", holes, 7);
 }
 
+/* What the header says of sampler.cu, in two holes. parameters: of its call. */
+static void device_holes(Hole holes[2], const SamplerDevice *device, const char *what,
+                         const char *parameters)
+{
+    static const char invalid[] =
+        "    SAMPLER_INVALID = 2%s    /* an array that is needed is NULL; "
+        "nothing was written */\n%s";
+    bool there = device->work > 0;
+    holes[0] =
+        (Hole){"failure",
+               arena_printf(invalid, there ? "," : "",
+                            there ? "    SAMPLER_DEVICE = 3 /* sampler.cu: a call of CUDA failed, "
+                                    "cudaGetLastError() says why */\n"
+                                  : "")};
+    holes[1] = (Hole){
+        "device",
+        !there
+            ? ""
+            : arena_printf(
+                  "/* In sampler.cu alone, which has all these functions too (its launches make\n"
+                  " * SAMPLER_DEVICE_ROWS at once: fewer cost as much): %s in the GPU's\n"
+                  " * memory, made on a stream (cudaStream_t, NULL: the default one) of the "
+                  "current\n"
+                  " * GPU. The call returns before they are there.\n *\n"
+                  " * work    SAMPLER_DEVICE_WORK bytes of the GPU's memory for the call's own use "
+                  "*/\n"
+                  "enum { SAMPLER_DEVICE_ROWS = %d, SAMPLER_DEVICE_WORK = %zu };\n"
+                  "struct CUstream_st;\n"
+                  "int sampler_generate_device(uint64_t seed, uint64_t first, size_t n,\n"
+                  "                            %s, void *work,\n"
+                  "                            struct CUstream_st *stream);\n\n",
+                  what, device->rows, device->work, parameters)};
+}
+
 static const char *emit_header(const Model *model, const Graph *g, const Plan *p,
-                               const EmitOptions *options)
+                               const EmitOptions *options, const SamplerDevice *device)
 {
     size_t stack = p->scratch_size * number_size(options) +
                    (size_t)p->schedule->lanes * (size_t)model->generator.outputs * sizeof(float);
@@ -160,10 +204,13 @@ static const char *emit_header(const Model *model, const Graph *g, const Plan *p
                     {"generated", int_text(model->x_dim - model->cond_dim)},
                     {"conditions", int_text(model->cond_dim)},
                     {"latent", int_text(model->z_dim)},
-                    {"uniform", int_text(latent_input(g)->kind == INPUT_UNIFORM)},
+                    {"uniform", int_text(sampler_latents_of(g)->kind == INPUT_UNIFORM)},
                     {"tile", int_text(p->schedule->lanes)},
-                    {"stack", int_text((long long)stack)}};
-    return template_fill("sampler.h", holes, 8);
+                    {"stack", int_text((long long)stack)},
+                    {NULL, NULL},
+                    {NULL, NULL}};
+    device_holes(holes + 8, device, "rows", "const float *conditions, float *rows");
+    return template_fill("sampler.h", holes, 10);
 }
 
 /* ---------------------------------------------------------------- images */
@@ -211,7 +258,7 @@ static const char *image_source(const Model *model, const Graph *g, const Plan *
                                 const EmitOptions *options)
 {
     static const char *const headers[] = {"rng.h", "edges.h"};
-    const Input *z = latent_input(g);
+    const Input *z = sampler_latents_of(g);
     const char *network = image_network(g, p, options);
     Text tables = {0}, head = {0};
     emit_weights(&tables, g);
@@ -239,7 +286,7 @@ static const char *image_source(const Model *model, const Graph *g, const Plan *
 }
 
 static const char *image_header(const Model *model, const Graph *g, const Plan *p,
-                                const EmitOptions *options)
+                                const EmitOptions *options, const SamplerDevice *device)
 {
     Text head = {0};
     emit_head(&head, model, "sampler.h", "Images from the trained generator in sampler.c.");
@@ -249,24 +296,27 @@ static const char *image_header(const Model *model, const Graph *g, const Plan *
                     {"width", int_text(model->width)},
                     {"height", int_text(model->height)},
                     {"channels", int_text(model->channels)},
-                    {"latent", int_text(latent_input(g)->width)},
-                    {"uniform", int_text(latent_input(g)->kind == INPUT_UNIFORM)},
+                    {"latent", int_text(sampler_latents_of(g)->width)},
+                    {"uniform", int_text(sampler_latents_of(g)->kind == INPUT_UNIFORM)},
                     {"tile", int_text(g->batch_size)},
-                    {"work", int_text((long long)(p->wide_size * number_size(options)))}};
-    return template_fill("sampler_image.h", holes, 8);
-}
-
-static SamplerTexts emit_image_sampler(const Model *model, const EmitOptions *options)
-{
-    Graph *g = sample_build(model, 1);
-    const Plan *p = plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
-    return (SamplerTexts){image_source(model, g, p, options), image_header(model, g, p, options)};
+                    {"work", int_text((long long)(p->wide_size * number_size(options)))},
+                    {NULL, NULL},
+                    {NULL, NULL}};
+    device_holes(holes + 8, device, "images", "float *pixels");
+    return template_fill("sampler_image.h", holes, 10);
 }
 
 SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *options)
 {
-    if (model->channels)
-        return emit_image_sampler(model, options);
+    SamplerDevice device = {0};
+    const char *kernels = options->cuda ? emit_device_sampler(model, options, &device) : NULL;
+    if (model->channels) {
+        g = sample_build(model, 1);
+        const Plan *p = plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
+        return (SamplerTexts){image_source(model, g, p, options),
+                              image_header(model, g, p, options, &device), kernels};
+    }
     const Plan *p = plan_sampler(g, options);
-    return (SamplerTexts){emit_source(model, g, p, options), emit_header(model, g, p, options)};
+    return (SamplerTexts){emit_source(model, g, p, options),
+                          emit_header(model, g, p, options, &device), kernels};
 }

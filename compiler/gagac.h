@@ -771,6 +771,7 @@ typedef struct EmitOptions {
     const char *device; /* cuda: where it trains when nobody says, "cuda" or "auto" */
     const char **archs; /* cuda: "sm_90": machine code made now */
     int arch_count;
+    const struct CudaFault *fault; /* cuda: planted, for the tests; NULL: none */
 } EmitOptions;
 typedef struct EmittedFile { /* one text; every "src/NAME.c" is a unit of both programs */
     const char *name;        /* path below RUN/: "src/model.c", "sampler/sampler.h" */

@@ -20,7 +20,8 @@ typedef enum StageKind {
     STAGE_WEIGHT,    /* CONTRACT_W, CONV_W: shares of a sum over the batch */
     STAGE_REDUCE,    /* SUM, MAXIMUM_OF along an axis */
     STAGE_SUM_BATCH, /* sums over the batch */
-    STAGE_REPORT     /* what the step reports */
+    STAGE_REPORT,    /* what the step reports */
+    STAGE_SAMPLES    /* the shipped sampler: what it makes, to the caller */
 } StageKind;
 
 typedef struct CudaBinding { /* a parameter of a kernel */
@@ -95,6 +96,7 @@ void cuda_find_chains(Emitter *e, CudaStep *step);
 /* ---------------------------------------------------------------- cuda_print.c */
 /* Prints the stage's kernel and fills its function, bindings and launch. */
 void cuda_print(Emitter *e, CudaStep *step, Stage *stage);
+int64_t cuda_blocks_of(int64_t items, int64_t size);
 int cuda_row(const Type *type); /* reals between rows of an array of the work block */
 
 /* ---------------------------------------------------------------- cuda_emit.c */
@@ -102,11 +104,29 @@ int cuda_row(const Type *type); /* reals between rows of an array of the work bl
  * batch begin in the work block, in reals; work_size: its size. */
 const char *cuda_kernels(const EmitOptions *options, const Graph *g, CudaStep *const *steps,
                          int count, size_t *batch_base, size_t *work_size);
-enum { CUDA_TEXTS = 10 };
-/* That text and all that it includes, for NVRTC; their number, CUDA_TEXTS. */
-int cuda_texts(const char *model, CudaText *texts);
+/* The kernel functions alone. */
+const char *cuda_functions(Emitter *e, const Graph *g, CudaStep *const *steps, int count,
+                           size_t *batch_base, size_t *work_size);
+/* Where the array of a value lies in the work block, in reals. */
+size_t cuda_offset(const CudaStep *step, const Node *n, size_t batch_base);
+enum { CUDA_TEXTS = 11 };
+/* That text and all that it includes, with options->fault, for NVRTC; their number, CUDA_TEXTS. */
+int cuda_texts(const EmitOptions *options, const char *model, CudaText *texts);
 /* src/model.cu for NVRTC and src/cuda.c with its tables, added to the files. */
 void cuda_emit(EmittedFiles *files, const Model *model, Graph *g, const EmitOptions *options);
+
+/* ---------------------------------------------------------------- cuda_faults.c */
+typedef struct CudaFault { /* for the tests: cuda_faults.def */
+    const char *what;
+    const char *text;          /* the file of the program it is in */
+    const char *find, *change; /* every occurrence */
+    TensorPrecision tensor;    /* of the products that have it */
+    bool reported;             /* by the PTX virtual machine; else only the result shows it */
+} CudaFault;
+extern const CudaFault cuda_faults[];
+extern const int cuda_fault_count;
+/* Plants it into the texts of a program; it must be there. */
+void cuda_plant(const CudaFault *fault, CudaText *texts, int count);
 
 /* ---------------------------------------------------------------- cuda_static.c */
 /* What NVRTC makes of the kernels of a training, for sm_80 and sm_90 or options->archs. */

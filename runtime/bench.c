@@ -100,7 +100,8 @@ static void run_once(Bench *bench, int index, uint64_t turn)
                            bench->samples);
         free(condition);
     } else {
-        int count = program->updates[index].count, repeat = (int)(turn % (uint64_t)count);
+        int count = program->updates[index].count; /* 0: no part of every iteration */
+        int repeat = count > 0 ? (int)(turn % (uint64_t)count) : 0;
         if (repeat == 0 && index == training_data_kind(program) && program->before_iteration) {
             program->before_iteration(training->pool, training->state, training->work);
         }

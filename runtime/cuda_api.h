@@ -22,6 +22,7 @@ typedef struct CudaGraphExecObject *CudaGraphExec;
 typedef unsigned long long CudaPointer; /* an address on the device */
 typedef int CudaDeviceAttribute, CudaFunctionAttribute, CudaCaptureMode;
 typedef int NvrtcResult; /* 0: success */
+enum { NVRTC_INVALID_OPTION = 5 };
 typedef struct NvrtcProgramObject *NvrtcProgram;
 #endif
 

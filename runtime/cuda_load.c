@@ -195,35 +195,47 @@ static void report_log(const char *log, const char *arch, Error *error)
               (int)strcspn(line, "\n"), *line ? line : "no reason given");
 }
 
-/* Further options are the same for every compilation, so they need no place in the key but here. */
+/* One rounding only where the text says so: the draws and functions have the CPU's bits. */
 static const char *const fixed_options[] = {"--fmad=false", "--std=c++17",
                                             "--device-as-default-execution-space"};
-enum { FIXED_OPTIONS = sizeof fixed_options / sizeof *fixed_options };
+/* By NvrtcUse. NVRTC before 12.8 does not know the last one. */
+static const char *const use_options[] = {
+    [NVRTC_REPORT] = "--ptxas-options=-v", [NVRTC_SHIP] = NULL, [NVRTC_FAST] = "--split-compile=0"};
+enum { FIXED_OPTIONS = sizeof fixed_options / sizeof *fixed_options, MOST_TEXTS = 32 };
 
-bool nvrtc_compile(const Nvrtc *nvrtc, const CudaText *texts, int count, const char *arch,
-                   bool report, CudaCode *code, Error *error)
+static NvrtcResult create_program(const Nvrtc *nvrtc, const CudaText *texts, int count,
+                                  NvrtcProgram *program)
 {
-    enum { MOST = 32 };
-    const char *headers[MOST], *names[MOST];
-    NvrtcProgram program = NULL;
-    char target[64];
-    *code = (CudaCode){0};
-    for (int k = 1; k < count && k < MOST; k++) {
+    const char *headers[MOST_TEXTS], *names[MOST_TEXTS];
+    for (int k = 1; k < count && k < MOST_TEXTS; k++) {
         headers[k - 1] = texts[k].text;
         names[k - 1] = texts[k].name;
     }
-    /* One rounding only where the text says so: the draws and functions have the CPU's bits. */
-    snprintf(target, sizeof target, "--gpu-architecture=%s", arch);
+    *program = NULL;
+    return nvrtc->nvrtcCreateProgram(program, texts[0].text, texts[0].name, count - 1, headers,
+                                     names);
+}
+
+bool nvrtc_compile(const Nvrtc *nvrtc, const CudaText *texts, int count, const char *arch,
+                   NvrtcUse use, CudaCode *code, Error *error)
+{
+    NvrtcProgram program = NULL;
+    char target[64];
     const char *options[FIXED_OPTIONS + 2] = {target};
+    *code = (CudaCode){0};
+    snprintf(target, sizeof target, "--gpu-architecture=%s", arch);
     memcpy(options + 1, fixed_options, sizeof fixed_options);
-    options[FIXED_OPTIONS + 1] = "--ptxas-options=-v";
-    NvrtcResult result = nvrtc->nvrtcCreateProgram(&program, texts[0].text, texts[0].name,
-                                                   count - 1, headers, names);
+    options[FIXED_OPTIONS + 1] = use_options[use];
+    NvrtcResult result = create_program(nvrtc, texts, count, &program);
     if (result) {
         return error_set(error, EXIT_DEVICE, NULL, "nvrtcCreateProgram() failed: error %d",
                          (int)result);
     }
-    result = nvrtc->nvrtcCompileProgram(program, FIXED_OPTIONS + (report ? 2 : 1), options);
+    int most = FIXED_OPTIONS + (use_options[use] ? 2 : 1);
+    result = nvrtc->nvrtcCompileProgram(program, most, options);
+    if (result == NVRTC_INVALID_OPTION && use == NVRTC_FAST) {
+        result = nvrtc->nvrtcCompileProgram(program, most - 1, options);
+    }
     code->log = take_log(nvrtc, program);
     bool good = result == 0 && code->log &&
                 take_code(nvrtc, program, strncmp(arch, "compute_", 8) == 0, code);
@@ -238,7 +250,8 @@ bool nvrtc_compile(const Nvrtc *nvrtc, const CudaText *texts, int count, const c
 }
 
 /* ---------------------------------------------------------------- the cache */
-static Hash code_key(const Nvrtc *nvrtc, const CudaText *texts, int count, const char *arch)
+static Hash code_key(const Nvrtc *nvrtc, const CudaText *texts, int count, const char *arch,
+                     NvrtcUse use)
 {
     Sha256 sha;
     int major = 0, minor = 0;
@@ -251,6 +264,7 @@ static Hash code_key(const Nvrtc *nvrtc, const CudaText *texts, int count, const
     for (int k = 0; k < FIXED_OPTIONS; k++) {
         sha256_add_text(&sha, fixed_options[k]);
     }
+    sha256_add_text(&sha, use_options[use] ? use_options[use] : "");
     for (int k = 0; k < count; k++) {
         sha256_add_text(&sha, texts[k].name);
         sha256_add_text(&sha, texts[k].text);
@@ -258,8 +272,8 @@ static Hash code_key(const Nvrtc *nvrtc, const CudaText *texts, int count, const
     return sha256_end(&sha);
 }
 
-bool nvrtc_compile_cached(const CudaText *texts, int count, const char *arch, CudaCode *code,
-                          Error *error)
+bool nvrtc_compile_cached(const CudaText *texts, int count, const char *arch, NvrtcUse use,
+                          CudaCode *code, Error *error)
 {
     Nvrtc nvrtc;
     char folder[PATH_MAX];
@@ -267,12 +281,12 @@ bool nvrtc_compile_cached(const CudaText *texts, int count, const char *arch, Cu
     if (!nvrtc_open(&nvrtc, error)) {
         return false;
     }
-    Hash key = code_key(&nvrtc, texts, count, arch);
+    Hash key = code_key(&nvrtc, texts, count, arch, use);
     bool cached = entry_folder(folder, sizeof folder) && !entry_folder_fault(folder);
     code->bytes = cached ? entry_load(folder, &key, &code->size) : NULL;
     bool good = code->bytes != NULL;
     if (!good) {
-        good = nvrtc_compile(&nvrtc, texts, count, arch, false, code, error);
+        good = nvrtc_compile(&nvrtc, texts, count, arch, use, code, error);
         if (good && cached) {
             entry_store(folder, &key, code->bytes, code->size);
         }

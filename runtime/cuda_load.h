@@ -24,16 +24,24 @@ typedef struct CudaText { /* a text for NVRTC: the first is compiled, it include
 typedef struct CudaCode { /* what NVRTC made; free() the fields */
     char *bytes;
     size_t size;
-    char *log; /* never NULL; with `report` also registers, spills and shared memory by kernel */
+    char
+        *log; /* never NULL; with NVRTC_REPORT also registers, spills and shared memory by kernel */
 } CudaCode;
 
-/* Compiles for "sm_90" (the machine code of that GPU) or "compute_90" (PTX). options: further ones,
- * NULL ends. On failure the error holds the first line of the log that names an error. */
+typedef enum NvrtcUse {
+    NVRTC_REPORT, /* the same text gives the same code */
+    NVRTC_SHIP,   /* the same, with less in the log */
+    NVRTC_FAST    /* on all cores, where NVRTC can: code of the same results, not always the same */
+} NvrtcUse;
+
+/* Compiles for "sm_90" (the machine code of that GPU) or "compute_90" (PTX). On failure the error
+ * holds the first line of the log that names an error. */
 bool nvrtc_compile(const Nvrtc *nvrtc, const CudaText *texts, int count, const char *arch,
-                   bool report, CudaCode *code, Error *error);
+                   NvrtcUse use, CudaCode *code, Error *error);
 /* Opens NVRTC and compiles, or takes the code from the cache of compiled objects (entry.h) when the
- * same texts were compiled for the same GPU by the same NVRTC. A damaged entry is made anew. */
-bool nvrtc_compile_cached(const CudaText *texts, int count, const char *arch, CudaCode *code,
-                          Error *error);
+ * same texts were compiled for the same GPU and use by the same NVRTC. A damaged entry is made
+ * anew. */
+bool nvrtc_compile_cached(const CudaText *texts, int count, const char *arch, NvrtcUse use,
+                          CudaCode *code, Error *error);
 
 #endif

@@ -201,9 +201,9 @@ static bool load_ptx(Device *device, Error *error)
     for (size_t k = 0; k < sizeof known / sizeof *known && !made; k++) {
         char arch[32];
         snprintf(arch, sizeof arch, "compute_%d", known[k]);
-        made =
-            known[k] <= device->arch &&
-            nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, &code, error);
+        made = known[k] <= device->arch &&
+               nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, NVRTC_FAST,
+                                    &code, error);
     }
     if (!made && device->arch < known[sizeof known / sizeof *known - 1]) {
         return error_set(error, EXIT_DEVICE, NULL,
@@ -227,7 +227,8 @@ static bool load_module(Device *device, Error *error)
     if (load_image(device, arch)) {
         return true;
     }
-    if (!nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, &code, error)) {
+    if (!nvrtc_compile_cached(device->code->texts, device->code->text_count, arch, NVRTC_FAST,
+                              &code, error)) {
         Error again = {0}; /* an architecture that this NVRTC does not know */
         return load_ptx(device, &again);
     }
@@ -561,6 +562,35 @@ void device_fetch(Device *device, real *state)
     device->newer = false;
 }
 
+static size_t tensor_bytes(const ProgramTensor *tensor)
+{
+    return (size_t)tensor->rows * (size_t)tensor->stride * sizeof(real);
+}
+
+void device_fetch_tensor(Device *device, const ProgramTensor *tensor, real *state)
+{
+    if (device->newer) {
+        REQUIRE(cuMemcpyDtoHAsync_v2,
+                (state + tensor->offset, device->state + tensor->offset * sizeof(real),
+                 tensor_bytes(tensor), device->stream),
+                "of a part of the state");
+        REQUIRE(cuStreamSynchronize, (device->stream), "after the copy of a part of the state");
+    }
+}
+
+void device_send_tensor(Device *device, const ProgramTensor *tensor, const real *state)
+{
+    if (device->holds_state) {
+        REQUIRE(cuMemcpyHtoDAsync_v2,
+                (device->state + tensor->offset * sizeof(real), state + tensor->offset,
+                 tensor_bytes(tensor), device->stream),
+                "of a part of the state");
+        REQUIRE(cuStreamSynchronize, (device->stream), "after the copy of a part of the state");
+    }
+}
+
+void device_forget(Device *device) { device->holds_state = device->newer = false; }
+
 static uint64_t input_counter(const Batch *batch, const ProgramInput *input)
 {
     if (input->once) {
@@ -572,22 +602,29 @@ static uint64_t input_counter(const Batch *batch, const ProgramInput *input)
     return input->last_data ? batch->data_update : batch->update;
 }
 
-/* What the kernels of one update have to know. */
+/* What the kernels of one update on a batch have to know, but the scalars. */
+static void write_batch(const Device *device, const Training *training, int kind,
+                        const Batch *batch, CudaFacts *facts)
+{
+    const ProgramUpdate *update = &device->program->updates[kind];
+    facts->seed = training->seed;
+    facts->position = batch->position;
+    if (training->data) {
+        facts->order = data_order(training->data, training->seed);
+        order_enter(&facts->order, batch->position);
+    }
+    for (int k = 0; k < update->input_count; k++) {
+        facts->counters[k] = input_counter(batch, &update->inputs[k]);
+    }
+}
+
 static void write_facts(const Device *device, const Training *training, uint64_t iteration,
                         int kind, int repeat, CudaFacts *facts)
 {
-    const ProgramUpdate *update = &device->program->updates[kind];
     Batch batch;
-    *facts = (CudaFacts){.seed = training->seed};
+    *facts = (CudaFacts){0};
     training_facts(training, iteration, kind, repeat, &batch, facts->scalars);
-    facts->position = batch.position;
-    if (training->data) {
-        facts->order = data_order(training->data, training->seed);
-        order_enter(&facts->order, batch.position);
-    }
-    for (int k = 0; k < update->input_count; k++) {
-        facts->counters[k] = input_counter(&batch, &update->inputs[k]);
-    }
+    write_batch(device, training, kind, &batch, facts);
 }
 
 /* Addresses of this iteration's batches in the window on the data. */
@@ -677,42 +714,6 @@ static const char *read_outputs(const Device *device, Training *training, const 
     return NULL;
 }
 
-const char *device_advance(Device *device, Training *training, uint64_t most)
-{
-    Half *half = NULL;
-    uint64_t count = most < 1 ? 1 : most > CHUNK ? CHUNK : most;
-    send_state(device, training);
-    if (!device->placed_data && training->data) {
-        place_data(device, training->data);
-    }
-    if (device->window > 0) {
-        half = ready_half(device, training, training->iteration);
-        uint64_t left = half->first + device->window - training->iteration;
-        count = count < left ? count : left;
-    }
-    write_iterations(device, training, half, count);
-    start_iterations(device, count);
-    if (half) { /* the other window is filled meanwhile */
-        Half *other = &device->halves[half == device->halves];
-        uint64_t next = half->first + device->window;
-        if (!other->filled || other->first != next) {
-            other->first = next;
-            fill_half(device, training, other);
-        }
-        REQUIRE(cuStreamSynchronize, (device->copies), "after the copy of a window on the data");
-    }
-    await_iterations(device);
-    for (uint64_t i = 0; i < count; i++) {
-        const double *outputs = device->host_outputs + i * (uint64_t)device->updates * CUDA_OUTPUTS;
-        const char *diverged = read_outputs(device, training, outputs);
-        if (diverged) {
-            return diverged;
-        }
-        training->iteration++;
-    }
-    return NULL;
-}
-
 /* ---------------------------------------------------------------- given values */
 static size_t given_bytes(const Program *program, const ProgramInput *input)
 {
@@ -743,13 +744,123 @@ static void take_given(Device *device)
     for (int kind = 0; kind < program->update_count && !device->given; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         for (int k = 0; k < update->input_count; k++) {
-            device->given_size += (size_t)update->count * given_bytes(program, &update->inputs[k]);
+            size_t count = update->count > 0 ? (size_t)update->count : 1;
+            device->given_size += count * given_bytes(program, &update->inputs[k]);
         }
     }
     if (!device->given &&
         !take(device, &device->given, device->given_size, "given values", &error)) {
         fail_error(&error);
     }
+}
+
+/* The state and the data are on the GPU. */
+static void prepare(Device *device, const Training *training)
+{
+    send_state(device, training);
+    if (!device->placed_data && training->data) {
+        place_data(device, training->data);
+    }
+}
+
+/* All updates of the iteration whose facts are written read these latents. */
+static void give_latents(Device *device, const real *latents)
+{
+    const Program *program = device->program;
+    CudaFacts *facts = device->host_facts;
+    size_t bytes = (size_t)program->batch_size * (size_t)program->z_dim * sizeof(real);
+    take_given(device);
+    REQUIRE(cuMemcpyHtoDAsync_v2, (device->given, latents, bytes, device->stream), "of latents");
+    for (int kind = 0; kind < program->update_count; kind++) {
+        const ProgramUpdate *update = &program->updates[kind];
+        for (int repeat = 0; repeat < update->count; repeat++, facts++) {
+            for (int k = 0; k < update->input_count; k++) {
+                if (training_is_latent(&update->inputs[k])) {
+                    facts->given[k] = (const real *)(uintptr_t)device->given;
+                }
+            }
+        }
+    }
+}
+
+const char *device_advance(Device *device, Training *training, uint64_t most, const real *latents)
+{
+    Half *half = NULL;
+    uint64_t count = most < 1 || latents ? 1 : most > CHUNK ? CHUNK : most;
+    prepare(device, training);
+    if (device->window > 0) {
+        half = ready_half(device, training, training->iteration);
+        uint64_t left = half->first + device->window - training->iteration;
+        count = count < left ? count : left;
+    }
+    write_iterations(device, training, half, count);
+    if (latents) {
+        give_latents(device, latents);
+    }
+    start_iterations(device, count);
+    if (half) { /* the other window is filled meanwhile */
+        Half *other = &device->halves[half == device->halves];
+        uint64_t next = half->first + device->window;
+        if (!other->filled || other->first != next) {
+            other->first = next;
+            fill_half(device, training, other);
+        }
+        REQUIRE(cuStreamSynchronize, (device->copies), "after the copy of a window on the data");
+    }
+    await_iterations(device);
+    for (uint64_t i = 0; i < count; i++) {
+        const double *outputs = device->host_outputs + i * (uint64_t)device->updates * CUDA_OUTPUTS;
+        const char *diverged = read_outputs(device, training, outputs);
+        if (diverged) {
+            return diverged;
+        }
+        training->iteration++;
+    }
+    return NULL;
+}
+
+/* The rows of a batch, where the data set itself is not on the GPU; the caller frees them. */
+static real *gather_rows(const Training *training, uint64_t position)
+{
+    const Data *data = training->data;
+    size_t width = (size_t)data->width, batch = (size_t)training->program->batch_size;
+    real *rows = allocate(batch * width, sizeof *rows);
+    Order order = data_order(data, training->seed);
+    for (size_t i = 0; i < batch; i++) {
+        data_row(data, order_row(&order, position + i), rows + i * width, 1);
+    }
+    return rows;
+}
+
+void device_update(Device *device, Training *training, int kind, const Batch *batch,
+                   const real *scalars, double *outputs)
+{
+    const ProgramUpdate *update = &device->program->updates[kind];
+    const real *given[MAX_INPUTS];
+    CudaFacts *facts = device->host_facts;
+    size_t at = 0;
+    Error error = {0};
+    prepare(device, training);
+    take_given(device);
+    real *rows = device->window > 0 ? gather_rows(training, batch->position) : NULL;
+    *facts = (CudaFacts){0};
+    memcpy(facts->scalars, scalars, sizeof facts->scalars);
+    write_batch(device, training, kind, batch, facts);
+    for (int k = 0; k < update->input_count; k++) {
+        bool reads = update->inputs[k].kind == INPUT_DATA && !batch->given[k];
+        given[k] = reads ? rows : batch->given[k];
+    }
+    send_given(device, kind, given, &at, facts);
+    send_facts(device, 1);
+    if (!launch_steps(device, &device->code->updates[kind], 0, &error)) {
+        fail_error(&error);
+    }
+    REQUIRE(cuMemcpyDtoHAsync_v2,
+            (device->host_outputs, device->outputs, CUDA_OUTPUTS * sizeof(double), device->stream),
+            "of the losses");
+    REQUIRE(cuStreamSynchronize, (device->stream), update->name);
+    memcpy(outputs, device->host_outputs, CUDA_OUTPUTS * sizeof(double));
+    free(rows);
 }
 
 void device_iterate_given(Device *device, Training *training,

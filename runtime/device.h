@@ -21,12 +21,21 @@ const char *device_name(const Device *device);
 /* Bytes of its memory that the training holds. */
 size_t device_memory(const Device *device);
 
-/* training_advance() and training_iterate_given() of a training on this GPU. */
-const char *device_advance(Device *device, Training *training, uint64_t most);
+/* training_advance() and training_iterate_given() of a training on this GPU. latents:
+ * [batch][z_dim] for all updates of one iteration, or NULL: drawn. */
+const char *device_advance(Device *device, Training *training, uint64_t most, const real *latents);
 void device_iterate_given(Device *device, Training *training,
                           const real *const (*given)[MAX_INPUTS], double (*outputs)[MAX_OUTPUTS]);
+/* One update of a kind outside of the iterations, on any batch; what it reports goes to outputs. */
+void device_update(Device *device, Training *training, int kind, const Batch *batch,
+                   const real *scalars, double *outputs);
 /* The state as the last iteration left it; does nothing before the first one. */
 void device_fetch(Device *device, real *state);
+/* The same for one tensor; and its way back after the host has changed it. */
+void device_fetch_tensor(Device *device, const ProgramTensor *tensor, real *state);
+void device_send_tensor(Device *device, const ProgramTensor *tensor, const real *state);
+/* The host has fetched the state and changed it: the next update takes it anew. */
+void device_forget(Device *device);
 /* Best of `rounds` runs of each launch of an update, in seconds; update_count: `before`. After at
  * least one iteration; the state is of no use afterwards. */
 void device_time(Device *device, Training *training, int kind, int rounds, double *seconds);

@@ -59,6 +59,11 @@ static real *remembered(const Mixing *m, int side, int index)
     return m->state + tensor->offset + (size_t)index * (size_t)tensor->stride;
 }
 
+static const ProgramTensor *count_of(const Training *training)
+{
+    return &training->program->tensors[training->program->gang.count];
+}
+
 static Mixing mixing_of(Training *training)
 {
     const Program *program = training->program;
@@ -67,7 +72,7 @@ static Mixing mixing_of(Training *training)
     for (int side = 0; side < SIDES; side++) {
         m.sizes[side] = tensor_size(&program->tensors[m.plan->anchor[side]]);
     }
-    tensor_get(&program->tensors[m.plan->count], m.state, m.counts);
+    tensor_get(count_of(training), m.state, m.counts);
     return m;
 }
 
@@ -122,16 +127,19 @@ void gang_start(Training *training)
     if (training->program->gang.mix_steps == 0) {
         return;
     }
+    training_fetch_tensor(training, count_of(training));
     Mixing m = mixing_of(training);
     if (m.counts[HAS_ANCHORS] > 0) {
         return;
     }
+    training_fetch(training);
     for (int side = 0; side < SIDES; side++) {
         copy_side(&m, side, anchor(&m, side), false);
     }
     m.counts[HAS_ANCHORS] = 1;
     preload(&m);
     keep_counts(&m);
+    training_changed(training);
 }
 
 /* ---------------------------------------------------------------- payoffs */
@@ -141,7 +149,6 @@ static void evaluate(const Mixing *m, int point, double outputs[MAX_OUTPUTS])
 {
     Training *training = m->training;
     const Program *program = training->program;
-    const ProgramUpdate *update = &program->updates[m->plan->update];
     uint64_t mixing = training->iteration / (uint64_t)m->plan->mix_steps;
     Batch batch;
     real scalars[MAX_SCALARS] = {0};
@@ -149,7 +156,7 @@ static void evaluate(const Mixing *m, int point, double outputs[MAX_OUTPUTS])
     batch.update = mixing * POINTS_A_MIXING + (uint64_t)point;
     batch.data_update += (uint64_t)point;
     batch.position = batch.data_update * (uint64_t)program->batch_size;
-    update->run(training->pool, m->state, training->work, &batch, scalars, outputs);
+    training_run(training, m->plan->update, &batch, scalars, outputs);
 }
 
 /* a, b: payoffs of generator i and discriminator j at i * count + j. False: all the same, or one is
@@ -163,6 +170,7 @@ static bool measure(const Mixing *m, int count, double *a, double *b)
         for (int j = 0; j < count; j++) {
             double sums[2] = {0, 0};
             copy_side(m, 1, remembered(m, 1, j), true);
+            training_changed(m->training);
             for (int point = 0; point < m->plan->points; point++) {
                 double outputs[MAX_OUTPUTS] = {0};
                 evaluate(m, point, outputs);
@@ -336,14 +344,15 @@ static void approach(Mixing *m)
 static void train_once(const Mixing *m, int kind, int number)
 {
     Training *training = m->training;
-    const ProgramUpdate *update = &training->program->updates[kind];
     double outputs[MAX_OUTPUTS] = {0};
     Batch batch;
     real scalars[MAX_SCALARS] = {0};
     training_facts(training, training->iteration, kind, 0, &batch, scalars);
     batch.update =
         (UINT64_C(1) << 42) + training->iteration * TRAININGS_AN_ITERATION + (uint64_t)number;
-    update->run(training->pool, m->state, training->work, &batch, scalars, outputs);
+    training_changed(training);
+    training_run(training, kind, &batch, scalars, outputs);
+    training_fetch(training);
 }
 
 /* An update of one side against each remembered network of the other that has a share. */
@@ -353,6 +362,7 @@ static void train_against(const Mixing *m, int other, int kind)
     int count = (int)m->counts[REMEMBERED], columns = tensor->dims[1];
     real *present = allocate(m->sizes[other], sizeof *present);
     real *shares = allocate((uint64_t)(SIDES * columns), sizeof *shares);
+    training_fetch(m->training);
     copy_side(m, other, present, false);
     tensor_get(tensor, m->state, shares);
     for (int k = 0; k < count; k++) {
@@ -362,6 +372,7 @@ static void train_against(const Mixing *m, int other, int kind)
         }
     }
     copy_side(m, other, present, true);
+    training_changed(m->training);
     free(shares);
     free(present);
 }
@@ -401,6 +412,7 @@ void gang_mix(Training *training)
     if (steps == 0 || training->iteration % (uint64_t)steps != 0) {
         return;
     }
+    training_fetch(training);
     Mixing m = mixing_of(training);
     if (m.plan->remembers) {
         play(&m);
@@ -417,4 +429,5 @@ void gang_mix(Training *training)
         begin_anew(&m);
     }
     keep_counts(&m);
+    training_changed(training);
 }

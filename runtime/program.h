@@ -306,6 +306,7 @@ typedef struct Program {
                    const SampleRequest *request);
     const char *sampler_source; /* text of sampler.c, its numbers left open: sampler_write.h */
     const char *sampler_header;
+    const char *sampler_device; /* text of sampler.cu, or NULL */
     bool estimates_w1;          /* -(d_real + d_fake) estimates the Wasserstein-1 distance */
     double (*peak)(Pool *pool); /* measures the FMA peak of the pool's threads, GFLOP/s, in some
                                    milliseconds */

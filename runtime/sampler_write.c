@@ -94,7 +94,8 @@ static void add_first_knots(Writer *writer)
     }
 }
 
-static void add_tensor(Writer *writer, const char *name)
+/* The tensor that a mark names, and the state in which its values lie. */
+static const ProgramTensor *find_tensor(const Writer *writer, const char *name, const real **state)
 {
     const Program *program = writer->program;
     int index = tensor_find(program, name);
@@ -102,12 +103,19 @@ static void add_tensor(Writer *writer, const char *name)
         fail(EXIT_INTERNAL, NULL, "the sampler's source asks for '%s', which nothing has", name);
     }
     const ProgramTensor *tensor = &program->tensors[index];
-    const real *state = writer->state;
     bool averaged = tensor_is_generator(tensor) && tensor->role != ROLE_VECTOR;
+    *state = writer->state;
     if (averaged && program->average_offset != (size_t)-1) {
         /* the average has the same layout */
-        state += (ptrdiff_t)program->average_offset - (ptrdiff_t)program->generator_offset;
+        *state += (ptrdiff_t)program->average_offset - (ptrdiff_t)program->generator_offset;
     }
+    return tensor;
+}
+
+static void add_tensor(Writer *writer, const char *name)
+{
+    const real *state;
+    const ProgramTensor *tensor = find_tensor(writer, name, &state);
     size_t size = tensor_size(tensor);
     real *values = malloc(size * sizeof *values);
     if (!values) {
@@ -120,8 +128,21 @@ static void add_tensor(Writer *writer, const char *name)
     free(values);
 }
 
-static void add_numbers(Writer *writer, const char *name)
+/* With the zeros behind its rows. */
+static void add_rows(Writer *writer, const char *name)
 {
+    const real *state;
+    const ProgramTensor *tensor = find_tensor(writer, name, &state);
+    size_t size = (size_t)tensor->rows * (size_t)tensor->stride;
+    for (size_t i = 0; i < size; i++) {
+        add_bits(writer, real_bits(state[tensor->offset + i]), sizeof *state);
+    }
+}
+
+static void add_numbers(Writer *writer, char *name)
+{
+    static const char rows[] = ":rows";
+    size_t length = strlen(name), suffix = strlen(rows);
     int knots = count_knots(writer->normaliser, writer->normaliser->column_count);
     writer->listed = 0;
     if (!strcmp(name, "trained")) {
@@ -132,15 +153,17 @@ static void add_numbers(Writer *writer, const char *name)
         add_first_knots(writer);
     } else if (!strcmp(name, "knot_x") || !strcmp(name, "knot_y")) {
         add_knots(writer, name[5] == 'x');
+    } else if (length > suffix && !strcmp(name + length - suffix, rows)) {
+        name[length - suffix] = 0;
+        add_rows(writer, name);
     } else if (!add_statistic(writer, name)) {
         add_tensor(writer, name);
     }
 }
 
 /* ---------------------------------------------------------------- files */
-static void compose(Writer *writer)
+static void compose(Writer *writer, const char *at)
 {
-    const char *at = writer->program->sampler_source;
     for (const char *mark; (mark = strstr(at, mark_begin)) != NULL;) {
         const char *name = mark + strlen(mark_begin), *end = strstr(name, mark_end);
         char *copy = end ? strndup(name, (size_t)(end - name)) : NULL;
@@ -165,18 +188,28 @@ static bool write_file(const char *folder, const char *name, const char *bytes, 
     return done;
 }
 
+static bool write_source(Writer *writer, const char *folder, const char *name, const char *source,
+                         Error *error)
+{
+    writer->out = (Text){0};
+    compose(writer, source);
+    bool done = write_file(folder, name, writer->out.bytes, writer->out.length, error);
+    text_free(&writer->out);
+    return done;
+}
+
 bool sampler_write(const char *run, const Program *program, const real *state,
                    const Normaliser *normaliser, Error *error)
 {
     Writer writer = {.program = program, .state = state, .normaliser = normaliser};
     const char *header = program->sampler_header;
     char *folder = path_join(run, "sampler");
-    compose(&writer);
     bool done = !mkdir(folder, 0777) || errno == EEXIST ||
                 error_set(error, EXIT_IO, NULL, "cannot make %s: %s", folder, strerror(errno));
     done = done && write_file(folder, "sampler.h", header, strlen(header), error) &&
-           write_file(folder, "sampler.c", writer.out.bytes, writer.out.length, error);
-    text_free(&writer.out);
+           write_source(&writer, folder, "sampler.c", program->sampler_source, error) &&
+           (!program->sampler_device ||
+            write_source(&writer, folder, "sampler.cu", program->sampler_device, error));
     free(folder);
     return done;
 }

@@ -83,6 +83,7 @@ static double evaluate(Search *s, const real *latents)
         given[s->data_input] = s->pictures;
     }
     training_update(s->training, s->plan->update, 0, given);
+    training_fetch_tensor(s->training, &program->tensors[s->plan->scores]);
     tensor_get(&program->tensors[s->plan->scores], s->training->state, s->scores);
     return s->training->outputs[s->plan->update][0];
 }
@@ -121,6 +122,7 @@ static void search_batch(Search *s, real *kept)
     if (s->training->iteration == 0) {
         draw_latents(s, kept);
     } else {
+        training_fetch_tensor(s->training, memory);
         tensor_get(memory, s->training->state, kept);
     }
     evaluate(s, kept);
@@ -137,6 +139,7 @@ static void search_batch(Search *s, real *kept)
         }
     }
     tensor_put(memory, s->training->state, kept);
+    training_send_tensor(s->training, memory);
     free(kept_scores);
     free(latents);
 }
@@ -152,6 +155,7 @@ static bool search_threshold(Search *s, real *latents)
     const ProgramTensor *tensor = &program->tensors[s->plan->memory];
     real memory[4];
     bool found = false;
+    training_fetch_tensor(s->training, tensor);
     tensor_get(tensor, s->training->state, memory);
     for (int tries = 0; !found && tries < MOST_TRIES; tries++) {
         draw_latents(s, latents);
@@ -174,6 +178,7 @@ static bool search_threshold(Search *s, real *latents)
         }
     }
     tensor_put(tensor, s->training->state, memory);
+    training_send_tensor(s->training, tensor);
     return found;
 }
 

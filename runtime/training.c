@@ -122,6 +122,17 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
     }
 }
 
+void training_run(Training *training, int kind, const Batch *batch, const real *scalars,
+                  double *outputs)
+{
+    if (training->device) {
+        device_update(training->device, training, kind, batch, scalars, outputs);
+    } else {
+        training->program->updates[kind].run(training->pool, training->state, training->work, batch,
+                                             scalars, outputs);
+    }
+}
+
 void training_update(Training *training, int kind, int repeat, const real *const *given)
 {
     const ProgramUpdate *update = &training->program->updates[kind];
@@ -131,17 +142,20 @@ void training_update(Training *training, int kind, int repeat, const real *const
     if (given) {
         memcpy(batch.given, given, (size_t)update->input_count * sizeof *given);
     }
-    update->run(training->pool, training->state, training->work, &batch, scalars,
-                training->outputs[kind]);
+    training_run(training, kind, &batch, scalars, training->outputs[kind]);
+}
+
+bool training_is_latent(const ProgramInput *input)
+{
+    return !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
 }
 
 static void give(const ProgramUpdate *update, const Choice *from, const real *given[MAX_INPUTS])
 {
     for (int k = 0; k < update->input_count; k++) {
         const ProgramInput *input = &update->inputs[k];
-        bool latent = !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
         bool data = input->kind == INPUT_DATA;
-        given[k] = latent ? from->latents : data ? from->pictures : NULL;
+        given[k] = training_is_latent(input) ? from->latents : data ? from->pictures : NULL;
     }
 }
 
@@ -203,28 +217,55 @@ static void constrain(Training *training)
     }
 }
 
-const char *training_iterate(Training *training)
+/* At most `most` iterations, up to the next after which weights are constrained, or networks mixed
+ * or trained on what is remembered. */
+static uint64_t until_pause(const Training *training, uint64_t most)
+{
+    const ProgramGang *gang = &training->program->gang;
+    const int every[] = {training->program->constrain.every, gang->mix_steps,
+                         gang->g_on_discriminators, gang->d_on_generators};
+    for (size_t k = 0; k < sizeof every / sizeof *every; k++) {
+        uint64_t period = every[k] > 0 ? (uint64_t)every[k] : 0;
+        uint64_t left = period > 0 ? period - training->iteration % period : most;
+        most = left < most ? left : most;
+    }
+    return most;
+}
+
+/* One iteration, on a GPU at most `most`; counts them. */
+static const char *iterate(Training *training, uint64_t most, const Choice *given)
+{
+    if (training->device) {
+        return device_advance(training->device, training, until_pause(training, most),
+                              given->latents);
+    }
+    hooks_match(training, given);
+    const char *diverged = run_updates(training, given);
+    hooks_end(training);
+    training->iteration += !diverged;
+    return diverged;
+}
+
+const char *training_advance(Training *training, uint64_t most)
 {
     bool skip = false;
-    if (training->device) {
-        return training_advance(training, 1);
-    }
+    const char *diverged = NULL;
     gang_start(training);
-    hooks_shake(training);
-    start_iteration(training);
+    if (!training->device) {
+        hooks_shake(training);
+        start_iteration(training);
+    }
     real *pictures = hooks_choose_pictures(training);
     real *latents = search_latents(training, pictures, &skip);
     const Choice given = {latents, pictures};
-    const char *diverged = NULL;
-    if (!skip) {
-        hooks_match(training, &given);
-        diverged = run_updates(training, &given);
-        hooks_end(training);
+    if (skip) {
+        training->iteration++;
+    } else {
+        diverged = iterate(training, most, &given);
     }
     free(latents);
     free(pictures);
     if (!diverged) {
-        training->iteration++;
         constrain(training);
         gang_train(training);
         gang_mix(training);
@@ -232,13 +273,7 @@ const char *training_iterate(Training *training)
     return diverged;
 }
 
-const char *training_advance(Training *training, uint64_t most)
-{
-    if (!training->device) {
-        return training_iterate(training);
-    }
-    return device_advance(training->device, training, most);
-}
+const char *training_iterate(Training *training) { return training_advance(training, 1); }
 
 void training_iterate_given(Training *training, const real *const (*given)[MAX_INPUTS],
                             double (*outputs)[MAX_OUTPUTS])
@@ -270,13 +305,11 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 bool training_use_device(Training *training, Error *error)
 {
     const Program *program = training->program;
-    if (program->search.kind != SEARCH_NONE || program->gang.mix_steps > 0 ||
-        program->constrain.every > 0 || program->pictures.chooses || program->match_count > 0 ||
-        program->shake[0] != 0 || program->shake[1] != 0) {
+    if (program->pictures.chooses || program->match_count > 0 || program->shake[0] != 0 ||
+        program->shake[1] != 0) {
         return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that searches its latents or pictures, mixes networks, "
-                         "constrains or shakes weights or has an inner training runs on the CPU "
-                         "alone");
+                         "a training that chooses its pictures, shakes weights or has an inner "
+                         "training runs on the CPU alone");
     }
     training->device = device_create(training->program, error);
     return training->device != NULL;
@@ -286,6 +319,27 @@ void training_fetch(Training *training)
 {
     if (training->device) {
         device_fetch(training->device, training->state);
+    }
+}
+
+void training_fetch_tensor(Training *training, const ProgramTensor *tensor)
+{
+    if (training->device) {
+        device_fetch_tensor(training->device, tensor, training->state);
+    }
+}
+
+void training_send_tensor(Training *training, const ProgramTensor *tensor)
+{
+    if (training->device) {
+        device_send_tensor(training->device, tensor, training->state);
+    }
+}
+
+void training_changed(Training *training)
+{
+    if (training->device) {
+        device_forget(training->device);
     }
 }
 

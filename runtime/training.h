@@ -36,6 +36,11 @@ void training_destroy(Training *training);
 bool training_use_device(Training *training, Error *error);
 /* Brings training->state up to date; nothing to do on the CPU. */
 void training_fetch(Training *training);
+/* The same for one tensor of the state; its way back after a change; and that of all of a state
+ * that was fetched and changed. */
+void training_fetch_tensor(Training *training, const ProgramTensor *tensor);
+void training_send_tensor(Training *training, const ProgramTensor *tensor);
+void training_changed(Training *training);
 
 /* Which rows, draws and rates the repeat-th update (from 0) of its kind gets in an iteration. */
 void training_facts(const Training *training, uint64_t iteration, int kind, int repeat,
@@ -43,10 +48,15 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
 /* Updates of all kinds in an iteration. */
 int training_updates(const Program *program);
 
-/* One update on the CPU: repeat-th (from 0) of its kind (index in program->updates) in the present
+/* One update: repeat-th (from 0) of its kind (index in program->updates) in the present
  * iteration. given: values instead of draws, one pointer an input, NULL where there are none; or
  * NULL. */
 void training_update(Training *training, int kind, int repeat, const real *const *given);
+/* An update of a kind on any batch; outputs: [MAX_OUTPUTS], what it reports. */
+void training_run(Training *training, int kind, const Batch *batch, const real *scalars,
+                  double *outputs);
+/* Whether an input takes the latents that a search found: those of the D and G updates. */
+bool training_is_latent(const ProgramInput *input);
 
 typedef struct Choice { /* what all updates of an iteration read instead of draws and data */
     const real *latents;  /* [batch_size][z_dim] of z_d and z_g, or NULL */

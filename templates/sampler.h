@@ -27,8 +27,8 @@ enum {
 enum { /* what functions return */
     SAMPLER_OK = 0,
     SAMPLER_UNTRAINED = 1, /* no weights are inside; nothing was written */
-    SAMPLER_INVALID = 2    /* an array that is needed is NULL; nothing was written */
-};
+/*{failure*/    SAMPLER_INVALID = 2    /* an array that is needed is NULL; nothing was written */
+/*}*/};
 
 /* Makes rows first .. first + n - 1 of the endless stream of a seed. Row i depends on the seed, i
  * and its conditions alone: work may be cut into calls, threads and machines in any way. All values
@@ -51,7 +51,7 @@ int sampler_generate_columns(uint64_t seed, uint64_t first, size_t n,
  * latents     [n][SAMPLER_LATENT], uniform or normal as SAMPLER_LATENT_UNIFORM says */
 int sampler_from_latents(size_t n, const double *latents, const double *conditions, double *rows);
 
-/* 1 when weights are inside, else 0. */
+/*{device*//*}*//* 1 when weights are inside, else 0. */
 int sampler_trained(void);
 
 /* What is known of a column 0 .. SAMPLER_COLUMNS - 1: its name in UTF-8, and mean, standard

@@ -29,8 +29,8 @@ enum {
 enum { /* what functions return */
     SAMPLER_OK = 0,
     SAMPLER_UNTRAINED = 1, /* no weights are inside; nothing was written */
-    SAMPLER_INVALID = 2    /* an array that is needed is NULL; nothing was written */
-};
+/*{failure*/    SAMPLER_INVALID = 2    /* an array that is needed is NULL; nothing was written */
+/*}*/};
 
 /* In all calls:
  *
@@ -52,7 +52,7 @@ int sampler_generate_float(uint64_t seed, uint64_t first, size_t n, float *pixel
  * from one image to another. */
 int sampler_latents(uint64_t seed, uint64_t first, size_t n, float *latents);
 
-/* 1 when weights are inside, else 0. */
+/*{device*//*}*//* 1 when weights are inside, else 0. */
 int sampler_trained(void);
 
 #ifdef __cplusplus

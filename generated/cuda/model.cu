@@ -10,7 +10,7 @@
  *   demo.json:29             batch_size = 1000   B
  *   demo.json:38             keys = 6   X
  */
-#include "cuda_device.h"
+#include "cuda_inputs.h"
 
 enum {
     BATCH = 1000,

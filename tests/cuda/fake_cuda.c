@@ -3,7 +3,8 @@
  *
  * It checks less than the PTX virtual machine (tests/ptxvm) and needs no toolkit: the host's side
  * of a GPU training, and what the kernels compute. FAKE_FAIL=NAME:N[:ERROR] lets the N-th call of a
- * function fail; FAKE_LOG=FILE lists the calls; FAKE_MEMORY=BYTES is what the GPU has. */
+ * function fail; FAKE_LOG=FILE lists the calls; FAKE_MEMORY=BYTES is what the GPU has;
+ * FAKE_OLD_NVRTC does not know an option. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -93,6 +94,9 @@ int nvrtcDestroyProgram(Program **program)
 int nvrtcCompileProgram(Program *program, int count, const char *const *options)
 {
     CALL(nvrtcCompileProgram);
+    for (int k = 0; k < count; k++)
+        if (getenv("FAKE_OLD_NVRTC") && strstr(options[k], "split-compile"))
+            return 5;
     for (int k = 0; k < count; k++)
         program->ptx |= strstr(options[k], "compute_") != NULL;
     return 0;

@@ -20,6 +20,7 @@ enum { BATCH = CASE_BATCH, MAX_TENSORS = 8 };
 /* What a test may set before run_case(). */
 static TensorPrecision case_tensor;
 static double case_tolerance = 2e-5;
+static const CudaFault *case_fault_planted; /* NULL: none */
 static double case_grid; /* > 0: inputs and parameters are multiples of 1 / case_grid */
 
 /* ---------------------------------------------------------------- a program of one step */
@@ -90,14 +91,14 @@ static inline void describe_launches(Case *c, size_t base)
 
 static inline void compile_case(Case *c)
 {
-    EmitOptions options = {.isa = ISA_GENERIC, .tensor = case_tensor};
+    EmitOptions options = {.isa = ISA_GENERIC, .tensor = case_tensor, .fault = case_fault_planted};
     size_t base = 0;
     c->lowered = cuda_stages(schedule_step(c->graph, c->step, ORDER_WIDE));
     const char *model = cuda_kernels(&options, c->graph, &c->lowered, 1, &base, &c->run.work_size);
     describe_state(c);
     describe_launches(c, base);
     c->run.texts = c->texts;
-    c->run.text_count = cuda_texts(model, c->texts);
+    c->run.text_count = cuda_texts(&options, model, c->texts);
     c->run.batch = BATCH;
     c->run.input_count = c->step->input_count;
     for (int k = 0; k < c->step->input_count; k++)
@@ -143,7 +144,7 @@ static inline void compare_number(double *number, float *place, double scale)
     compare(*number, (double)*place, scale, "a tensor");
 }
 
-/* A step with inputs and parameters of small random numbers, both ways. edit: changes the texts for
+/* A step with inputs and parameters of small random numbers, both ways. edit: sees the texts for
  * NVRTC, or NULL. "" when results agree, else what is wrong. */
 static inline const char *run_case(Graph *g, Step *step, void (*edit)(CudaText *texts, int count))
 {

@@ -56,6 +56,10 @@ LC_ALL=C sed 's/cuGraphInstantiate/cuGraphOfOtherName/g' "$FAKE_CUDA" >older.so
 GAGAC_LIBCUDA=./older.so expect 6 'it has no cuGraphInstantiate' \
     made/train --data photons.npy --run none --device cuda
 
+# An NVRTC that cannot compile on several cores.
+FAKE_OLD_NVRTC=1 GAGAC_CACHE_DIR=$PWD/other trained old_nvrtc --device cuda
+same "$(newest whole)" "$(newest old_nvrtc)"
+
 # A damaged entry of the cache is made anew.
 GAGAC_CACHE_DIR=$PWD/cache
 export GAGAC_CACHE_DIR

@@ -88,6 +88,33 @@ static void test_weights(void **unused)
     state_destroy(&toy_program, state);
 }
 
+/* The same with what stands behind the rows, in a file of its own. */
+static void test_device(void **unused)
+{
+    (void)unused;
+    static char text[16384];
+    const Normaliser normaliser = {.column_count = TOY_X, .columns = columns};
+    Program program = toy_program;
+    Error error = {0};
+    real *state = state_create(&toy_program);
+    state_initialise(&toy_program, state, 5);
+    state[TOY_AVERAGE] += 1;
+    program.sampler_source = program.sampler_header = "";
+    program.sampler_device = "/*@G.0.weight:rows@*/0;";
+    assert_true(sampler_write(".", &program, state, &normaliser, &error));
+    FILE *file = fopen("sampler/sampler.cu", "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    char *at = text;
+    for (int i = 0; i < TOY_X * TOY_STRIDE; i++) {
+        assert_true(strtoull(at, &at, 16) == real_bits(state[TOY_AVERAGE + i]));
+        assert_int_equal(*at++, ',');
+    }
+    assert_int_equal(*at, ';');
+    state_destroy(&toy_program, state);
+}
+
 static void test_header(void **unused)
 {
     (void)unused;
@@ -119,9 +146,8 @@ static void test_no_folder(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_header),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_device),    cmocka_unit_test(test_header),
         cmocka_unit_test(test_no_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
