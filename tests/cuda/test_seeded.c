@@ -32,6 +32,7 @@ static const char *run_step(void)
     Node *score = node_contract_x(g, bent, node_parameter(g, tensors[1]));
     descend(g, step, node_unary(g, OP_SIGMOID, score), x, tensors, 2);
     Node *narrow = node_leaky(g, OP_LEAKY, node_contract_y(g, flat, first), 0.2);
+    add_result(step, "total", node_sum_all(g, node_sum_batch(g, narrow)));
     add_result(step, "narrow", square_mean(g, node_contract_x(g, narrow, second)));
     return run_case(g, step, NULL);
 }
