@@ -100,7 +100,7 @@ typedef struct Finder {
     bool there; /* all that a stage reads */
 } Finder;
 
-static bool may_link(const Stage *stage)
+bool cuda_may_link(const Stage *stage)
 {
     return stage->kind == STAGE_CONTRACT && stage->batch &&
            (stage->root->op == OP_CONTRACT_Y || stage->root->op == OP_CONTRACT_X) &&
@@ -134,7 +134,7 @@ static Stage *find_next(Finder *f, int place)
 {
     for (int k = place + 1; k < f->step->stage_count; k++) {
         Stage *stage = f->step->stages[k];
-        if (!may_link(stage) || !cuda_makes(f->last, stage->root->inputs[0]))
+        if (!cuda_may_link(stage) || !cuda_makes(f->last, stage->root->inputs[0]))
             continue;
         f->there = true;
         cuda_visit_reads(f->step, stage, true, check_there, f);
@@ -229,7 +229,7 @@ void cuda_find_chains(Emitter *e, CudaStep *step)
     for (int k = 0; k < step->stage_count; k++) {
         if (has_joined(&f, k))
             continue;
-        kept[count] = may_link(step->stages[k]) ? grow_chain(&f, k) : step->stages[k];
+        kept[count] = cuda_may_link(step->stages[k]) ? grow_chain(&f, k) : step->stages[k];
         drop_arrays(&f, kept[count++]);
     }
     step->stages = kept;

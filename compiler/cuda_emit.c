@@ -37,7 +37,7 @@ static size_t round_to(size_t n, size_t to) { return (n + to - 1) / to * to; }
 static void print_stages(Emitter *e, CudaStep *step)
 {
     int kept = 0;
-    cuda_move_sums(step);
+    cuda_move_sums(e, step);
     cuda_find_chains(e, step);
     for (int j = 0; j < step->stage_count; j++) {
         cuda_print(e, step, step->stages[j]);

@@ -89,5 +89,6 @@ const char *cuda_join_shares(Printer *p, const char *indent, const char *layout,
 
 /* ---------------------------------------------------------------- cuda_chain.c */
 void cuda_print_chain(Printer *p);
+bool cuda_may_link(const Stage *stage); /* a product narrow enough for a chain */
 
 #endif

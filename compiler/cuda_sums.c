@@ -7,6 +7,7 @@
 #include "cuda_printer.h"
 
 typedef struct Sums {
+    const Emitter *e;
     CudaStep *step;
     int *writer;   /* by node id: place of the stage that makes it */
     int *readers;  /* by node id: stages that read its array */
@@ -68,6 +69,14 @@ static bool is_in_hand(const Sums *s, const Stage *host, const Node *n)
     return true;
 }
 
+/* With tensor cores a layer of a chain cannot: NVRTC 13 does not unroll its loop over rows then,
+ * and the sums of products would lie in local memory. */
+static bool may_host(const Sums *s, const Stage *stage)
+{
+    return stage->kind == STAGE_CONTRACT && stage->batch &&
+           (s->e->options->tensor == TENSOR_NONE || !cuda_may_link(stage));
+}
+
 /* The product in whose epilogue a sum can ride, or NULL. */
 static Stage *find_host(Sums *s, Node *sum)
 {
@@ -76,7 +85,7 @@ static Stage *find_host(Sums *s, Node *sum)
     cuda_visit_reads(s->step, &alone, true, find_latest, &host);
     Stage *stage = host.place >= 0 ? s->step->stages[host.place] : NULL;
     const Node *term = sum->inputs[0];
-    if (!stage || stage->kind != STAGE_CONTRACT || !stage->batch || s->by_many[sum->id])
+    if (!stage || !may_host(s, stage) || s->by_many[sum->id])
         return NULL;
     return is_same_space(&term->type, &stage->space) && is_in_hand(s, stage, term) ? stage : NULL;
 }
@@ -107,10 +116,11 @@ static void drop_arrays(Sums *s, const Stage *host)
     }
 }
 
-void cuda_move_sums(CudaStep *step)
+void cuda_move_sums(const Emitter *e, CudaStep *step)
 {
     size_t nodes = (size_t)step->schedule->graph->count;
-    Sums s = {.step = step,
+    Sums s = {.e = e,
+              .step = step,
               .writer = arena_alloc(nodes * sizeof(int)),
               .readers = arena_alloc(nodes * sizeof(int)),
               .by_many = arena_alloc(nodes * sizeof(bool))};

@@ -87,7 +87,7 @@ bool cuda_makes(const Stage *stage, const Node *n); /* it is one of the stage's 
 
 /* ---------------------------------------------------------------- cuda_sums.c */
 /* Moves sums over the batch to the products that make their terms: see there. */
-void cuda_move_sums(CudaStep *step);
+void cuda_move_sums(const Emitter *e, CudaStep *step);
 
 /* ---------------------------------------------------------------- cuda_chain.c */
 /* Makes one stage of products that are quicker so: see there. */

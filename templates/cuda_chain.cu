@@ -6,7 +6,7 @@
 #include "cuda_device.h"
 enum { STRIDE = 12 };
 /*[*/
-KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
+KERNEL __launch_bounds__(/*{threads*/256/*}*/, 1)
     /*{name*/chain/*}*/(/*{parameters*/const real *__restrict__ w, const real *__restrict__ x, real *out/*}*/)
 {
     enum {

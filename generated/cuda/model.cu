@@ -24,7 +24,7 @@ KERNEL __launch_bounds__(128) fill_6(const CudaRun *run, int update, real *out)
 }
 
 /* d_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_4_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
@@ -251,7 +251,7 @@ KERNEL __launch_bounds__(128) fill_6_2(const CudaRun *run, int update, real *out
 }
 
 /* d_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_9_100x6(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,
@@ -625,7 +625,7 @@ KERNEL __launch_bounds__(256) rows_6(const real *__restrict__ a1, const real *__
 }
 
 /* d_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_4_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
@@ -795,7 +795,7 @@ KERNEL __launch_bounds__(256) rows_100_3(const real *__restrict__ a1, const real
 }
 
 /* d_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_4_6x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
@@ -1135,7 +1135,7 @@ KERNEL PRODUCT_BOUNDS(160)
 }
 
 /* d_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_3_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         real *out, real *out2, const real *__restrict__ a6, real *out3, real *out4,
@@ -1264,7 +1264,7 @@ KERNEL PRODUCT_BOUNDS(512)
 }
 
 /* d_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_4_100x6_3(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, real *out, const real *__restrict__ a7, real *out2,
@@ -1715,7 +1715,7 @@ KERNEL __launch_bounds__(128) fill_6_3(const CudaRun *run, int update, real *out
 }
 
 /* g_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_9_100x6_2(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,
@@ -2026,7 +2026,7 @@ KERNEL PRODUCT_BOUNDS(512)
 }
 
 /* g_step chain */
-KERNEL PRODUCT_BOUNDS(512)
+KERNEL __launch_bounds__(512, 1)
     chain_8_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
         const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
         const real *__restrict__ a6, const real *__restrict__ a7, const real *__restrict__ a8,

@@ -246,7 +246,7 @@ static const char prelude[] =
     "void fake_barrier(void); }\n"
     "#define threadIdx fake_place.thread\n#define blockIdx fake_place.block\n"
     "#define blockDim fake_place.block_size\n#define __global__\n#define __device__\n"
-    "#define __shared__ static\n#define __launch_bounds__(n)\n#define __restrict__\n"
+    "#define __shared__ static\n#define __launch_bounds__(...)\n#define __restrict__\n"
     "#define __syncthreads fake_barrier\n"
     "static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }\n"
     "static inline double __fma_rn(double a, double b, double c) { return fma(a, b, c); }\n"
