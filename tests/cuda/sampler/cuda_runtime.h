@@ -13,7 +13,7 @@
 #define __global__
 #define __device__
 #define __shared__ static
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #define __restrict__
 struct dim3 {
     unsigned x, y, z;
