@@ -167,8 +167,19 @@ int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,
                      WidePass passes[MAX_WIDE_PASSES]);
 /* ---------------------------------------------------------------- emit_conv.c: the same, tuned */
 int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
-int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
 int64_t packed_reals(const Plan *p); /* of the block `packed` that its passes share */
+typedef struct RegisterTile {        /* of sums in registers */
+    int rows, vectors;
+} RegisterTile;
+double block_time(int rows, int vectors); /* of a term of a tile's sums, in half cycles */
+/* The tile of least time for so many rows and vectors. */
+RegisterTile choose_registers(const Emitter *e, int rows, int vectors, int max_rows);
+const char *bind_packed(Body *b, const char *name, int64_t offset); /* a place in `packed` */
+int divide_up(int a, int b);
+int64_t round_16(int64_t n);
+/* ---------------------------------------------------------------- emit_gradient.c */
+int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes);
+int64_t gradient_reals(const Plan *p, const Kernel *kernel); /* of `packed` */
 
 /* ---------------------------------------------------------------- emit_sampler.c: the one file to
  * ship */

@@ -11,6 +11,9 @@
 /* Once in a unit, however often it is called: code grows with what differs only. */
 #define SHARED __attribute__((noinline, unused)) static
 
+/* Loads stay on their side of it: sums fill the registers, and there are none for early loads. */
+#define KEEP_ORDER __asm__ volatile("" ::: "memory");
+
 /* clear_edges() as the passes of a step call it */
 SHARED void clear_around(real *maps, int channels, int height, int width, int batch,
                          const int before[2], const int after[2])
@@ -62,66 +65,103 @@ static inline void copy_few(real *to, const real *from, int n)
     }
 }
 
-/* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: a panel
- * is `panel` result channels, [phase][channel][filter row][filter column][result channel]. */
+/* to[lane][row] of from[row][lane]: up to LANES rows of LANES lanes; to is aligned, rows of LANES. */
+static inline void transpose_few(real *to, const real *from, long pitch, int rows)
+{
+    for (int first = 0; first < rows; first += VL) {
+        const int some = rows - first < VL ? rows - first : VL;
+        for (int lane = 0; lane < LANES; lane += VL) {
+            ALIGNED real block[VL * VL] = {0};
+            for (int i = 0; i < some; i++)
+                vstore(block + i * VL, vget(from + (first + i) * pitch + lane));
+            transpose_block(to + lane * LANES + first, LANES, block, VL);
+        }
+    }
+}
+
+/* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: in parts
+ * of the channels; a part is panels of `panel` result channels, [phase][channel][filter row][filter
+ * column][result channel]. */
 typedef struct Panels {
-    int results, channels, panel;
+    int results, channels, part, panel;
     int pitch;     /* reals of a row of w */
     int filter[2]; /* rows and columns */
     int step[2];   /* of a phase's filter rows and columns; as many phases */
     int reversed;  /* results are the inputs of w, filter rows and columns go backwards */
 } Panels;
 
-/* Numbers of `rows` result channels from `first` on, for up to LANES channels from c on, of one
- * tap; `stride` reals from channel to channel. */
-static inline void pack_tap(const Panels *p, real *to, long stride, const real *tap, int first,
-                            int rows, int c)
+/* Numbers of the panels of results from .. to - 1, for `count` channels from c on; out: of the
+ * panel of `from`. */
+static inline void pack_forward(const Panels *p, const real *w, int from, int to, int c, int count,
+                                real *out)
 {
-    const int count = p->channels - c < LANES ? p->channels - c : LANES;
-    if (!p->reversed) {
-        for (int i = 0; i < count; i++)
-            copy_few(to + i * stride, tap + (long)(c + i) * p->pitch + first, rows);
-        return;
-    }
-    ALIGNED real block[LANES * LANES];
-    transpose_lanes(block, LANES, tap + (long)first * p->pitch + c, p->pitch, rows, count);
-    for (int i = 0; i < count; i++)
-        copy_few(to + i * stride, block + i * LANES, rows);
+    enum { AHEAD = 16 }; /* rows of w, from far away */
+    const int taps = p->filter[0] * p->filter[1];
+    for (int t = 0; t < taps; t++)
+        for (int i = 0; i < count; i++) {
+            const real *const row = w + ((long)t * p->channels + c + i) * p->pitch;
+            for (int first = from; first < to; first += p->panel) {
+                __builtin_prefetch(row + first + (long)AHEAD * p->pitch);
+                const int rows = p->results - first < p->panel ? p->results - first : p->panel;
+                copy_few(out + (long)(first - from) * count * taps + (long)(i * taps + t) * rows,
+                         row + first, rows);
+            }
+        }
 }
 
-/* One phase of a panel: filter rows and columns from phase[] on, step[] apart. The place behind it.
- */
+/* One phase of a panel, reversed: filter rows and columns from phase[] on, step[] apart. The place
+ * behind it. */
 static inline real *pack_phase(const Panels *p, real *to, const real *w, const int phase[2],
-                               int first, int rows)
+                               int first, int rows, int c, int count)
 {
-    const int inputs = p->reversed ? p->results : p->channels;
     int taps[2];
     for (int a = 0; a < 2; a++)
         taps[a] = (p->filter[a] + p->step[a] - 1 - phase[a]) / p->step[a];
     const long stride = (long)taps[0] * taps[1] * rows;
-    for (int c = 0; c < p->channels; c += LANES)
-        for (int t = 0; t < taps[0] * taps[1]; t++) {
-            int k = t / taps[1], l = t % taps[1];
-            if (p->reversed) {
-                k = phase[0] + p->step[0] * (taps[0] - 1 - k);
-                l = phase[1] + p->step[1] * (taps[1] - 1 - l);
-            }
-            const real *tap = w + (long)(k * p->filter[1] + l) * inputs * p->pitch;
-            pack_tap(p, to + (long)c * stride + (long)t * rows, stride, tap, first, rows, c);
+    ALIGNED real block[LANES * LANES];
+    for (int t = 0; t < taps[0] * taps[1]; t++) {
+        const int k = phase[0] + p->step[0] * (taps[0] - 1 - t / taps[1]);
+        const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
+        const real *const tap = w + (long)(k * p->filter[1] + l) * p->results * p->pitch;
+        for (int i = 0; i < count; i += LANES) {
+            const int some = count - i < LANES ? count - i : LANES;
+            const real *const corner = tap + (long)first * p->pitch + c + i;
+            if (some == LANES)
+                transpose_few(block, corner, p->pitch, rows);
+            else
+                transpose_lanes(block, LANES, corner, p->pitch, rows, some);
+            for (int j = 0; j < some; j++)
+                copy_few(to + (i + j) * stride + (long)t * rows, block + j * LANES, rows);
         }
-    return to + stride * p->channels;
+    }
+    return to + stride * count;
 }
 
-/* Panels from .. to - 1 of the weights w. */
-SHARED void pack_panels(int from, int to, const Panels *p, const real *w, real *packed)
+/* Panels of results from .. to - 1 of `count` channels from c on. */
+SHARED void pack_group(const Panels *p, const real *w, int from, int to, int c, int count,
+                       real *out)
 {
-    for (int item = from; item < to; item++) {
-        const int first = item * p->panel, rest = p->results - first;
-        const int rows = rest < p->panel ? rest : p->panel;
-        real *out = packed + (long)first * p->channels * p->filter[0] * p->filter[1];
+    if (!p->reversed) {
+        pack_forward(p, w, from, to, c, count, out);
+        return;
+    }
+    for (int first = from; first < to; first += p->panel) {
+        const int rows = p->results - first < p->panel ? p->results - first : p->panel;
         for (int k = 0; k < p->step[0]; k++)
             for (int l = 0; l < p->step[1]; l++)
-                out = pack_phase(p, out, w, (const int[]){k, l}, first, rows);
+                out = pack_phase(p, out, w, (const int[]){k, l}, first, rows, c, count);
+    }
+}
+
+/* Panels from .. to - 1 of all weights: [part of the channels][panel]. */
+SHARED void pack_panels(int from, int to, const Panels *p, const real *w, real *packed)
+{
+    const int first = from * p->panel, end = to * p->panel < p->results ? to * p->panel : p->results;
+    const long taps = p->filter[0] * p->filter[1];
+    for (int c = 0; c < p->channels; c += p->part) {
+        const int count = p->channels - c < p->part ? p->channels - c : p->part;
+        pack_group(p, w, first, end, c, count,
+                   packed + p->results * c * taps + first * count * taps);
     }
 }
 

@@ -1,55 +1,42 @@
-/* conv.c -- template: a convolution over rows of lanes with a fused epilogue.
+/* conv.c -- template: the items of a convolution.
  *
- * An item is a row of the result for one panel of channels. The epilogue runs over whole vectors:
- * the last one of a row begins early where the row is no multiple of a vector, and its numbers are
- * computed twice. Compiles on its own with the default contents of its holes. */
+ * An item is a group of panels of result channels, for some rows. The sum over the channels runs in
+ * parts: lanes of one part of the operand stay in the first cache while all panels of the group go
+ * over them, and the sums wait in `sums` for the next part. Compiles on its own with the default
+ * contents of its holes. */
 #include "vectile.h"
 #include "wide.h"
 enum { B = 16 };
-static inline __attribute__((always_inline)) void conv_block(const int rows, const int vectors,
-    int depth, int start, const real *restrict w, const real *restrict x, real *restrict line,
-    const int pitch)
-{
-    (void)depth;
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            vput(line + r * pitch + v * VL, vget(w + r) * vget(x + start + v * VL));
-}
 /*[*/
-static inline __attribute__((always_inline)) void /*{tile*/conv_tile/*}*/(
-    const int rows, const int vectors, int row, int first, int start, /*{parameters*/
-    const real *restrict packed, real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
-{
-    real line[/*{rows_a_block*/8/*}*/][/*{vectors_a_block*/3/*}*/ * VL] ALIGNED;
-    /*{block*/conv_block/*}*/(rows, vectors, /*{depth*/3/*}*/, start,
-        /*{weights*/packed + (long)first * 576/*}*/, /*{origin*/&x[0][row][0]/*}*/, line[0],
-        /*{vectors_a_block*/3/*}*/ * VL);
-    (void)row;
-    ROLLED
-    for (int r = 0; r < rows; r++) {
-        const int f = first + r;
-/*{epilogue*/        UNROLL
-        for (int v = 0; v < vectors; v++) {
-            const int lane = start + v * VL;
-            const vec product = vload(&line[r][lane - start]);
-            vput(&out[f][row][lane], product);
-        }
-/*}*/    }
-}
-
-SHARED void /*{name*/conv/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
+SHARED void /*{name*/conv/*}*/(int from, int to, /*{parameters*/
     real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
 {
-    ROLLED
+    real sums[/*{sums*/3 * 64 * 32 * B/*}*/] ALIGNED;
+/*{local*/    const real *const packed = x[0][0];
+/*}*/    ROLLED
     for (int item = from; item < to; item++) {
-        const int row = /*{row*/item / 8/*}*/, first = /*{first*/item % 8 * 8/*}*/;
-/*{blocks*/        for (int start = 0; start < 32 * B; start += 2 * VL)
-            conv_tile(8, 2, row, first, start, packed, x, out);
-/*}*/    }
+        const int begin = item % /*{groups*/1/*}*/ * /*{group*/64/*}*/;
+        const int top = item / /*{groups*/1/*}*/ * /*{strip*/1/*}*/;
+        const int end = begin + /*{group*/64/*}*/ < /*{results*/64/*}*/ ? begin + /*{group*/64/*}*/ : /*{results*/64/*}*/;
+        const int bottom = top + /*{strip*/1/*}*/ < /*{height*/32/*}*/ ? top + /*{strip*/1/*}*/ : /*{height*/32/*}*/;
+        ROLLED
+        for (int channel = 0; channel < /*{channels*/64/*}*/; channel += /*{part*/32/*}*/) {
+            const int rest = /*{channels*/64/*}*/ - channel;
+            const int channels = rest < /*{part*/32/*}*/ ? rest : /*{part*/32/*}*/;
+            real *sum = sums;
+/*{panels*/            const real *const panels = packed + (long)channel * 576;
+/*}*/            ROLLED
+            for (int row = top; row < bottom; row++) {
+/*{blocks*/                for (int start = 0; start < 32 * B; start += 2 * VL)
+                    for (int first = begin; first < end; first += 8, sum += 24 * VL)
+                        vput(out[first][row] + start, vget(panels) * vget(sum) * vget(x[channel][row]) * channels);
+/*}*/            }
+        }
+    }
 }
 /*]*/
-void conv_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B]);
-void conv_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B])
+void conv_test(real x[64][34][34 * B], real out[64][32][32 * B]);
+void conv_test(real x[64][34][34 * B], real out[64][32][32 * B])
 {
-    conv(0, 32 * 8, packed, x, out);
+    conv(0, 32, x, out);
 }

@@ -1,31 +1,35 @@
 /* conv_phases.c -- template: the transposed convolution with a stride, as one convolution for each
  * phase of the result's rows and columns, with a fused epilogue.
  *
- * The row's phase decides how many filter rows take part. The phases of columns are computed one
- * after the other and meet in `line`, in blocks of one column. Compiles on its own with the default
- * contents of its holes. */
+ * Items and parts of the sum are those of conv.c. The row's phase decides how many filter rows take
+ * part. The phases of columns are computed one after the other and meet in `line`, in blocks of one
+ * column. Compiles on its own with the default contents of its holes. */
 #include "vectile.h"
 #include "wide.h"
 enum { B = 16 };
 /*[*/
-static inline __attribute__((always_inline)) void /*{tile*/conv_phases_tile/*}*/(
-    const int rows, int row, int first, int begin, /*{parameters*/const real *restrict packed,
+static inline __attribute__((always_inline)) void /*{name*/conv_phases/*}*/(
+    const int rows, int row, int first, int begin, int channel, int channels,
+    const real *restrict panels, real *sum, /*{parameters*/
     real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
 {
     real part[/*{rows_a_block*/8/*}*/][/*{part_pitch*/64/*}*/] ALIGNED;
     real line[/*{rows_a_block*/8/*}*/][/*{line_pitch*/128/*}*/] ALIGNED;
+    const int last = channel + channels == /*{channels*/64/*}*/;
     const int phase = (row + /*{before*/1/*}*/) % /*{row_stride*/2/*}*/;
     const int depth = (/*{filter_rows*/5/*}*/ + /*{row_stride*/2/*}*/ - 1 - phase) / /*{row_stride*/2/*}*/;
     const int y = (row + /*{before*/1/*}*/ - phase) / /*{row_stride*/2/*}*/ - depth + 1;
-    const real *w = packed + (long)first * /*{terms*/576/*}*/;
+    const real *at_phase = panels;
     for (int k = 0; k < phase; k++)
-        w += (/*{filter_rows*/5/*}*/ + /*{row_stride*/2/*}*/ - 1 - k) / /*{row_stride*/2/*}*/ *
-             /*{row_terms*/320/*}*/ * rows;
-    (void)y;
-/*{phases*/    (void)x;
+        at_phase += (/*{filter_rows*/5/*}*/ + /*{row_stride*/2/*}*/ - 1 - k) / /*{row_stride*/2/*}*/ *
+             /*{filter_columns*/5/*}*/ * channels * rows;
+    (void)y, (void)at_phase, (void)sum;
+/*{weights*//*}*//*{phases*/    (void)x;
     memset(part, 0, sizeof part);
     memset(line, 0, sizeof line);
-/*}*/    const int begin_lane = begin * /*{column_lanes*/2 * B/*}*/;
+/*}*/    if (!last)
+        return;
+    const int begin_lane = begin * /*{column_lanes*/2 * B/*}*/;
     const int rest = /*{lanes*/32 * B/*}*/ - begin_lane;
     const int count = rest < /*{chunk_lanes*/128/*}*/ ? rest : /*{chunk_lanes*/128/*}*/;
     ROLLED
@@ -38,20 +42,9 @@ static inline __attribute__((always_inline)) void /*{tile*/conv_phases_tile/*}*/
         }
 /*}*/    }
 }
-
-SHARED void /*{name*/conv_phases/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
-    real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
-{
-    ROLLED
-    for (int item = from; item < to; item++) {
-        const int row = /*{row*/item / 8/*}*/, first = /*{first*/item % 8 * 8/*}*/;
-/*{blocks*/        for (int begin = 0; begin < 16; begin += 4)
-            conv_phases_tile(8, row, first, begin, packed, x, out);
-/*}*/    }
-}
 /*]*/
 void conv_phases_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B]);
 void conv_phases_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B])
 {
-    conv_phases(0, 32 * 8, packed, x, out);
+    conv_phases(8, 0, 0, 0, 0, 64, packed, NULL, x, out);
 }
