@@ -1,5 +1,6 @@
 /* bench.c -- `gagac bench`: runs the program's own measurement twice, as it is and with clocks in
- * its kernels (clocks cost a little, so steps are timed without), and prints the two as one. */
+ * its kernels (clocks cost a little, so steps are timed without), and prints the two as one: steps
+ * as soon as they are known, then kernels, those that take longest first. */
 #include "build.h"
 
 #include <stdlib.h>
@@ -35,6 +36,31 @@ static const char *text(const Json *object, const char *key)
 {
     const Json *member = json_member(object, key);
     return member != NULL && member->kind == JSON_STRING ? printable(member->string) : "";
+}
+
+static int by_time(const void *a, const void *b)
+{
+    double first = number(*(Json *const *)a, "ms"), second = number(*(Json *const *)b, "ms");
+    return (first < second) - (first > second);
+}
+
+/* The same rows, those that take longest first. */
+static const Json *sort_rows(Json *list)
+{
+    int count = 0;
+    for (Json *row = list == NULL ? NULL : list->child; row != NULL; row = row->next)
+        count++;
+    if (count == 0)
+        return list;
+    Json **rows = arena_alloc((size_t)count * sizeof *rows);
+    count = 0;
+    for (Json *row = list->child; row != NULL; row = row->next)
+        rows[count++] = row;
+    qsort(rows, (size_t)count, sizeof *rows, by_time);
+    for (int k = 0; k < count; k++)
+        rows[k]->next = k + 1 < count ? rows[k + 1] : NULL;
+    list->child = rows[0];
+    return list;
 }
 
 /* The name and what it does; columns of numbers stand right of the longest. */
@@ -93,13 +119,14 @@ void bench_print(EmittedFiles files, const BuildOptions *build, bool json)
 {
     BuildOptions with_clocks = *build;
     with_clocks.profile = true;
-    Json *steps = measure(files, build), *kernels = measure(files, &with_clocks);
+    Json *steps = measure(files, build);
     if (json) {
-        print_merged(steps, kernels);
+        print_merged(steps, measure(files, &with_clocks));
         return;
     }
     printf("peak %.1f GFLOP/s, %s, %d threads\n", number(steps, "peak_gflops"),
            isa_name(build->isa), (int)number(steps, "threads"));
     print_rows(json_member(steps, "steps"), "step");
-    print_rows(json_member(kernels, "kernels"), "kernel");
+    fflush(stdout);
+    print_rows(sort_rows(json_member(measure(files, &with_clocks), "kernels")), "kernel");
 }

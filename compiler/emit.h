@@ -161,6 +161,7 @@ enum { MAX_WIDE_PASSES = 8 };
 typedef struct WidePass { /* function(from, to arguments): items [from, to) of `items` */
     const char *function, *arguments; /* arguments begin with ", " */
     int items;
+    int strips; /* above 1: with its neighbours of as many strips once for each s->strip */
 } WidePass;
 /* A contraction or weight gradient with its epilogue, as passes with a barrier between them. */
 int emit_contraction(Emitter *e, const Plan *p, const Kernel *kernel,

@@ -253,7 +253,7 @@ static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const
     return (WidePass){"pack_panels",
                       arena_printf(", %s, (const void *)%s", panel_layout(s, blocks),
                                    argument_list(b)),
-                      divide_up(s->results, blocks->tile.rows)};
+                      divide_up(s->results, blocks->tile.rows), 1};
 }
 
 /* Columns of every phase side by side: split[c][row][phase][column][sample]. */
@@ -273,7 +273,7 @@ static WidePass emit_split(Emitter *e, const Plan *p, const Kernel *kernel, cons
         PLACE_OF_NAME, parameter_list(b), columns, s->row_pitch, s->stride[1], s->split_columns,
         s->stride[1], s->batch, s->map_rows, s->map_rows, s->batch, s->batch);
     return (WidePass){add_function(e, "split", text), arena_printf(", %s", argument_list(b)),
-                      s->channels * s->map_rows};
+                      s->channels * s->map_rows, 1};
 }
 
 /* ---------------------------------------------------------------- blocks */
@@ -512,7 +512,7 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
                     {"blocks", calls}};
     return (WidePass){add_function(b->e, wish, template_fill("conv.c", holes, 13)),
                       arena_printf(", %s", argument_list(b)),
-                      groups * divide_up(s->height, blocks->strip)};
+                      groups * divide_up(s->height, blocks->strip), 1};
 }
 
 /* The tile's function has the item's parameters, but is given its panel. */

@@ -6,7 +6,11 @@
  * The order of a sum's terms does not depend on the length of vectors. */
 #include "emit.h"
 
-enum { WEIGHT_LANES = 128 };
+enum {
+    WEIGHT_LANES = 256, /* whose sum stays in registers */
+    STRIP_LANES = 2048, /* transposed at a time */
+    GROUP_BLOCKS = 128  /* blocks of sums that stay in the second cache */
+};
 
 typedef struct Gradient {
     bool dense;
@@ -15,10 +19,20 @@ typedef struct Gradient {
     int columns, map_rows;         /* of the transposed operand; with halo where it is x */
     int channels, stride;          /* of the transposed operand; channels in memory */
     int pitch;                     /* lanes of one transposed row, a multiple of 16 */
+    int strip;                     /* rows of y that are transposed and summed up at a time */
     int height, width, batch;      /* windows: of y */
     int filter[2], window[2], origin[2], y_origin[2];
     int in, out;
 } Gradient;
+
+/* A divisor of the rows. */
+static int choose_strip(const Gradient *d)
+{
+    int rows = d->height;
+    while (rows > 1 && (d->height % rows || rows * d->pitch > STRIP_LANES))
+        rows--;
+    return rows;
+}
 
 static Gradient find_gradient(const Plan *p, const Node *n)
 {
@@ -59,6 +73,8 @@ static Gradient find_gradient(const Plan *p, const Node *n)
     d.channels = d.vectors->type.dims[0];
     d.stride = padded(d.channels);
     d.pitch = (int)round_16(d.columns * d.batch);
+    d.strip = d.swapped ? d.height : choose_strip(&d);
+    d.map_rows = d.swapped ? d.map_rows : d.strip;
     return d;
 }
 
@@ -66,6 +82,8 @@ static int64_t transposed_size(const Gradient *d)
 {
     return (int64_t)d->map_rows * d->pitch * d->stride;
 }
+
+static int strips_of(const Gradient *d) { return d->height / d->strip; }
 
 static int64_t swapped_size(const Gradient *d)
 {
@@ -88,14 +106,16 @@ static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, 
         map_rows = buffer->halo.before[0] + type->dims[1] + buffer->halo.after[0];
     }
     int first = d->dense || d->swapped ? 0 : d->y_origin[0] * row_pitch + d->y_origin[1] * d->batch;
+    const char *strip =
+        strips_of(d) > 1 ? arena_printf(" + s->strip * %d", d->strip * row_pitch) : "";
     const char *layout =
         arena_printf("&(const Transposed){%d, %d, %d, %d, %d, %d, %lld}", d->channels, d->stride,
                      tile.vectors * e->vector_length, d->columns * d->batch, d->pitch, row_pitch,
                      (long long)map_rows * row_pitch);
     return (WidePass){"transpose_maps",
-                      arena_printf(", %s, (const real *)%s + %d, %s", layout,
-                                   b->bindings[0].argument, first, b->bindings[1].argument),
-                      d->map_rows * (d->stride / e->vector_length)};
+                      arena_printf(", %s, (const real *)%s + %d%s, %s", layout,
+                                   b->bindings[0].argument, first, strip, b->bindings[1].argument),
+                      d->map_rows * (d->stride / e->vector_length), strips_of(d)};
 }
 
 /* Pointers to the numbers and the sums of register row r. */
@@ -117,18 +137,24 @@ static const char *register_rows(const Gradient *d, const char *rows)
             d->out, d->stride);
     int kl = d->filter[0] * d->filter[1], skip = d->window[1] > 1 ? d->window[1] * d->batch : 1;
     return arena_printf(
-        "%s                    const int c = i / %d, k = i %% %d / %d, l = i %% %d;\n"
+        "                int c = first / %d, k = first %% %d / %d, l = first %% %d;\n"
+        "                UNROLL\n"
+        "                for (int r = 0; r < %s; r++) {\n"
         "                    number[r] = &s[c][row * %d + k + %d][begin * %d + (l + %d) * %d];\n"
         "                    target[r] = &dw[(k * %d + l) * %d + c][column];\n"
+        "                    l++;\n"
+        "                    k += l == %d, l = l == %d ? 0 : l;\n"
+        "                    c += k == %d, k = k == %d ? 0 : k;\n"
         "                }\n",
-        head, kl, kl, d->filter[1], d->filter[1], d->window[0], d->origin[0], skip, d->origin[1],
-        d->batch, d->filter[1], d->in);
+        kl, kl, d->filter[1], d->filter[1], rows, d->window[0], d->origin[0], skip, d->origin[1],
+        d->batch, d->filter[1], d->in, d->filter[1], d->filter[1], d->filter[0], d->filter[0]);
 }
 
 static const char *transposed_place(const Gradient *d, const char *width)
 {
     if (!d->swapped)
-        return arena_printf("packed + (long)row * %d + (long)column * %d + (long)begin * %d * %s",
+        return arena_printf("packed + (long)(row - top) * %d + (long)column * %d + (long)begin * %d * "
+                            "%s",
                             d->pitch * d->stride, d->pitch, d->window[1] > 1 ? d->batch : 1, width);
     return arena_printf("packed + (long)(row * %d + tap / %d + %d) * %d + (long)column * %d + "
                         "(long)(begin * %d + (tap %% %d + %d) * %d) * %s",
@@ -153,9 +179,9 @@ static const char *gradient_calls(const Emitter *e, const Gradient *d, RegisterT
     int rest_rows = rows % tile.rows, rest_vectors = vectors % tile.vectors;
     Text out = {0};
     text_add(&out,
-             "                const int column = item %% %d * %d;\n"
-             "                const int first = item / %d %% %d * %d;\n",
-             column_blocks, tile.vectors * e->vector_length, column_blocks, row_blocks, tile.rows);
+             "                const int column = item / %d %% %d * %d;\n"
+             "                const int first = item %% %d * %d;\n",
+             row_blocks, column_blocks, tile.vectors * e->vector_length, row_blocks, tile.rows);
     if (d->swapped)
         text_add(&out, "                const int tap = item / %d;\n", column_blocks * row_blocks);
     for (int corner = 0; corner < 4; corner++) {
@@ -186,7 +212,7 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
                   arena_printf("AT(%zu)", plan_buffer(p, n)->offset));
     bool strided = d->window[1] > 1;
     int vectors = d->stride / e->vector_length;
-    int lanes = d->swapped ? 4 * WEIGHT_LANES : WEIGHT_LANES;
+    int lanes = d->swapped ? 2 * WEIGHT_LANES : WEIGHT_LANES;
     int unit = strided ? d->batch : 1, chunk = lanes / unit ? lanes / unit : 1;
     const char *skip = "";
     if (strided)
@@ -203,16 +229,20 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"vectors_a_block", int_text(tile.vectors)},
                     {"lane_loop", loop},
                     {"skip", skip},
-                    {"map_rows", int_text(d->height)},
+                    {"top", strips_of(d) > 1 ? arena_printf("strip * %d", d->strip) : "0"},
+                    {"strip", strips_of(d) > 1 ? "int strip, " : ""},
+                    {"map_rows", int_text(d->strip)},
+                    {"group", int_text(GROUP_BLOCKS)},
                     {"units", int_text(strided ? d->width : d->width * d->batch)},
                     {"chunk", int_text(chunk)},
-                    {"ahead", int_text(chunk * unit * (d->swapped ? 1 : d->window[1]))},
                     {"blocks", gradient_calls(e, d, tile, rows)}};
     int items = divide_up(rows, tile.rows) * divide_up(vectors, tile.vectors);
     if (d->swapped)
         items *= d->filter[0] * d->filter[1];
-    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 11)),
-                      arena_printf(", %s", argument_list(b)), items};
+    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 13)),
+                      arena_printf(", %s%s", strips_of(d) > 1 ? "s->strip, " : "",
+                                   argument_list(b)),
+                      items, strips_of(d)};
 }
 
 /* Sums with the channels of x innermost into the order of the weights. */
@@ -233,7 +263,7 @@ static WidePass emit_swap(Emitter *e, const Plan *p, const Kernel *kernel, const
                      "+ o) * %d + c];\n}\n",
                      PLACE_OF_NAME, parameter_list(b), d->out, d->in, d->in, d->out, d->stride);
     return (WidePass){add_function(e, "swapped", text), arena_printf(", %s", argument_list(b)),
-                      d->filter[0] * d->filter[1]};
+                      d->filter[0] * d->filter[1], 1};
 }
 
 /* ---------------------------------------------------------------- few channels on one side */
@@ -313,7 +343,7 @@ static WidePass emit_few(Emitter *e, const Plan *p, const Kernel *kernel, const 
         {"batch", int_text(d->batch)},
         {"inputs", int_text(d->in)}};
     return (WidePass){add_function(e, "few_channels", template_fill("conv_few.c", holes, 17)),
-                      arena_printf(", %s", argument_list(b)), items};
+                      arena_printf(", %s", argument_list(b)), items, 1};
 }
 
 int emit_gradient_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes)

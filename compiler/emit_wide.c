@@ -468,7 +468,13 @@ static void add_kernel_passes(Wide *w, const Kernel *kernel)
         int count = emit_contraction(w->e, w->plan, kernel, passes);
         for (int k = 0; k < count; k++) {
             Pass pass = {passes[k].function, passes[k].arguments, passes[k].items, SMALL_PASS};
+            bool again = passes[k].strips > 1;
+            if (again && (k == 0 || passes[k - 1].strips <= 1))
+                text_add(&w->steps, "    for (s->strip = 0; s->strip < %d; s->strip++) {\n",
+                         passes[k].strips);
             add_nest(w, kernel, pass);
+            if (again && (k + 1 == count || passes[k + 1].strips <= 1))
+                text_append(&w->steps, "    }\n");
         }
         break;
     }
@@ -509,7 +515,7 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
     flush_functions(out, e);
     text_add(out,
              "struct %s { /* one run of the step */\n    struct state *state;\n    real *values;\n"
-             "    real *packed;\n    const Batch *batch;\n    const real *scalars;\n    int pass;\n"
+             "    real *packed;\n    const Batch *batch;\n    const real *scalars;\n    int pass, strip;\n"
              "};\n\nstatic void %s_pass(void *context, int part, int thread)\n{\n"
              "    struct %s *s = context;\n    PROFILE(thread);\n    (void)part;\n"
              "    switch (s->pass) {\n%s    }\n    KERNEL(-1);\n}\n\n",
@@ -519,7 +525,7 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
         "void %s(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,\n"
         "    double *outputs)\n{\n    struct work *const w = work;\n"
         "    struct %s run = {(struct state *)(void *)state, w->values, w->packed, batch, "
-        "scalars, 0};\n    struct %s *const s = &run;\n    (void)outputs;\n"
+        "scalars, 0, 0};\n    struct %s *const s = &run;\n    (void)outputs;\n"
         "#define RUN(number, parts) (s->pass = (number), pool_run(pool, %s_pass, s, parts))\n"
         "%s#undef RUN\n",
         name, name, name, name, text_of(&w.steps));

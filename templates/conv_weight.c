@@ -13,12 +13,6 @@ static inline __attribute__((always_inline)) void /*{name*/conv_weight/*}*/_bloc
 {
     vec sum[/*{rows_a_block*/6/*}*/][/*{vectors_a_block*/4/*}*/];
     long p = 0;
-    ROLLED
-    for (long line = 0; line < /*{ahead*/128/*}*/; line += LINE) { /* the next chunk's numbers */
-        UNROLL
-        for (int r = 0; r < rows; r++)
-            __builtin_prefetch(s[r] + /*{ahead*/128/*}*/ + line, 0, 2);
-    }
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
@@ -51,26 +45,32 @@ static inline __attribute__((always_inline)) void /*{name*/conv_weight/*}*/_bloc
     }
 }
 
-SHARED void /*{name*/conv_weight/*}*/(int from, int to, /*{parameters*/const real *restrict packed,
+SHARED void /*{name*/conv_weight/*}*/(int from, int to, /*{strip*//*}*//*{parameters*/const real *restrict packed,
     real s[restrict 16][1024], real dw[restrict 16][64]/*}*/)
 {
+    const int top = /*{top*/0/*}*/;
     ROLLED
-    for (int row = 0; row < /*{map_rows*/1/*}*/; row++)
-        for (int begin = 0; begin < /*{units*/1024/*}*/; begin += /*{chunk*/128/*}*/) {
-            const int rest = /*{units*/1024/*}*/ - begin;
-            const int units = rest < /*{chunk*/128/*}*/ ? rest : /*{chunk*/128/*}*/;
-            const int fresh = row == 0 && begin == 0;
-            ROLLED
-            for (int item = from; item < to; item++) {
-                const real *number[/*{rows_a_block*/6/*}*/];
-                real *target[/*{rows_a_block*/6/*}*/];
-/*{blocks*/                for (int r = 0; r < 6; r++) {
-                    number[r] = &s[item * 6 + r][begin];
-                    target[r] = dw[item * 6 + r];
-                }
-                conv_weight_block(6, 4, fresh, units, number, packed + (long)begin * 64, target);
-/*}*/            }
+    for (int group = from; group < to; group += /*{group*/128/*}*/) {
+        const int end = group + /*{group*/128/*}*/ < to ? group + /*{group*/128/*}*/ : to;
+        ROLLED
+        for (int row = top; row < top + /*{map_rows*/1/*}*/; row++) {
+            for (int begin = 0; begin < /*{units*/1024/*}*/; begin += /*{chunk*/128/*}*/) {
+                const int rest = /*{units*/1024/*}*/ - begin;
+                const int units = rest < /*{chunk*/128/*}*/ ? rest : /*{chunk*/128/*}*/;
+                const int fresh = row == 0 && begin == 0;
+                ROLLED
+                for (int item = group; item < end; item++) {
+                    const real *number[/*{rows_a_block*/6/*}*/];
+                    real *target[/*{rows_a_block*/6/*}*/];
+/*{blocks*/                    for (int r = 0; r < 6; r++) {
+                        number[r] = &s[item * 6 + r][begin];
+                        target[r] = dw[item * 6 + r];
+                    }
+                    conv_weight_block(6, 4, fresh, units, number, packed + (long)begin * 64, target);
+/*}*/                }
+            }
         }
+    }
 }
 /*]*/
 void conv_weight_test(const real *packed, real s[16][1024], real dw[16][64]);
