@@ -15,6 +15,7 @@ enum {
     NEAR_REALS = 8192,       /* of the operand that stay in the first cache */
     SUM_REALS = 64 * 1024,   /* sums that wait for the next part of the channels */
     PANEL_REALS = 32 * 1024, /* packed weights of a part that an item goes over again and again */
+    MOST_TERMS = 256,        /* of a filter whose panel an item packs for itself */
     FEW_LANES = 1024,        /* of a whole map: each item packs its weights for itself */
     LEAST_ITEMS = 8,
     MOST_TAPS = 3, /* whose loads a compiler may mix without running out of registers */
@@ -74,11 +75,17 @@ static Shape find_shape(const Plan *p, const Node *n)
 }
 
 /* Of a map of few lanes each item packs the weights that it needs. */
-static bool packs_itself(const Shape *s) { return s->height * s->width * s->batch <= FEW_LANES; }
+static bool packs_itself(const Shape *s)
+{
+    return s->height * s->width * s->batch <= FEW_LANES &&
+           s->filter[0] * s->filter[1] <= MOST_TERMS;
+}
 
 static int64_t pack_size(const Shape *s)
 {
-    return s->dense || packs_itself(s) ? 0 : round_16((int64_t)s->results * s->channels * s->filter[0] * s->filter[1]);
+    return s->dense || packs_itself(s)
+               ? 0
+               : round_16((int64_t)s->results * s->channels * s->filter[0] * s->filter[1]);
 }
 
 static int64_t split_size(const Shape *s)
@@ -200,6 +207,8 @@ static Blocks choose_blocks(const Emitter *e, const Shape *s)
     b.slot = b.tile.rows * b.tile.vectors * vl;
     if (s->phases)
         choose_columns(s, &b, vl);
+    if (tiles_a_row(s, &b, vl) * b.slot > 2 * SUM_REALS) /* not even those of one panel */
+        b.part = s->channels;
     b.strip = 1;
     b.group = b.tile.rows;
     double least = 1e300;
@@ -250,10 +259,10 @@ static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_operand(b, kernel->root->inputs[1], "w");
     bind_packed(b, "packed", 0);
-    return (WidePass){"pack_panels",
-                      arena_printf(", %s, (const void *)%s", panel_layout(s, blocks),
-                                   argument_list(b)),
-                      divide_up(s->results, blocks->tile.rows), 1};
+    return (
+        WidePass){"pack_panels",
+                  arena_printf(", %s, (const void *)%s", panel_layout(s, blocks), argument_list(b)),
+                  divide_up(s->results, blocks->tile.rows), 1};
 }
 
 /* Columns of every phase side by side: split[c][row][phase][column][sample]. */
@@ -405,18 +414,17 @@ static const char *chunk_epilogue(const Body *b, int lanes, int chunk)
 static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const char *tile,
                        const char *shape, const char *place, const char *names)
 {
-    const char *indent = strcmp(place, "start") == 0 ? "                        "
-                                                      : "                    ";
+    const char *indent =
+        strcmp(place, "start") == 0 ? "                        " : "                    ";
     int rows = blocks->tile.rows, rest = s->results % rows;
-    const char *panel = arena_printf("panels + (long)(first - begin) * channels * %d",
-                                     s->filter[0] * s->filter[1]);
+    const char *panel =
+        arena_printf("panels + (long)(first - begin) * channels * %d", s->filter[0] * s->filter[1]);
     if (s->dense)
         panel = s->reversed ? "panels + first"
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
-    const char *arguments =
-        arena_printf("%srow, first, %s, channel, channels, %s, sum, %s", shape, place, panel, names);
-    text_add(out,
-             "%.*sfor (int first = begin; first < end; first += %d, sum += %d)\n",
+    const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s", shape,
+                                         place, panel, names);
+    text_add(out, "%.*sfor (int first = begin; first < end; first += %d, sum += %d)\n",
              (int)strlen(indent) - 4, indent, rows, blocks->slot);
     if (rest == 0 || rest == s->results) {
         text_add(out, "%s%s(%d, %s);\n", indent, tile, rest ? rest : rows, arguments);
@@ -478,14 +486,14 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
     int terms = s->filter[0] * s->filter[1], vl = b->e->vector_length;
     int groups = divide_up(s->results, blocks->group);
     bool itself = packs_itself(s) && !s->dense;
-    int sums = blocks->part < s->channels ? divide_up(blocks->group, blocks->tile.rows) *
-                                                blocks->strip * tiles_a_row(s, blocks, vl) *
-                                                blocks->slot
-                                          : blocks->slot;
+    int sums = blocks->part < s->channels
+                   ? divide_up(blocks->group, blocks->tile.rows) * blocks->strip *
+                         tiles_a_row(s, blocks, vl) * blocks->slot
+                   : blocks->slot;
     const char *local = "", *panels = "";
     if (itself) {
-        local = arena_printf("    real packed[%d] ALIGNED;\n",
-                             blocks->group * blocks->part * terms);
+        local =
+            arena_printf("    real packed[%d] ALIGNED;\n", blocks->group * blocks->part * terms);
         panels = arena_printf(
             "            pack_group(%s, (const void *)w, begin, end, channel, channels, packed);\n"
             "            const real *const panels = packed;\n",
@@ -493,9 +501,9 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
     } else if (s->dense) {
         panels = "            const real *const panels = w[0];\n";
     } else {
-        panels =
-            arena_printf("            const real *const panels =\n                packed + (long)channel * %lld + (long)begin * channels * %d;\n",
-                         (long long)s->results * terms, terms);
+        panels = arena_printf("            const real *const panels =\n                packed + "
+                              "(long)channel * %lld + (long)begin * channels * %d;\n",
+                              (long long)s->results * terms, terms);
     }
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"parameters", parameter_list(b)},
@@ -557,24 +565,24 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
     int before = 0;
     for (int l = 0; l < phase; l++)
         before += taps_of(s->filter[1], stride, l);
-    text_add(out,
-             "    {\n        const int columns = %d - begin < %d ? %d - begin : %d;\n"
-             "        for (int start = 0; start < columns * %d; start += %d) {\n"
-             "            real *const at = sum + (%d + start / %d) * %d;\n"
-             "            %s(rows, %d, channel == 0, channels, depth, start,\n"
-             "                at_phase + (long)depth * %d * channels * rows,\n"
-             "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
-             "%d,\n"
-             "                at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
-             "        for (int r = 0; last && r < rows; r++)\n"
-             "            for (int v = 0; v < columns; v++)\n"
-             "                memcpy(&line[r][(v * %d + %d) * %d], &part[r][v * %d], %d * "
-             "sizeof(real));\n    }\n",
-             count, blocks->columns, count, blocks->columns, s->batch, block,
-             column * blocks->blocks, block, rows * block, emit_block(e, s, blocks->tile, taps),
-             blocks->tile.vectors, before, (long long)s->map_rows * s->row_pitch,
-             s->halo.before[0], s->row_pitch, origin, s->batch, pitch, block, stride, column,
-             s->batch, s->batch, s->batch);
+    text_add(
+        out,
+        "    {\n        const int columns = %d - begin < %d ? %d - begin : %d;\n"
+        "        for (int start = 0; start < columns * %d; start += %d) {\n"
+        "            real *const at = sum + (%d + start / %d) * %d;\n"
+        "            %s(rows, %d, channel == 0, channels, depth, start,\n"
+        "                at_phase + (long)depth * %d * channels * rows,\n"
+        "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
+        "%d,\n"
+        "                at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
+        "        for (int r = 0; last && r < rows; r++)\n"
+        "            for (int v = 0; v < columns; v++)\n"
+        "                memcpy(&line[r][(v * %d + %d) * %d], &part[r][v * %d], %d * "
+        "sizeof(real));\n    }\n",
+        count, blocks->columns, count, blocks->columns, s->batch, block, column * blocks->blocks,
+        block, rows * block, emit_block(e, s, blocks->tile, taps), blocks->tile.vectors, before,
+        (long long)s->map_rows * s->row_pitch, s->halo.before[0], s->row_pitch, origin, s->batch,
+        pitch, block, stride, column, s->batch, s->batch, s->batch);
 }
 
 static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,

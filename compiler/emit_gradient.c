@@ -153,9 +153,10 @@ static const char *register_rows(const Gradient *d, const char *rows)
 static const char *transposed_place(const Gradient *d, const char *width)
 {
     if (!d->swapped)
-        return arena_printf("packed + (long)(row - top) * %d + (long)column * %d + (long)begin * %d * "
-                            "%s",
-                            d->pitch * d->stride, d->pitch, d->window[1] > 1 ? d->batch : 1, width);
+        return arena_printf(
+            "packed + (long)(row - top) * %d + (long)column * %d + (long)begin * %d * "
+            "%s",
+            d->pitch * d->stride, d->pitch, d->window[1] > 1 ? d->batch : 1, width);
     return arena_printf("packed + (long)(row * %d + tap / %d + %d) * %d + (long)column * %d + "
                         "(long)(begin * %d + (tap %% %d + %d) * %d) * %s",
                         d->window[0], d->filter[1], d->origin[0], d->pitch * d->stride, d->pitch,
@@ -239,10 +240,10 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
     int items = divide_up(rows, tile.rows) * divide_up(vectors, tile.vectors);
     if (d->swapped)
         items *= d->filter[0] * d->filter[1];
-    return (WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 13)),
-                      arena_printf(", %s%s", strips_of(d) > 1 ? "s->strip, " : "",
-                                   argument_list(b)),
-                      items, strips_of(d)};
+    return (
+        WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 13)),
+                  arena_printf(", %s%s", strips_of(d) > 1 ? "s->strip, " : "", argument_list(b)),
+                  items, strips_of(d)};
 }
 
 /* Sums with the channels of x innermost into the order of the weights. */

@@ -461,7 +461,7 @@ static void add_kernel_passes(Wide *w, const Kernel *kernel)
         break;
     case KERNEL_CONTRACT:
     case KERNEL_WEIGHT: {
-        WidePass passes[MAX_WIDE_PASSES];
+        WidePass passes[MAX_WIDE_PASSES] = {{0}};
         add_edges(w, kernel, kernel->root);
         for (int i = 0; i < kernel->body_count; i++)
             add_edges(w, kernel, kernel->body[i]);
@@ -515,7 +515,8 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
     flush_functions(out, e);
     text_add(out,
              "struct %s { /* one run of the step */\n    struct state *state;\n    real *values;\n"
-             "    real *packed;\n    const Batch *batch;\n    const real *scalars;\n    int pass, strip;\n"
+             "    real *packed;\n    const Batch *batch;\n    const real *scalars;\n    int pass, "
+             "strip;\n"
              "};\n\nstatic void %s_pass(void *context, int part, int thread)\n{\n"
              "    struct %s *s = context;\n    PROFILE(thread);\n    (void)part;\n"
              "    switch (s->pass) {\n%s    }\n    KERNEL(-1);\n}\n\n",

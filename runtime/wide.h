@@ -65,7 +65,8 @@ static inline void copy_few(real *to, const real *from, int n)
     }
 }
 
-/* to[lane][row] of from[row][lane]: up to LANES rows of LANES lanes; to is aligned, rows of LANES. */
+/* to[lane][row] of from[row][lane]: up to LANES rows of LANES lanes; to is aligned, rows of LANES.
+ */
 static inline void transpose_few(real *to, const real *from, long pitch, int rows)
 {
     for (int first = 0; first < rows; first += VL) {
@@ -156,7 +157,8 @@ SHARED void pack_group(const Panels *p, const real *w, int from, int to, int c, 
 /* Panels from .. to - 1 of all weights: [part of the channels][panel]. */
 SHARED void pack_panels(int from, int to, const Panels *p, const real *w, real *packed)
 {
-    const int first = from * p->panel, end = to * p->panel < p->results ? to * p->panel : p->results;
+    const int first = from * p->panel,
+              end = to * p->panel < p->results ? to * p->panel : p->results;
     const long taps = p->filter[0] * p->filter[1];
     for (int c = 0; c < p->channels; c += p->part) {
         const int count = p->channels - c < p->part ? p->channels - c : p->part;
