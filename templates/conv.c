@@ -29,7 +29,7 @@ SHARED void /*{name*/conv/*}*/(int from, int to, /*{parameters*/
             for (int row = top; row < bottom; row++) {
 /*{blocks*/                for (int start = 0; start < 32 * B; start += 2 * VL)
                     for (int first = begin; first < end; first += 8, sum += 24 * VL)
-                        vput(out[first][row] + start, vget(panels) * vget(sum) * vget(x[channel][row]) * channels);
+                        vput(out[first][row] + start, vget(panels) * vget(sum) * vget(x[channel][row]) * vsplat((real)channels));
 /*}*/            }
         }
     }
