@@ -16,9 +16,9 @@
 #include <stdio.h>
 
 /* exit statuses, fail(), warn(), nearest_word(): shared with generated programs */
-#include "../runtime/fail.h"
-#include "../runtime/course.h"    /* numbers that change with the iteration */
-#include "../runtime/normalise.h" /* NormalisationKind */
+#include "fail.h"
+#include "course.h"    /* numbers that change with the iteration */
+#include "normalise.h" /* NormalisationKind */
 
 #define GAGAC_VERSION "0.1"
 

@@ -1,6 +1,6 @@
 /* model.c -- what holds for a model of any dialect: sizes of layers, limits, the hash. */
 #include "gagac.h"
-#include "../runtime/hash.h"
+#include "hash.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * runtime/options.c. */
 #include "build.h"
 
-#include "../runtime/options.h"
+#include "options.h"
 
 #include <stddef.h>
 #include <stdlib.h>

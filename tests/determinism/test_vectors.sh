@@ -11,7 +11,7 @@ check()
     for precision in f32 f64; do
         define=-U_
         test $precision = f64 && define=-DGAGAC_F64
-        "$@" -std=c11 -ffp-contract=off $define -I "$here/../../runtime" "$here/vectors.c" \
+        "$@" -std=c11 -ffp-contract=off $define -I "$here/../../runtime/kernel" "$here/vectors.c" \
             -o vectors -lm
         ./vectors | sed "s/^/$precision /"
     done > vectors.out

@@ -14,7 +14,10 @@ agree() {
     [ "$precision" = f64 ] || tolerance=1e-3 sums=2
     must "$RANDOM_MAPS" "$seed" "$batch" "$set" "$precision" .
     [ "$precision" = f32 ] || set -- "$@" -DGAGAC_F64
-    must $compiler -std=gnu11 -O1 -ffp-contract=off -Wall -Wextra -Werror "$@" -I "$GAGAC_TESTS/../runtime" maps.c runtime.a \
+    for room in "$GAGAC_TESTS"/../runtime "$GAGAC_TESTS"/../runtime/*/; do
+        set -- "$@" -I "$room"
+    done
+    must $compiler -std=gnu11 -O1 -ffp-contract=off -Wall -Wextra -Werror "$@" maps.c runtime.a \
         -o maps -lm -pthread
     ./maps >found
     awk -v tolerance="$tolerance" -v sums="$sums" '

@@ -8,7 +8,7 @@
 
 #include "gagac.h"
 
-#include "../../runtime/rng.h"
+#include "rng.h"
 
 #include <math.h>
 #include <setjmp.h>

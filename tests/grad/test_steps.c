@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-#include "../../runtime/rng.h"
+#include "rng.h"
 
 #include <math.h>
 

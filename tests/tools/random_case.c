@@ -7,8 +7,8 @@
  * in the spellings of all releases. */
 #include "gagac.h"
 
-#include "../runtime/rng.h"
-#include "../runtime/safetensors.h"
+#include "rng.h"
+#include "safetensors.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -9,8 +9,8 @@
 #include "gagac.h"
 #include "hypergan.h"
 
-#include "../../runtime/rng.h"
-#include "../../runtime/safetensors.h"
+#include "rng.h"
+#include "safetensors.h"
 
 #include <math.h>
 #include <stdarg.h>

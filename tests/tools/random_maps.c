@@ -7,7 +7,7 @@
  * prints the same numbers, computed by emitted code of the wide order. */
 #include "emit.h"
 
-#include "../../runtime/rng.h"
+#include "rng.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 #include "gagac.h"
 #include "score.h"
 
-#include "../../runtime/normal.h"
-#include "../../runtime/npy.h"
-#include "../../runtime/rng.h"
+#include "normal.h"
+#include "npy.h"
+#include "rng.h"
 
 #include <math.h>
 #include <setjmp.h>

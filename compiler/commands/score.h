@@ -5,7 +5,7 @@
 #ifndef GAGAC_SCORE_H
 #define GAGAC_SCORE_H
 
-#include "../runtime/imageset.h" /* ImageFit */
+#include "imageset.h" /* ImageFit */
 
 #include <stdbool.h>
 #include <stddef.h>

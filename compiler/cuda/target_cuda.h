@@ -5,8 +5,8 @@
 
 #include "emit.h"
 
-#include "../runtime/cuda_load.h"
-#include "../runtime/cuda_space.h"
+#include "cuda_load.h"
+#include "cuda_space.h"
 
 enum { QUAD = 4 }; /* samples a thread handles at once */
 

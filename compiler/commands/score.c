@@ -4,9 +4,9 @@
  * ranked view turns every column of the real rows into a standard normal; there it does not. */
 #include "score.h"
 
-#include "../runtime/column.h"
-#include "../runtime/normal.h"
-#include "../runtime/order.h"
+#include "column.h"
+#include "normal.h"
+#include "order.h"
 #include "gagac.h"
 
 #include <math.h>

@@ -13,7 +13,7 @@
 
 #include "gagac.h"
 
-#include "../runtime/nash.h"
+#include "nash.h"
 
 /* ---------------------------------------------------------------- hyper_options.c: values */
 typedef struct Option { /* a value, in a layer string or in the JSON, or nothing */

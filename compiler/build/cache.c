@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include "build.h"
 
-#include "../runtime/entry.h"
+#include "entry.h"
 
 #include <dirent.h>
 #include <errno.h>

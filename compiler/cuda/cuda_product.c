@@ -51,7 +51,7 @@ static double tile_cost(const Emitter *e, const Shape *s, const Tile *t)
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/* Shared memory of the two templates, in bytes: see runtime/cuda_device.h. */
+/* Shared memory of the two templates, in bytes: see runtime/cuda/cuda_device.h. */
 static int64_t tile_shared(const Emitter *e, const Tile *t, bool cut)
 {
     int64_t lines = t->threads / 16 * t->rows + 16 * t->columns, real = e->options->f64 ? 8 : 4;

@@ -5,7 +5,7 @@
 
 #include "gagac.h"
 
-#include "../runtime/text.h"
+#include "text.h"
 
 /* ---------------------------------------------------------------- template.c */
 void text_append(Text *text, const char *more);
@@ -184,7 +184,8 @@ int64_t gradient_reals(const Plan *p, const Kernel *kernel); /* of `packed` */
 
 /* ---------------------------------------------------------------- emit_sampler.c: the one file to
  * ship */
-/* sampler.c and sampler.h. The numbers that training finds are left open (runtime/sampler_write.h).
+/* sampler.c and sampler.h. The numbers that training finds are left open
+ * (runtime/sample/sampler_write.h).
  */
 typedef struct SamplerTexts {
     const char *source, *header;

@@ -2,8 +2,8 @@
  * scores of score.c beside their floor, as a table or as JSON. */
 #include "score.h"
 
-#include "../runtime/npy.h"
-#include "../runtime/options.h"
+#include "npy.h"
+#include "options.h"
 #include "gagac.h"
 
 #include <cJSON.h>

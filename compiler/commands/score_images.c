@@ -2,9 +2,9 @@
  * classes are covered, beside the same of one half of the real images against the other. */
 #include "score.h"
 
-#include "../runtime/image_pack.h"
-#include "../runtime/image_score.h"
-#include "../runtime/npy.h"
+#include "image_pack.h"
+#include "image_score.h"
+#include "npy.h"
 #include "gagac.h"
 
 #include <cJSON.h>
@@ -45,11 +45,8 @@ static void open_images(ImageSet *set, const char *path, ImageShape shape, Image
                         const char *labels)
 {
     Error error = {0};
-    ImageRequest request = {.path = path,
-                            .shape = shape,
-                            .fit = fit,
-                            .labels = labels,
-                            .threads = pool_core_count()};
+    ImageRequest request = {
+        .path = path, .shape = shape, .fit = fit, .labels = labels, .threads = pool_core_count()};
     if (!image_set_open(set, &request, &error))
         fail(error.status, NULL, "%s", error.message); /* its hint names options of train */
     if (set->count < LEAST_IMAGES)

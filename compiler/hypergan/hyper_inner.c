@@ -1,6 +1,7 @@
 /* hyper_inner.c -- steps that hooks run before the updates of an iteration: the choice of pictures
  * (InputFitness) and the inner loop that makes D undecided (MatchSupport). The loops around them
- * are in runtime/hooks.c. Both play the game of the first update: same pictures, same latents. */
+ * are in runtime/train/hooks.c. Both play the game of the first update: same pictures, same
+ * latents. */
 #include "hyper_game.h"
 
 #include <string.h>

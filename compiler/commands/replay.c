@@ -2,7 +2,7 @@
  * draw and every parameter given; the reference of RUN/train --replay. */
 #include "hypergan.h"
 
-#include "../runtime/safetensors.h"
+#include "safetensors.h"
 
 #include <math.h>
 #include <string.h>
@@ -292,7 +292,7 @@ static double **read_inputs(const Replay *r, const Step *step)
 }
 
 /* ---------------------------------------------------------------- hooks */
-typedef struct Inner { /* the inner training of a MatchSupport, as in runtime/hooks.c */
+typedef struct Inner { /* the inner training of a MatchSupport, as in runtime/train/hooks.c */
     Replay *r;
     const Match *match;
     Step *step;

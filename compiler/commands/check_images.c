@@ -1,5 +1,5 @@
 /* check_images.c -- whether a path holds images to train on, before anything is compiled. */
-#include "../runtime/image_source.h"
+#include "image_source.h"
 #include "gagac.h"
 
 #include <inttypes.h>

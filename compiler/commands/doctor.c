@@ -2,7 +2,7 @@
  * one. */
 #include "build.h"
 
-#include "../runtime/cuda_load.h"
+#include "cuda_load.h"
 
 #include <string.h>
 

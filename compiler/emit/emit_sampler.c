@@ -3,7 +3,7 @@
  * Needs: a checked model and its graph. Guarantees: plain C99 that includes nothing but three
  * headers of the standard and holds only what is used; tiles so small that their values fit on a
  * stack. Every number that training finds is a zero behind a mark, which RUN/train replaces
- * (runtime/sampler_write.h). */
+ * (runtime/sample/sampler_write.h). */
 #include "emit.h"
 
 #include <string.h>

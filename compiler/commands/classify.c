@@ -2,7 +2,7 @@
  * differentiated as any other net of the project and run by the double-precision interpreter. */
 #include "score.h"
 
-#include "../runtime/order.h"
+#include "order.h"
 #include "gagac.h"
 
 #include <math.h>

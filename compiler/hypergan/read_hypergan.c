@@ -4,7 +4,7 @@
  * cannot be compiled is named with the reason. */
 #include "hypergan.h"
 
-#include "../runtime/hash.h"
+#include "hash.h"
 
 #include <limits.h>
 #include <math.h>

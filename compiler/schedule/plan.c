@@ -4,7 +4,7 @@
  * the other is born; values that a later section reads are kept for the whole batch. Names are
  * unique in a step.                           */
 #include "emit.h"
-#include "../runtime/hash.h"
+#include "hash.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * to the next.
  *
  * The first entry is the config that was asked for, whatever its name; each of the others is found
- * like one of the command line and compiled as a program of its own. runtime/stages.c passes from
- * one program to the next. */
+ * like one of the command line and compiled as a program of its own. runtime/train/stages.c passes
+ * from one program to the next. */
 #include "hypergan.h"
 
 #include <string.h>

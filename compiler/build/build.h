@@ -8,7 +8,7 @@
 
 #include "gagac.h"
 
-#include "../runtime/sha256.h"
+#include "sha256.h"
 
 /* ---------------------------------------------------------------- files.c */
 typedef struct Bytes {

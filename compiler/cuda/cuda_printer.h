@@ -80,8 +80,8 @@ enum { CUDA_LAUNCH_COST = 650, MULTIPROCESSORS = 132, MOST_SHARED = 48 << 10 };
 /* Four values of a row that the caller makes known as product[c], and the stage's nodes of them. */
 void cuda_print_epilogue(Printer *p, const Node *root, const char *at);
 /* Of the stage's sums: a thread's shares, one a row; and their addition over the columns of a
- * block. layout, scratch, place: arguments of join_columns() in runtime/cuda_device.h; `block` of
- * `blocks` side by side; first: row of the sums where the block begins. */
+ * block. layout, scratch, place: arguments of join_columns() in runtime/cuda/cuda_device.h; `block`
+ * of `blocks` side by side; first: row of the sums where the block begins. */
 const char *cuda_declare_shares(const Printer *p, int rows, const char *indent);
 const char *cuda_join_shares(Printer *p, const char *indent, const char *layout,
                              const char *scratch, const char *place, const char *block, int blocks,

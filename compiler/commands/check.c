@@ -2,7 +2,7 @@
  * costs; and the check of a data set against a config. */
 #include "hypergan.h"
 
-#include "../runtime/npy.h"
+#include "npy.h"
 
 /* What a layer does, in the words of the config reference. */
 static const char *layer_title(const Layer *layer)
@@ -140,8 +140,8 @@ static void print_stages(const Curriculum *c)
     printf("%s\n", c->cycle ? "after the last the first follows again\n" : "");
 }
 
-/* Bytes that a training holds beside its data: the largest step, and the generator that draws on the
- * way, which has an update count of 0. */
+/* Bytes that a training holds beside its data: the largest step, and the generator that draws on
+ * the way, which has an update count of 0. */
 static double training_memory(const StepCost *costs, int count)
 {
     double largest = 0, drawing = 0;

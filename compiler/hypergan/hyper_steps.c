@@ -262,7 +262,7 @@ static void build_update(Builder *b, const char *name, const char *title, int co
 }
 
 /* ---------------------------------------------------------------- search for latents */
-/* One evaluation of latents, not an update: the search around it is in runtime/search.c. The
+/* One evaluation of latents, not an update: the search around it is in runtime/train/search.c. The
  * fitness of each sample goes into a tensor, by rows of the unit matrix that the search gives. */
 static void build_fitness(Builder *b)
 {
@@ -330,7 +330,7 @@ static int side_size(const Graph *g, char side)
     return (int)size;
 }
 
-/* One evaluation of a pair of networks, not an update: the mixing is in runtime/gang.c. */
+/* One evaluation of a pair of networks, not an update: the mixing is in runtime/train/gang.c. */
 static void build_payoff(Builder *b)
 {
     Graph *g = b->g;
