@@ -226,16 +226,21 @@ static int64_t slice_index(const Replay *r, const Step *step, const Input *input
     return input->first_only ? slice : slice + repeat;
 }
 
-/* Samples from the order h w c of a file to that of the graph's maps, and back. */
-static double *to_map(const double *rows, int samples, const int map[3])
+/* Samples from the order h w c of a file to that of the graph's maps, or back. */
+static double *reorder(const double *samples, int count, const int map[3], bool to_maps)
 {
     int h = map[0], w = map[1], c = map[2];
-    double *maps = arena_alloc((size_t)samples * (size_t)(h * w * c) * sizeof *maps);
-    for (int b = 0; b < samples; b++)
+    double *out = arena_alloc((size_t)count * (size_t)(h * w * c) * sizeof *out);
+    for (int b = 0; b < count; b++)
         for (int cell = 0; cell < h * w; cell++)
-            for (int k = 0; k < c; k++)
-                maps[(b * c + k) * h * w + cell] = rows[(b * h * w + cell) * c + k];
-    return maps;
+            for (int k = 0; k < c; k++) {
+                int in_rows = (b * h * w + cell) * c + k, in_maps = (b * c + k) * h * w + cell;
+                if (to_maps)
+                    out[in_maps] = samples[in_rows];
+                else
+                    out[in_rows] = samples[in_maps];
+            }
+    return out;
 }
 
 /* The slice of an input's values that an update reads. */
@@ -245,7 +250,7 @@ static double *input_slice(const Replay *r, const Step *step, const Input *input
     int64_t slice = slice_index(r, step, input, repeat);
     int batch = r->model->batch_size, parts = input->parts > 0 ? input->parts : 1;
     double *rows = values + (slice * parts + input->part) * batch * input->width;
-    return input->map[0] > 0 ? to_map(rows, batch, input->map) : rows;
+    return input->map[0] > 0 ? reorder(rows, batch, input->map, true) : rows;
 }
 
 static double *result_values(const Replay *r, const char *name)
@@ -454,17 +459,6 @@ static double *sample_input(const Replay *r, const Step *sample, const Input *in
     return conditions;
 }
 
-static double *from_map(const double *maps, int samples, const int map[3])
-{
-    int h = map[0], w = map[1], c = map[2];
-    double *rows = arena_alloc((size_t)samples * (size_t)(h * w * c) * sizeof *rows);
-    for (int b = 0; b < samples; b++)
-        for (int cell = 0; cell < h * w; cell++)
-            for (int k = 0; k < c; k++)
-                rows[(b * h * w + cell) * c + k] = maps[(b * c + k) * h * w + cell];
-    return rows;
-}
-
 /* What the final generator makes of the first latents. */
 static void add_fake(Replay *r)
 {
@@ -488,7 +482,7 @@ static void add_fake(Replay *r)
         stored.rank = 4;
         for (int k = 0; k < 3; k++)
             stored.dims[k + 1] = (uint64_t)map[k];
-        stored.data = from_map(fake, rows, map);
+        stored.data = reorder(fake, rows, map, false);
     }
     r->results[r->result_count++] = stored;
 }

@@ -187,27 +187,6 @@ static void print_block_results(Printer *p, Text *t, int block, const char *at)
     }
 }
 
-/* A block sums up a feature's samples. */
-static void print_sum_batch(Printer *p)
-{
-    Stage *stage = p->stage;
-    int batch = p->step->schedule->graph->batch_size, block = BLOCK;
-    int64_t features = type_size(&stage->space);
-    while (block > 32 && block / 2 >= batch)
-        block /= 2;
-    cuda_set_launch(stage, features, 1, 1, block);
-    p->quad = false;
-    p->outer = p->inner = "        ";
-    Text t = {0};
-    text_append(&t, "    const int f = (int)blockIdx.x;\n");
-    print_starts(p, &t);
-    print_joins(p, features == 1 ? "0" : "f");
-    text_add(&t, "    for (int b = (int)threadIdx.x; b < BATCH; b += %d) {\n%s%s    }\n", block,
-             text_of(&p->prepare), text_of(&p->statements));
-    print_block_results(p, &t, block, "f");
-    cuda_finish_kernel(p, arena_printf("batch_sum_%lld", (long long)features), text_of(&t));
-}
-
 /* The index of the space for result r and place e of the axis. */
 static const char *along_axis(Printer *p, const Node *n, const char *r, const char *e)
 {
@@ -256,26 +235,51 @@ static void print_reduce_batch(Printer *p)
     cuda_finish_kernel(p, arena_printf("sum_%d", extent), text_of(&t));
 }
 
-/* Sums along an axis of a whole array: a block a result. */
-static void print_reduce_array(Printer *p)
+/* A block makes each result. Sets up what indices of its terms are printed with; the block's
+ * threads for a sum of so many terms. */
+static int start_block_sum(Printer *p, int64_t results, int terms)
 {
-    Stage *stage = p->stage;
-    const Node *first = stage->nodes[0];
-    int extent = first->inputs[0]->type.dims[first->axis], block = BLOCK;
-    int64_t results = type_size(&first->type);
-    while (block > 32 && block / 2 >= extent)
+    int block = BLOCK;
+    while (block > 32 && block / 2 >= terms)
         block /= 2;
-    cuda_set_launch(stage, results, 1, 1, block);
+    cuda_set_launch(p->stage, results, 1, 1, block);
     p->quad = false;
     p->outer = p->inner = "        ";
+    return block;
+}
+
+/* result, term: their names in the kernel; terms: their number; at: where a term's element is. */
+static const char *block_sum_text(Printer *p, int block, const char *result, const char *term,
+                                  const char *terms, const char *at)
+{
     Text t = {0};
-    text_append(&t, "    const int r = (int)blockIdx.x;\n");
+    text_add(&t, "    const int %s = (int)blockIdx.x;\n", result);
     print_starts(p, &t);
-    print_joins(p, along_axis(p, first, results == 1 ? "0" : "r", "e"));
-    text_add(&t, "    for (int e = (int)threadIdx.x; e < %d; e += %d) {\n%s%s    }\n", extent,
-             block, text_of(&p->prepare), text_of(&p->statements));
-    print_block_results(p, &t, block, "r");
-    cuda_finish_kernel(p, arena_printf("array_sum_%d", extent), text_of(&t));
+    print_joins(p, at);
+    text_add(&t, "    for (int %s = (int)threadIdx.x; %s < %s; %s += %d) {\n%s%s    }\n", term,
+             term, terms, term, block, text_of(&p->prepare), text_of(&p->statements));
+    print_block_results(p, &t, block, result);
+    return text_of(&t);
+}
+
+static void print_sum_batch(Printer *p)
+{
+    int64_t features = type_size(&p->stage->space);
+    int block = start_block_sum(p, features, p->step->schedule->graph->batch_size);
+    const char *text = block_sum_text(p, block, "f", "b", "BATCH", features == 1 ? "0" : "f");
+    cuda_finish_kernel(p, arena_printf("batch_sum_%lld", (long long)features), text);
+}
+
+/* Sums along an axis of a whole array. */
+static void print_reduce_array(Printer *p)
+{
+    const Node *first = p->stage->nodes[0];
+    int extent = first->inputs[0]->type.dims[first->axis];
+    int64_t results = type_size(&first->type);
+    int block = start_block_sum(p, results, extent);
+    const char *at = along_axis(p, first, results == 1 ? "0" : "r", "e");
+    const char *text = block_sum_text(p, block, "r", "e", int_text(extent), at);
+    cuda_finish_kernel(p, arena_printf("array_sum_%d", extent), text);
 }
 
 /* ---------------------------------------------------------------- inputs and outputs */

@@ -29,7 +29,7 @@ typedef struct NvrtcProgramObject *NvrtcProgram;
 enum { /* of CudaResult */
        CUDA_OK = 0,
        CUDA_OUT_OF_MEMORY = 2,
-       CUDA_STUB_LIBRARY = 34,
+       CUDA_LINK_LIBRARY = 34,
        CUDA_NO_DEVICE = 100,
        CUDA_INVALID_IMAGE = 200,
        CUDA_NO_BINARY_FOR_GPU = 209,

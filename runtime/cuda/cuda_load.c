@@ -56,9 +56,9 @@ static bool start_driver(Cuda *cuda, const char *path, Error *error)
     if (result == CUDA_NO_DEVICE) {
         return error_set(error, EXIT_DEVICE, NULL, "the driver %s sees no GPU", path);
     }
-    if (result == CUDA_STUB_LIBRARY) {
+    if (result == CUDA_LINK_LIBRARY) {
         return error_set(error, EXIT_DEVICE, "GAGAC_LIBCUDA names the driver's own libcuda.so.1",
-                         "%s is the toolkit's stub, not a driver", path);
+                         "%s is CUDA's library to link with, not a driver", path);
     }
     if (result != CUDA_OK) {
         return error_set(error, EXIT_DEVICE, NULL, "cuInit() of %s failed: %s", path,
