@@ -590,8 +590,7 @@ Node *optimise(Graph *g, Step *step, Tensor *p, Node *value, Node *d, const Opti
 /* A tensor beside a parameter, of its shape: "D.0.weight.square". */
 Tensor *companion(Graph *g, Tensor *of, const char *what, TensorRole role);
 
-/* ---------------------------------------------------------------- schedule.c: phases and kernels
- */
+/* ---------------------------------------------------------------- schedule.c: sections, kernels */
 typedef enum KernelKind {
     KERNEL_FILL,     /* an input of the step into a tile */
     KERNEL_NEST,     /* element-wise nodes over one index space, with reductions */
@@ -654,6 +653,8 @@ typedef struct Schedule {
 } Schedule;
 
 Schedule *schedule_step(Graph *g, Step *step, LoopOrder order);
+/* A value depends on other samples of its batch: a sampler of it makes batches of its own size. */
+bool mixes_samples(const Schedule *s);
 LoopOrder host_order(const Model *model); /* the order of programs for the CPU */
 double kernel_flops(const Schedule *s, const Kernel *kernel); /* of one run of the step */
 double step_bytes(
@@ -795,8 +796,7 @@ extern const EmbeddedFile embedded_files[];
 extern const int embedded_file_count;
 const EmbeddedFile *embedded_find(const char *name); /* NULL when there is none; files.c */
 
-/* ---------------------------------------------------------------- build.c: from texts to programs
- */
+/* ---------------------------------------------------------------- build.c: texts to programs */
 typedef struct BuildOptions {
     const char *compiler; /* --cc, NULL: searched */
     Isa isa;

@@ -21,24 +21,14 @@ typedef struct Shipped { /* a sampler.cu in the making */
 } Shipped;
 
 /* ---------------------------------------------------------------- the kernels */
-/* A sample that depends on others of its batch is made alone, as in sampler.c. */
-static bool mixes_samples(const CudaStep *step)
-{
-    for (int k = 0; k < step->stage_count; k++) {
-        const Stage *stage = step->stages[k];
-        if (stage->kind == STAGE_SUM_BATCH ||
-            (stage->root && stage->root->op == OP_RESAMPLE && stage->root->axis == BATCH_AXIS))
-            return true;
-    }
-    return false;
-}
-
+/* False: a sample depends on others of its batch, and is made alone, as in sampler.c. */
 static bool lower(Shipped *s, int rows)
 {
     s->graph = sample_build(s->model, rows);
-    s->step = cuda_stages(schedule_step(s->graph, &s->graph->steps[0], ORDER_WIDE));
-    if (rows > 1 && mixes_samples(s->step))
+    const Schedule *schedule = schedule_step(s->graph, &s->graph->steps[0], ORDER_WIDE);
+    if (rows > 1 && mixes_samples(schedule))
         return false;
+    s->step = cuda_stages(schedule);
     Emitter e = {.options = s->options, .graph = s->graph, .vector_length = 1, .call = true};
     s->kernels = cuda_functions(&e, s->graph, &s->step, 1, &s->base, &s->work_size);
     return true;
@@ -306,8 +296,10 @@ const char *emit_device_sampler(const Model *model, const EmitOptions *options,
                     {"rows", int_text(s.graph->batch_size)},
                     {"most", int_text(LAUNCH_ARGUMENTS)},
                     {"launches", wrap_lines(launches)},
-                    {"calls", template_fill(model->channels ? "sampler_images_calls.cu"
-                                                            : "sampler_rows_calls.cu",
-                                            NULL, 0)}};
+                    {"calls", model->channels
+                                  ? template_fill("sampler_images_calls.cu", NULL, 0)
+                                  : arena_printf("%s\n%s",
+                                                 template_fill("sampler_request.c", NULL, 0),
+                                                 sampler_calls("sampler_rows_calls.cu", "host"))}};
     return template_fill("sampler_cuda.cu", holes, sizeof holes / sizeof *holes);
 }

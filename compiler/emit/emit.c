@@ -277,24 +277,10 @@ static Plan *plan_wide_sampler(const Model *model, int batch)
     return plan_buffers(schedule_step(g, &g->steps[0], ORDER_WIDE), true);
 }
 
-/* A value depends on other samples of its batch: then batches are those of the training. */
-static bool mixes_batch(const Schedule *s)
-{
-    for (int j = 0; j < s->sections[0].count; j++) {
-        const Kernel *kernel = s->sections[0].kernels[j];
-        for (int k = 0; k < kernel->body_count; k++) {
-            const Node *n = kernel->body[k];
-            if (n->op == OP_SUM_BATCH || (n->op == OP_RESAMPLE && n->axis == BATCH_AXIS))
-                return true;
-        }
-    }
-    return false;
-}
-
 static Plan *choose_wide_sampler(const Model *model)
 {
     Plan *p = plan_wide_sampler(model, SAMPLER_BATCH);
-    return mixes_batch(p->schedule) ? plan_wide_sampler(model, model->batch_size) : p;
+    return mixes_samples(p->schedule) ? plan_wide_sampler(model, model->batch_size) : p;
 }
 
 static const char *emit_generator(const Model *model, const Graph *g, Plan *const plans[],
@@ -312,7 +298,7 @@ static const char *emit_generator(const Model *model, const Graph *g, Plan *cons
              p->schedule->flops / p->schedule->graph->batch_size * 1e-3);
     emit_includes(&out, options);
     if (options->order == ORDER_WIDE) {
-        bool one = !mixes_batch(p->schedule);
+        bool one = !mixes_samples(p->schedule);
         const Plan *wide[] = {p, one ? plan_wide_sampler(model, 1) : NULL};
         emit_wide_sample(&out, &e, wide, 1 + one);
         return text_of(&out);

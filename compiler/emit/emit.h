@@ -203,6 +203,9 @@ void emit_open_table(Text *out, const char *number, const char *size, const char
                      const char *name, const char *mark);
 void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
 void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+/* The calls of a sampler of rows around the template that makes them; statistics: how the tables of
+ * the columns' mean, std ... begin. */
+const char *sampler_calls(const char *generate, const char *statistics);
 const Input *sampler_latents_of(const Graph *g); /* the input of the sample step they are */
 
 /* ---------------------------------------------------------------- cuda_sampler.c */

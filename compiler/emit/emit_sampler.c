@@ -130,6 +130,12 @@ static const char *emit_inputs(const Graph *g)
     return template_fill("sampler_inputs.c", holes, 2);
 }
 
+const char *sampler_calls(const char *generate, const char *statistics)
+{
+    Hole holes[] = {{"generate", template_fill(generate, NULL, 0)}, {"of", statistics}};
+    return template_fill("sampler_calls.c", holes, 2);
+}
+
 static const char *emit_source(const Model *model, const Graph *g, const Plan *p,
                                const EmitOptions *options)
 {
@@ -152,8 +158,10 @@ static const char *emit_source(const Model *model, const Graph *g, const Plan *p
                     {"tables", tables},
                     {"normalisation", normalisation},
                     {"inputs", inputs},
-                    {"network", network}};
-    return template_fill("sampler.c", holes, 7);
+                    {"request", template_fill("sampler_request.c", NULL, 0)},
+                    {"network", network},
+                    {"calls", sampler_calls("sampler_generate.c", "data")}};
+    return template_fill("sampler.c", holes, sizeof holes / sizeof *holes);
 }
 
 /* What the header says of sampler.cu, in two holes. parameters: of its call. */

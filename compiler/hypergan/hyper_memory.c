@@ -17,8 +17,7 @@ static Node *count_along(Graph *g, Type type, int axis, int n)
     return node_resample(g, node_constant(g, 1, type), axis, resample_matrix(g, n, n, rows));
 }
 
-/* [batch][batch_size]: at b, j whether b is j; `places` has the place of each sample in every
- * column, `columns` the number of the column. */
+/* [batch][batch_size], at b, j: b, j, and whether they are the same. */
 typedef struct Places {
     Node *own, *other, *unit;
 } Places;

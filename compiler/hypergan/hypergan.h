@@ -623,8 +623,7 @@ Optimiser *read_optimiser(const Json *json, int depth);      /* depth: of wrappe
 const Json *optimizer_of(const Json *json, const char *key); /* an object with class, or NULL */
 void read_hooks(Trainer *t, const Json *json);
 
-/* ---------------------------------------------------------------- read_hypergan.c, hyper_steps.c
- */
+/* ---------------------------------------------------------------- the dialect as a whole */
 bool is_hypergan(const Json *root);
 /* hyper_files.c (and config_find() in gagac.h) */
 void config_inherit(Json *root);

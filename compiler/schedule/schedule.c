@@ -753,6 +753,25 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
     return s;
 }
 
+static bool mixes(const Node *n)
+{
+    return n->op == OP_SUM_BATCH || (n->op == OP_RESAMPLE && n->axis == BATCH_AXIS);
+}
+
+bool mixes_samples(const Schedule *s)
+{
+    for (int k = 0; k < s->section_count; k++)
+        for (int j = 0; j < s->sections[k].count; j++) {
+            const Kernel *kernel = s->sections[k].kernels[j];
+            if (kernel->root && mixes(kernel->root))
+                return true;
+            for (int i = 0; i < kernel->body_count; i++)
+                if (mixes(kernel->body[i]))
+                    return true;
+        }
+    return false;
+}
+
 int steps_cost(const Model *model, StepCost costs[MAX_STEPS])
 {
     Graph *g = steps_build(model);

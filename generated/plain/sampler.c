@@ -396,13 +396,6 @@ typedef struct Request { /* a call; latents: NULL, drawn; one kind of rows is th
     double *const *columns;
 } Request;
 
-typedef struct Tile { /* rows start .. start + live - 1 of a call */
-    const Request *request;
-    size_t start;
-    int live;
-    float rows[BT][SAMPLER_GENERATED];
-} Tile;
-
 /* Condition k of a row of the call. */
 static double condition(const Request *request, size_t row, int k)
 {
@@ -412,6 +405,13 @@ static double condition(const Request *request, size_t row, int k)
     return request->float_conditions ? (double)request->float_conditions[place]
                                      : request->conditions[place];
 }
+
+typedef struct Tile { /* rows start .. start + live - 1 of a call */
+    const Request *request;
+    size_t start;
+    int live;
+    float rows[BT][SAMPLER_GENERATED];
+} Tile;
 
 static inline double denormalise(int column, double y)
 {
@@ -600,15 +600,13 @@ static void make_rows(Tile *tile)
 }
 
 /* ---------------------------------------------------------------- calls */
-static void store_row(const Tile *tile, int lane)
+static void store_row(const Request *request, size_t row, const float *made)
 {
-    const Request *request = tile->request;
-    const size_t row = tile->start + (size_t)lane;
     for (int k = 0; k < SAMPLER_COLUMNS; k++) {
         const int generated = k < SAMPLER_GENERATED;
         const size_t place = row * SAMPLER_COLUMNS + (size_t)k;
-        const double value = generated ? (double)tile->rows[lane][k]
-                                       : condition(request, row, k - SAMPLER_GENERATED);
+        const double value =
+            generated ? (double)made[k] : condition(request, row, k - SAMPLER_GENERATED);
         if (request->rows)
             request->rows[place] = value;
         else if (request->float_rows)
@@ -626,56 +624,54 @@ static int are_columns_complete(const Request *request)
     return request->columns != NULL;
 }
 
-static int generate(const Request *request)
+static int check_request(const Request *request)
 {
     const int conditions =
         SAMPLER_CONDITIONS == 0 || request->conditions || request->float_conditions;
     const int rows = conditions && (request->rows || request->float_rows);
     if (!SAMPLER_TRAINED)
         return SAMPLER_UNTRAINED;
-    if (request->count && !rows && !are_columns_complete(request))
-        return SAMPLER_INVALID;
+    return request->count && !rows && !are_columns_complete(request) ? SAMPLER_INVALID : SAMPLER_OK;
+}
+
+static int generate(const Request *request)
+{
+    const int status = check_request(request);
     Tile tile = {.request = request};
-    for (; tile.start < request->count; tile.start += BT) {
+    for (; status == SAMPLER_OK && tile.start < request->count; tile.start += BT) {
         const size_t left = request->count - tile.start;
         tile.live = left < BT ? (int)left : BT;
         make_rows(&tile);
         for (int lane = 0; lane < tile.live; lane++)
-            store_row(&tile, lane);
+            store_row(request, tile.start + (size_t)lane, tile.rows[lane]);
     }
-    return SAMPLER_OK;
+    return status;
 }
 
 int sampler_generate(uint64_t seed, uint64_t first, size_t n, const double *conditions,
                      double *rows)
 {
-    const Request request = {
-        .seed = seed, .first = first, .count = n, .conditions = conditions, .rows = rows};
+    const Request request = {seed, first, n, NULL, conditions, NULL, rows, NULL, NULL};
     return generate(&request);
 }
 
 int sampler_generate_float(uint64_t seed, uint64_t first, size_t n, const float *conditions,
                            float *rows)
 {
-    const Request request = {.seed = seed,
-                             .first = first,
-                             .count = n,
-                             .float_conditions = conditions,
-                             .float_rows = rows};
+    const Request request = {seed, first, n, NULL, NULL, conditions, NULL, rows, NULL};
     return generate(&request);
 }
 
 int sampler_generate_columns(uint64_t seed, uint64_t first, size_t n,
                              double *const columns[SAMPLER_COLUMNS])
 {
-    const Request request = {.seed = seed, .first = first, .count = n, .columns = columns};
+    const Request request = {seed, first, n, NULL, NULL, NULL, NULL, NULL, columns};
     return generate(&request);
 }
 
 int sampler_from_latents(size_t n, const double *latents, const double *conditions, double *rows)
 {
-    const Request request = {
-        .count = n, .latents = latents, .conditions = conditions, .rows = rows};
+    const Request request = {0, 0, n, latents, conditions, NULL, rows, NULL, NULL};
     return n && !latents ? SAMPLER_INVALID : generate(&request);
 }
 

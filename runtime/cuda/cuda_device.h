@@ -129,7 +129,8 @@ template <int PENDING> static inline void copies_wait()
 /* ---------------------------------------------------------------- tiles of a contraction
  * DEPTH steps of the sum a tile, STAGES tiles in turn; ALONG_: where rows lie along the sum. With
  * GAGAC_TF32, GAGAC_3XTF32 or GAGAC_BF16 tensor cores multiply: a tile is as deep as one of their
- * products. The pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by these. */
+ * products. The pads keep the reads of a warp in different banks. cuda_print.c chooses tiles by
+ * these. */
 #if defined(GAGAC_TF32) || defined(GAGAC_3XTF32) || defined(GAGAC_BF16)
 #define GAGAC_TENSOR
 #endif
@@ -149,8 +150,8 @@ enum { TILE_PAD = 4, PITCH = ALONG_DEPTH + 4 };
 #endif
 
 /* tile[COUNT][WIDTH + TILE_PAD] from an array whose rows are steps of the sum: from[k][stride].
- * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. What is
- * made of columns behind the stride counts for nothing: they are the last ones again. */
+ * Rows 16-byte aligned and zero, or never used, up to the stride. FULL: all steps are there. What
+ * is made of columns behind the stride counts for nothing: they are the last ones again. */
 template <int WIDTH, int THREADS, bool FULL, int COUNT = DEPTH>
 static inline void copy_rows(real *tile, const real *from, int stride, int k, int k_end, int first)
 {
@@ -580,7 +581,8 @@ template <class Join> static inline real join_slices(real value)
 }
 
 /* Sums of rows of a product: a thread has share[ROWS] of rows top + tile_row(r), one of LANES whose
- * columns lie side by side. out[f] for the first `rows` of HEIGHT; scratch: HEIGHT * (LANES + 1). */
+ * columns lie side by side. out[f] for the first `rows` of HEIGHT; scratch: HEIGHT * (LANES + 1).
+ */
 template <int ROWS, int LANES, int HEIGHT, int THREADS>
 static inline void join_columns(const real share[ROWS], real *scratch, int top, int lane, real *out,
                                 int rows)

@@ -116,8 +116,8 @@ static bool is_stored(const ProgramTensor *tensor, bool generator_only)
     return !generator_only || tensor_is_generator(tensor);
 }
 
-/* Fills tensors with those of the state. Values with padding are copied to *values, which the caller
- * frees; the others are written from where they lie, as they may be most of the memory. */
+/* Fills tensors with those of the state. Values with padding are copied to *values, which the
+ * caller frees; the others are written from where they lie: they may be most of the memory. */
 static int collect(const Program *program, const real *state, bool generator_only,
                    StoredTensor *tensors, real **values)
 {

@@ -337,8 +337,7 @@ static void approach(Mixing *m)
     }
 }
 
-/* ---------------------------------------------------------------- training on what is remembered
- */
+/* ---------------------------------------------------------------- training on the remembered */
 
 /* One update with draws of its own. */
 static void train_once(const Mixing *m, int kind, int number)

@@ -58,7 +58,7 @@ void training_run(Training *training, int kind, const Batch *batch, const real *
 /* Whether an input takes the latents that a search found: those of the D and G updates. */
 bool training_is_latent(const ProgramInput *input);
 
-typedef struct Choice { /* what all updates of an iteration read instead of draws and data */
+typedef struct Choice {   /* what all updates of an iteration read instead of draws and data */
     const real *latents;  /* [batch_size][z_dim] of z_d and z_g, or NULL */
     const real *pictures; /* [batch_size][x_dim], channels first, or NULL */
 } Choice;

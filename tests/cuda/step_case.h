@@ -236,4 +236,21 @@ static inline void descend(Graph *g, Step *step, Node *score, Node *at, Tensor *
     add_result(step, "loss", loss);
 }
 
+/* Kernels go through NVRTC to the PTX virtual machine, or to a GPU that GAGAC_LIBCUDA names. False:
+ * there is no NVRTC. */
+static inline bool use_machine(void)
+{
+    const char *machine = getenv("PTXVM_LIBRARY");
+    Nvrtc nvrtc;
+    Error error = {0};
+    unsetenv("GAGAC_LIBNVRTC");
+    if (!nvrtc_open(&nvrtc, &error))
+        return false;
+    nvrtc_close(&nvrtc);
+    if (!getenv("GAGAC_LIBCUDA"))
+        setenv("GAGAC_LIBCUDA", machine ? machine : "", 1);
+    setenv("GAGAC_CUDA_CODE", "ptx", 1);
+    return true;
+}
+
 #endif

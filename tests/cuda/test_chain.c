@@ -131,15 +131,7 @@ int main(void)
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_shortcut),
     };
-    const char *machine = getenv("PTXVM_LIBRARY");
-    Nvrtc nvrtc;
-    Error error = {0};
-    unsetenv("GAGAC_LIBNVRTC");
-    if (!nvrtc_open(&nvrtc, &error))
+    if (!use_machine())
         return 77;
-    nvrtc_close(&nvrtc);
-    if (!getenv("GAGAC_LIBCUDA"))
-        setenv("GAGAC_LIBCUDA", machine ? machine : "", 1);
-    setenv("GAGAC_CUDA_CODE", "ptx", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

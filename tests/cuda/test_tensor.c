@@ -105,7 +105,6 @@ static void test_split(void **state)
 int main(void)
 {
     static TensorPrecision kinds[] = {TENSOR_TF32, TENSOR_BF16};
-    const char *machine = getenv("PTXVM_LIBRARY");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_exact, &kinds[0]),
         cmocka_unit_test_prestate(test_exact, &kinds[1]),
@@ -113,14 +112,7 @@ int main(void)
         cmocka_unit_test(test_split),
         cmocka_unit_test_prestate(test_rounded, &kinds[1]),
     };
-    Nvrtc nvrtc;
-    Error error = {0};
-    unsetenv("GAGAC_LIBNVRTC");
-    if (!nvrtc_open(&nvrtc, &error))
+    if (!use_machine())
         return 77;
-    nvrtc_close(&nvrtc);
-    if (!getenv("GAGAC_LIBCUDA"))
-        setenv("GAGAC_LIBCUDA", machine ? machine : "", 1);
-    setenv("GAGAC_CUDA_CODE", "ptx", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

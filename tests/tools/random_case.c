@@ -5,42 +5,11 @@
  * writes NAME.json and NAME.in.safetensors (parameters, rows and draws of one to three iterations,
  * docs/gaga.md), the same for the same seed. Sizes are small and odd; options are combined freely,
  * in the spellings of all releases. */
-#include "gagac.h"
+#include "random_inputs.h"
 
-#include "rng.h"
-#include "safetensors.h"
-
-#include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { MAX_STORED = 512 };
-
-static uint64_t seed, drawn;
-
-/* The next 32 random bits. */
-static uint32_t draw_word(void)
-{
-    uint32_t words[4] = {(uint32_t)drawn++, 0, 0, 0};
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    philox4x32(words, key);
-    return words[0];
-}
-
-static double uniform(void) { return draw_word() * 0x1p-32; } /* [0, 1) */
-
-static double normal(void)
-{
-    double radius = sqrt(-2 * log(1 - uniform()));
-    return radius * cos(6.283185307179586 * uniform());
-}
-
-static int between(int low, int high) { return low + (int)(uniform() * (high - low + 1)); }
 
 static bool chance(double probability) { return uniform() < probability; }
-
-#define PICK(list) (list)[between(0, (int)(sizeof(list) / sizeof(list)[0]) - 1)]
 
 /* ---------------------------------------------------------------- the config */
 static char *config;
@@ -199,64 +168,22 @@ static const char *choose_config(void)
 }
 
 /* ---------------------------------------------------------------- parameters, rows and draws */
-typedef struct Collection {
-    StoredTensor tensors[MAX_STORED];
-    int count;
-} Collection;
-
-static double *add(Collection *all, StoredTensor tensor)
-{
-    for (int i = 0; i < all->count; i++)
-        if (strcmp(all->tensors[i].name, tensor.name) == 0)
-            return NULL; /* an input that two steps read */
-    double *values = arena_alloc((size_t)stored_count(&tensor) * sizeof *values);
-    tensor.type = STORED_F64;
-    tensor.data = values;
-    if (all->count == MAX_STORED)
-        internal_error("more than %d tensors", MAX_STORED);
-    all->tensors[all->count++] = tensor;
-    return values;
-}
-
 /* Weights that keep values near 1 through the layers; biases away from 0. */
-static void add_tensor(Collection *all, const Tensor *tensor)
-{
-    StoredTensor stored = {.name = tensor->name, .rank = tensor->type.rank};
-    for (int i = 0; i < stored.rank; i++)
-        stored.dims[i] = (uint64_t)tensor->type.dims[i];
-    double *values = add(all, stored);
-    double size = stored.rank == 2 ? 1.6 / sqrt((double)stored.dims[1]) : 0.5;
-    for (uint64_t i = 0; i < stored_count(&stored); i++)
-        values[i] = (tensor->init == INIT_ONE ? 1 : 0) + size * (2 * uniform() - 1);
-}
+static double terms_of(const Type *type) { return type->rank == 2 ? type->dims[1] : 0; }
 
-static void collect_input(Collection *all, const Model *model, const Step *step, const Input *input)
+static void collect_input(Collection *all, const Model *model, const Graph *g, const Step *step,
+                          const Input *input)
 {
+    (void)g;
     bool with_d = strcmp(step->name, "d_step") == 0 || input->last_data || input->first_only;
     int64_t updates = model->iterations * (with_d ? model->d_updates : model->g_updates);
     StoredTensor stored = {.name = input->name,
                            .rank = input->flat ? 2 : 3,
                            .dims = {(uint64_t)updates, (uint64_t)model->batch_size,
                                     (uint64_t)input->width}};
-    double *values = add(all, stored);
+    double *values = collect(all, stored);
     for (uint64_t i = 0; values != NULL && i < stored_count(&stored); i++)
         values[i] = input->kind == INPUT_UNIFORM ? uniform() : normal();
-}
-
-static void write_inputs(const Model *model, const char *path)
-{
-    Collection *all = arena_alloc(sizeof *all);
-    Graph *g = steps_build(model);
-    Error error = {0};
-    for (int i = 0; i < g->tensor_count; i++)
-        if (g->tensors[i]->role == ROLE_PARAMETER || g->tensors[i]->role == ROLE_VECTOR)
-            add_tensor(all, g->tensors[i]);
-    for (int i = 0; i < g->step_count; i++)
-        for (int k = 0; k < g->steps[i].input_count; k++)
-            if (strcmp(g->steps[i].name, "sample") != 0)
-                collect_input(all, model, &g->steps[i], g->steps[i].inputs[k]);
-    if (!safetensors_write(path, all->tensors, all->count, NULL, 0, &error))
-        fail_error(&error);
 }
 
 int main(int argc, char **argv)
@@ -271,6 +198,6 @@ int main(int argc, char **argv)
     Source source = {path, text, strlen(text)};
     Model *model = read_gaga(json_parse(&source), NULL, 0);
     model_check(model);
-    write_inputs(model, arena_printf("%s.in.safetensors", argv[2]));
+    write_inputs(model, arena_printf("%s.in.safetensors", argv[2]), terms_of, collect_input);
     return EXIT_OK;
 }

@@ -6,38 +6,13 @@
  * wants them), the same for the same seed; of a config that is given, the latter alone. Both
  * networks are random lists of layers over small odd maps; losses, penalties, trainers and
  * regularisers are combined freely. */
-#include "gagac.h"
+#include "random_inputs.h"
+
 #include "hypergan.h"
 
-#include "rng.h"
-#include "safetensors.h"
-
-#include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { MAX_STORED = 512, ITERATIONS = 2, MOST_SIDE = 9, MOST_CHANNELS = 9, MOST_CELLS = 12 };
-
-static uint64_t seed, drawn;
-
-static double uniform(void) /* [0, 1) */
-{
-    uint32_t words[4] = {(uint32_t)drawn++, 7, 0, 0};
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    philox4x32(words, key);
-    return words[0] * 0x1p-32;
-}
-
-static double normal(void)
-{
-    double radius = sqrt(-2 * log(1 - uniform()));
-    return radius * cos(6.283185307179586 * uniform());
-}
-
-static int between(int low, int high) { return low + (int)(uniform() * (high - low + 1)); }
-
-#define PICK(list) (list)[between(0, (int)(sizeof(list) / sizeof(list)[0]) - 1)]
+enum { ITERATIONS = 2, MOST_SIDE = 9, MOST_CHANNELS = 9, MOST_CELLS = 12 };
 
 /* ---------------------------------------------------------------- layers */
 typedef struct Maker { /* of one network */
@@ -287,35 +262,9 @@ static const char *choose_config(void)
 }
 
 /* ---------------------------------------------------------------- parameters and draws */
-typedef struct Collection {
-    StoredTensor tensors[MAX_STORED];
-    int count;
-} Collection;
-
-static double *store(Collection *all, StoredTensor tensor)
+static double terms_of(const Type *type)
 {
-    for (int i = 0; i < all->count; i++)
-        if (strcmp(all->tensors[i].name, tensor.name) == 0)
-            return NULL; /* an input that two steps read */
-    double *values = arena_alloc((size_t)stored_count(&tensor) * sizeof *values);
-    tensor.type = STORED_F64;
-    tensor.data = values;
-    if (all->count == MAX_STORED)
-        internal_error("more than %d tensors", MAX_STORED);
-    all->tensors[all->count++] = tensor;
-    return values;
-}
-
-static void add_tensor(Collection *all, const Tensor *tensor)
-{
-    StoredTensor stored = {.name = tensor->name, .rank = tensor->type.rank};
-    for (int i = 0; i < stored.rank; i++)
-        stored.dims[i] = (uint64_t)tensor->type.dims[i];
-    double *values = store(all, stored);
-    double outputs = stored.rank > 1 ? (double)stored.dims[stored.rank - 1] : 1;
-    double size = stored.rank > 1 ? 1.6 / sqrt((double)stored_count(&stored) / outputs) : 0.5;
-    for (uint64_t i = 0; i < stored_count(&stored); i++)
-        values[i] = (tensor->init == INIT_ONE ? 1 : 0) + size * (2 * uniform() - 1);
+    return type->rank > 1 ? (double)type_size(type) / type->dims[type->rank - 1] : 0;
 }
 
 static bool is_sampled(const Graph *g, const Input *input)
@@ -327,8 +276,10 @@ static bool is_sampled(const Graph *g, const Input *input)
     return false;
 }
 
-static void add_draws(Collection *all, const Graph *g, const Input *input)
+static void add_draws(Collection *all, const Model *model, const Graph *g, const Step *step,
+                      const Input *input)
 {
+    (void)model, (void)step;
     int passes = 0, parts = input->parts > 0 ? input->parts : 1;
     for (int i = 0; i < g->step_count; i++)
         passes += g->steps[i].count;
@@ -341,27 +292,11 @@ static void add_draws(Collection *all, const Graph *g, const Input *input)
     for (int k = 0; k < 3 && input->map[0] > 0; k++)
         stored.dims[2 + k] = (uint64_t)input->map[k];
     stored.rank = input->map[0] > 0 ? 5 : stored.rank;
-    double *values = store(all, stored), low = input->low, high = input->high;
+    double *values = collect(all, stored), low = input->low, high = input->high;
     for (uint64_t i = 0; values != NULL && i < stored_count(&stored); i++)
         values[i] = input->kind != INPUT_UNIFORM ? normal()
                     : low < high                 ? low + (high - low) * uniform()
                                                  : uniform();
-}
-
-static void write_inputs(const Model *model, const char *path)
-{
-    Collection *all = arena_alloc(sizeof *all);
-    Graph *g = steps_build(model);
-    Error error = {0};
-    for (int i = 0; i < g->tensor_count; i++)
-        if (g->tensors[i]->role == ROLE_PARAMETER || g->tensors[i]->role == ROLE_VECTOR)
-            add_tensor(all, g->tensors[i]);
-    for (int i = 0; i < g->step_count; i++)
-        for (int k = 0; k < g->steps[i].input_count; k++)
-            if (strcmp(g->steps[i].name, "sample") != 0)
-                add_draws(all, g, g->steps[i].inputs[k]);
-    if (!safetensors_write(path, all->tensors, all->count, NULL, 0, &error))
-        fail_error(&error);
 }
 
 int main(int argc, char **argv)
@@ -369,6 +304,7 @@ int main(int argc, char **argv)
     if (argc != 3 && argc != 4)
         fail(EXIT_USAGE, NULL, "random_layers SEED NAME [CONFIG.json]");
     seed = strtoull(argv[1], NULL, 10);
+    stream = 7;
     const HyperOptions options = {0};
     const char *path = arena_printf("%s.json", argv[2]), *text = choose_config();
     Source random = {path, text, strlen(text)}, *source = &random;
@@ -378,6 +314,6 @@ int main(int argc, char **argv)
     if (argc == 3 && (file == NULL || fputs(text, file) < 0 || fclose(file) != 0))
         fail(EXIT_IO, NULL, "cannot write %s", path);
     write_inputs(read_hypergan(json_tree(source), &options),
-                 arena_printf("%s.in.safetensors", argv[2]));
+                 arena_printf("%s.in.safetensors", argv[2]), terms_of, add_draws);
     return EXIT_OK;
 }
