@@ -14,23 +14,25 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     real y[restrict /*{rows*/8/*}*/][BT], real xt[restrict BT][/*{strip*/80/*}*/],
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[/*{stride*/80/*}*/] = (real(*)[/*{stride*/80/*}*/])&dw[o][c + i];
     vec sum[/*{rows_a_block*/5/*}*/][/*{vectors_a_block*/5/*}*/];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&dw[o + rows + (s & /*{fetch_rows*/7/*}*/)][c + i + /*{fetch_column*/s/*}*/], 1);
+        __builtin_prefetch(&block_dw[rows + (s & /*{fetch_rows*/7/*}*/)][/*{fetch_column*/s/*}*/], 1);
         vec xs[/*{vectors_a_block*/5/*}*/];
         UNROLL
         for (int v = 0; v < vectors; v++)
             xs[v] = vload(&xt[s][i + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
+            const vec ys = vsplat(block_y[r][s]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vfma(ys, xs[v], sum[r][v]);
@@ -40,7 +42,7 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+            vstore(&block_dw[r][v * VL], sum[r][v]);
     }
 }
 

@@ -459,7 +459,7 @@ static const char *fetch_ahead(const Node *w, const char *weights, bool forward,
 {
     int columns = w->type.dims[1], stride = padded(columns);
     if (forward) {
-        *place = arena_printf("        __builtin_prefetch(&%s[o + rows + (i & 7)][i]);\n", weights);
+        *place = "        __builtin_prefetch(&row[rows + (i & 7)][i]);\n";
         return "";
     }
     *place = arena_printf("        __builtin_prefetch(ahead + (long)i * %d);\n", stride);
@@ -507,6 +507,14 @@ static const char *wait_text(const char *place, int vectors, int depth)
                         depth, vectors, place);
 }
 
+/* The block's rows of the weights under a name of their own: with `o` inside the sum, a compiler
+ * that is short of registers multiplies by the row's length in every turn (a third of the speed of
+ * AVX2). */
+static const char *rows_text(const Node *w, const char *weights)
+{
+    return arena_printf("    real(*const row)[%d] = &%s[o];\n", padded(w->type.dims[1]), weights);
+}
+
 static const char *blocked_contract(Body *b, Block block, const char *weights)
 {
     const Node *n = b->kernel->root, *w = n->inputs[1];
@@ -525,13 +533,13 @@ static const char *blocked_contract(Body *b, Block block, const char *weights)
                     {"rows_a_block", int_text(block.rows)},
                     {"vectors", int_text(block.vectors)},
                     {"range", parts ? "int from, int to, " : ""},
-                    {"ahead", ahead},
+                    {"ahead", arena_printf("%s%s", ahead, forward ? rows_text(w, weights) : "")},
                     {"from", parts ? "from" : "0"},
                     {"to", parts ? "to" : int_text(depth)},
                     {"start", start},
                     {"prefetch", prefetch},
                     {"wait", parts ? wait_text(place, block.vectors, depth) : ""},
-                    {"weight", arena_printf(forward ? "%s[o + r][i]" : "%s[i][o + r]", weights)},
+                    {"weight", forward ? "row[r][i]" : arena_printf("%s[i][o + r]", weights)},
                     {"load_sums", text_of(&b->load_sums)},
                     {"load_totals", text_of(&b->load_totals)},
                     {"epilogue", text_of(&b->statements)},

@@ -14,6 +14,7 @@ static inline __attribute__((always_inline)) void linear_100x6_block(
         real a[restrict 112],
     real out[restrict 100][BT])
 {
+    real(*const row)[16] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -29,7 +30,7 @@ static inline __attribute__((always_inline)) void linear_100x6_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -65,6 +66,7 @@ static inline __attribute__((always_inline)) void linear_100x100_block(
         real a[restrict 112],
     real out[restrict 100][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -80,7 +82,7 @@ static inline __attribute__((always_inline)) void linear_100x100_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -117,6 +119,7 @@ static inline __attribute__((always_inline)) void linear_6x100_block(
         real a[restrict 16],
     real out[restrict 6][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -132,7 +135,7 @@ static inline __attribute__((always_inline)) void linear_6x100_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);

@@ -45,6 +45,7 @@ static inline __attribute__((always_inline)) void linear_100x6_block(
         real a[restrict 112],
     real out[restrict 100][BT])
 {
+    real(*const row)[16] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -60,7 +61,7 @@ static inline __attribute__((always_inline)) void linear_100x6_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -96,6 +97,7 @@ static inline __attribute__((always_inline)) void linear_100x100_block(
         real a[restrict 112],
     real out[restrict 100][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -111,7 +113,7 @@ static inline __attribute__((always_inline)) void linear_100x100_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -150,6 +152,7 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
     real live[restrict BT], real total[restrict 112][LANES],
     real total2[restrict 112][LANES])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -165,7 +168,7 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -248,6 +251,7 @@ static inline __attribute__((always_inline)) void linear_6x100_block(
         real a[restrict 16],
     real out[restrict 6][BT], real b[restrict 6][BT], real out2[restrict 6][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -263,7 +267,7 @@ static inline __attribute__((always_inline)) void linear_6x100_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -300,6 +304,7 @@ static inline __attribute__((always_inline)) void linear_100x100_3_block(
     real live[restrict BT], real total[restrict 112][LANES],
     real total2[restrict 112][LANES])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -315,7 +320,7 @@ static inline __attribute__((always_inline)) void linear_100x100_3_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -400,6 +405,7 @@ static inline __attribute__((always_inline)) void linear_100x100_4_block(
         real a[restrict 112],
     real out[restrict 100][BT], real b[restrict 1][112], real out2[restrict 100][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -415,7 +421,7 @@ static inline __attribute__((always_inline)) void linear_100x100_4_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -657,23 +663,25 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
     real y[restrict 100][BT], real xt[restrict BT][16],
     real dw[restrict 100][16])
 {
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[16] = (real(*)[16])&dw[o][c + i];
     vec sum[28][1];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&dw[o + rows + (s & 31)][c + i + (s >> 5) * 16], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 31)][(s >> 5) * 16], 1);
         vec xs[1];
         UNROLL
         for (int v = 0; v < vectors; v++)
             xs[v] = vload(&xt[s][i + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
+            const vec ys = vsplat(block_y[r][s]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vfma(ys, xs[v], sum[r][v]);
@@ -683,7 +691,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+            vstore(&block_dw[r][v * VL], sum[r][v]);
     }
 }
 
@@ -711,6 +719,7 @@ static inline __attribute__((always_inline)) void linear_100x6_2_block(
         real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
+    real(*const row)[16] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -726,7 +735,7 @@ static inline __attribute__((always_inline)) void linear_100x6_2_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -762,23 +771,25 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     real y[restrict 100][BT], real xt[restrict BT][80],
     real dw[restrict 100][112])
 {
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[112] = (real(*)[112])&dw[o][c + i];
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&dw[o + rows + (s & 7)][c + i + (s >> 3) * 14], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 7)][(s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
             xs[v] = vload(&xt[s][i + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
+            const vec ys = vsplat(block_y[r][s]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vfma(ys, xs[v], sum[r][v]);
@@ -788,7 +799,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+            vstore(&block_dw[r][v * VL], sum[r][v]);
     }
 }
 
@@ -822,6 +833,7 @@ static inline __attribute__((always_inline)) void linear_100x100_5_block(
         real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -837,7 +849,7 @@ static inline __attribute__((always_inline)) void linear_100x100_5_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -873,6 +885,7 @@ static inline __attribute__((always_inline)) void linear_100x100_6_block(
         real a[restrict 100][BT],
     real live[restrict BT], real total[restrict 112][LANES])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -888,7 +901,7 @@ static inline __attribute__((always_inline)) void linear_100x100_6_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -1487,6 +1500,7 @@ static inline __attribute__((always_inline)) void linear_6x100_2_block(
         real a[restrict 16],
     real out[restrict 6][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -1502,7 +1516,7 @@ static inline __attribute__((always_inline)) void linear_6x100_2_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -1534,6 +1548,7 @@ static inline __attribute__((always_inline)) void linear_100x100_7_block(
         real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT])
 {
+    real(*const row)[112] = &w[o];
     vec sum[8][3];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -1549,7 +1564,7 @@ static inline __attribute__((always_inline)) void linear_100x100_7_block(
             xi[v] = vload(&x[i][l + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[o + r][i]);
+            const vec wi = vsplat(row[r][i]);
             UNROLL
             for (int v = 0; v < 3; v++)
                 sum[r][v] = vfma(wi, xi[v], sum[r][v]);
@@ -1713,23 +1728,25 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
     real y[restrict 100][BT], real xt[restrict BT][16],
     real dw[restrict 100][16])
 {
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[16] = (real(*)[16])&dw[o][c + i];
     vec sum[28][1];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&dw[o + rows + (s & 31)][c + i + (s >> 5) * 16], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 31)][(s >> 5) * 16], 1);
         vec xs[1];
         UNROLL
         for (int v = 0; v < vectors; v++)
             xs[v] = vload(&xt[s][i + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
+            const vec ys = vsplat(block_y[r][s]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vfma(ys, xs[v], sum[r][v]);
@@ -1739,7 +1756,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+            vstore(&block_dw[r][v * VL], sum[r][v]);
     }
 }
 
@@ -1758,23 +1775,25 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_2_bloc
     real y[restrict 100][BT], real xt[restrict BT][80],
     real dw[restrict 100][112])
 {
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[112] = (real(*)[112])&dw[o][c + i];
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&dw[o + rows + (s & 7)][c + i + (s >> 3) * 14], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 7)][(s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
             xs[v] = vload(&xt[s][i + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
+            const vec ys = vsplat(block_y[r][s]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vfma(ys, xs[v], sum[r][v]);
@@ -1784,7 +1803,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_2_bloc
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+            vstore(&block_dw[r][v * VL], sum[r][v]);
     }
 }
 
@@ -1805,23 +1824,25 @@ static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     real y[restrict 6][BT], real xt[restrict BT][80],
     real dw[restrict 6][112])
 {
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[112] = (real(*)[112])&dw[o][c + i];
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&dw[o + r][c + i + v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&dw[o + rows + (s & 7)][c + i + (s >> 3) * 14], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 7)][(s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
             xs[v] = vload(&xt[s][i + v * VL]);
         UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(y[o + r][s]);
+            const vec ys = vsplat(block_y[r][s]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vfma(ys, xs[v], sum[r][v]);
@@ -1831,7 +1852,7 @@ static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&dw[o + r][c + i + v * VL], sum[r][v]);
+            vstore(&block_dw[r][v * VL], sum[r][v]);
     }
 }
 
