@@ -1,8 +1,8 @@
 /* conv_block.c -- template: sums of a convolution in registers, rows result channels by vectors of
  * lanes, over some of the channels.
  *
- * w is a panel of packed weights, [channel][filter row][filter column][rows]; x the place of the
- * first filter row and column in the first of the channels. Sums go on from `from` unless they are
+ * w is a panel of packed weights (wide.h); x the place of the first filter row and column in the
+ * first of the channels. Sums go on from `from` unless they are
  * fresh. Channels and filter rows stay loops, filter columns are written out. Lanes behind the last
  * one of a row hold whatever follows. Compiles on its own with the default contents of its holes. */
 #include "vectile.h"
@@ -14,7 +14,7 @@ enum { B = 16 };
             sum[r][v] = vfma(vsplat(w[r]), vget(at + place[v] + (offset)), sum[r][v]);
 /*[*/
 static inline __attribute__((always_inline)) void /*{name*/conv_block/*}*/(const int rows,
-    const int vectors, int fresh, int channels, int depth, int start, const real *restrict w,
+    const int vectors, int fresh, int channels, int depth, int start, const real *restrict /*{panel*/w/*}*/,
     const real *restrict x, const real *from, real *to, const int pitch)
 {
     vec sum[/*{rows_a_block*/8/*}*/][/*{vectors_a_block*/3/*}*/];
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void /*{name*/conv_block/*}*/(const
     ROLLED
     for (int c = 0; c < channels; c++) {
         const real *at = x + (long)c * /*{channel_pitch*/34 * 34 * B/*}*/;
-        ROLLED
+/*{channel_weights*//*}*/        ROLLED
         for (int k = 0; k < depth; k++, at += /*{row_pitch*/34 * B/*}*/) {
             UNROLL
             for (int v = 0; v < vectors; v++) /* the next channel's */

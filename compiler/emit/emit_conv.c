@@ -81,11 +81,24 @@ static bool packs_itself(const Shape *s)
            s->filter[0] * s->filter[1] <= MOST_TERMS;
 }
 
+/* Channels that `count` of them take in a panel. */
+static int64_t panel_channels(const Shape *s, int count)
+{
+    return s->reversed ? round_16(count) : count;
+}
+
+/* The same in C, of the variable `channels`. */
+static const char *panel_channels_text(const Shape *s)
+{
+    return panel_channels(s, s->channels) == s->channels ? "channels" : "whole_lanes(channels)";
+}
+
 static int64_t pack_size(const Shape *s)
 {
+    int64_t channels = panel_channels(s, s->channels);
     return s->dense || packs_itself(s)
                ? 0
-               : round_16((int64_t)s->results * s->channels * s->filter[0] * s->filter[1]);
+               : round_16(s->results * channels * s->filter[0] * s->filter[1]);
 }
 
 static int64_t split_size(const Shape *s)
@@ -288,9 +301,17 @@ static WidePass emit_split(Emitter *e, const Plan *p, const Kernel *kernel, cons
 /* ---------------------------------------------------------------- blocks */
 static const char *weight_text(const Shape *s)
 {
-    if (!s->dense)
-        return "w[r]";
-    return s->reversed ? "w[r]" : arena_printf("w[(long)r * %d]", padded(s->channels));
+    if (s->dense)
+        return s->reversed ? "w[r]" : arena_printf("w[(long)r * %d]", padded(s->channels));
+    return s->reversed ? "w[r * LANES]" : "w[r]";
+}
+
+/* From a tap's weights to the next one's. */
+static const char *tap_weights(const Shape *s)
+{
+    if (s->dense)
+        return s->reversed ? int_text(padded(s->results)) : "1";
+    return s->reversed ? "rows * LANES" : "rows";
 }
 
 static void add_tap(Text *out, const Shape *s, int offset, int vectors)
@@ -304,10 +325,7 @@ static void add_tap(Text *out, const Shape *s, int offset, int vectors)
              "                    for (int v = 0; v < vectors; v++)\n"
              "                        sum[r][v] = vfma(number, xs[v], sum[r][v]);\n"
              "                }\n                w += %s;\n            }\n",
-             vectors, offset, weight_text(s),
-             !s->dense     ? "rows"
-             : s->reversed ? int_text(padded(s->results))
-                           : "1");
+             vectors, offset, weight_text(s), tap_weights(s));
 }
 
 /* Where the filter's column l meets the first lane of a row, in reals. */
@@ -336,7 +354,14 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
     else if (apart)
         place = arena_printf("lane / %d * %d + lane %% %d", s->batch, s->batch * s->stride[1],
                              s->batch);
+    bool reversed = s->reversed && !s->dense;
+    const char *weights =
+        arena_printf("        const real *w = panel + (long)(c / LANES * LANES) * depth * %d * rows "
+                     "+ c %% LANES;\n",
+                     taps);
     Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"panel", reversed ? "panel" : "w"},
+                    {"channel_weights", reversed ? weights : ""},
                     {"rows_a_block", int_text(tile.rows)},
                     {"vectors_a_block", int_text(tile.vectors)},
                     {"place", place},
@@ -344,7 +369,7 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
                     {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
                     {"row_pitch", int_text(s->row_pitch)},
                     {"taps", text_of(&text)}};
-    return add_function(e, "block", template_fill("conv_block.c", holes, 8));
+    return add_function(e, "block", template_fill("conv_block.c", holes, sizeof holes / sizeof *holes));
 }
 
 /* ---------------------------------------------------------------- epilogues */
@@ -418,7 +443,8 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
         strcmp(place, "start") == 0 ? "                        " : "                    ";
     int rows = blocks->tile.rows, rest = s->results % rows;
     const char *panel =
-        arena_printf("panels + (long)(first - begin) * channels * %d", s->filter[0] * s->filter[1]);
+        arena_printf("panels + (long)(first - begin) * %s * %d", panel_channels_text(s),
+                     s->filter[0] * s->filter[1]);
     if (s->dense)
         panel = s->reversed ? "panels + first"
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
@@ -493,7 +519,8 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
     const char *local = "", *panels = "";
     if (itself) {
         local =
-            arena_printf("    real packed[%d] ALIGNED;\n", blocks->group * blocks->part * terms);
+            arena_printf("    real packed[%lld] ALIGNED;\n",
+                         (long long)(blocks->group * panel_channels(s, blocks->part) * terms));
         panels = arena_printf(
             "            pack_group(%s, (const void *)w, begin, end, channel, channels, packed);\n"
             "            const real *const panels = packed;\n",
@@ -502,8 +529,8 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
         panels = "            const real *const panels = w[0];\n";
     } else {
         panels = arena_printf("            const real *const panels =\n                packed + "
-                              "(long)channel * %lld + (long)begin * channels * %d;\n",
-                              (long long)s->results * terms, terms);
+                              "(long)channel * %lld + (long)begin * %s * %d;\n",
+                              (long long)s->results * terms, panel_channels_text(s), terms);
     }
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"parameters", parameter_list(b)},
@@ -571,7 +598,7 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
         "        for (int start = 0; start < columns * %d; start += %d) {\n"
         "            real *const at = sum + (%d + start / %d) * %d;\n"
         "            %s(rows, %d, channel == 0, channels, depth, start,\n"
-        "                at_phase + (long)depth * %d * channels * rows,\n"
+        "                at_phase + (long)depth * %d * %s * rows,\n"
         "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
         "%d,\n"
         "                at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
@@ -581,7 +608,7 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
         "sizeof(real));\n    }\n",
         count, blocks->columns, count, blocks->columns, s->batch, block, column * blocks->blocks,
         block, rows * block, emit_block(e, s, blocks->tile, taps), blocks->tile.vectors, before,
-        (long long)s->map_rows * s->row_pitch, s->halo.before[0], s->row_pitch, origin, s->batch,
+        panel_channels_text(s), (long long)s->map_rows * s->row_pitch, s->halo.before[0], s->row_pitch, origin, s->batch,
         pitch, block, stride, column, s->batch, s->batch, s->batch);
 }
 
@@ -605,13 +632,14 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
                     {"row_stride", int_text(s->stride[0])},
                     {"filter_rows", int_text(s->filter[0])},
                     {"filter_columns", int_text(s->filter[1])},
+                    {"panel_channels", panel_channels_text(s)},
                     {"phases", text_of(&phases)},
                     {"column_lanes", int_text(stride * s->batch)},
                     {"lanes", int_text(lanes)},
                     {"chunk_lanes", int_text(chunk_lanes)},
                     {"weights", unused_weights(s)},
                     {"epilogue", chunk_epilogue(b, lanes, chunk_lanes)}};
-    const char *tile = add_function(e, "phases_of_sums", template_fill("conv_phases.c", holes, 16));
+    const char *tile = add_function(e, "phases_of_sums", template_fill("conv_phases.c", holes, sizeof holes / sizeof *holes));
     text_add(&calls, "                for (int start = 0; start < %d; start += %d)\n", all,
              blocks->columns);
     add_panels(&calls, s, blocks, tile, "", "start", name_list(b));

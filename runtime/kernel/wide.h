@@ -65,24 +65,13 @@ static inline void copy_few(real *to, const real *from, int n)
     }
 }
 
-/* to[lane][row] of from[row][lane]: up to LANES rows of LANES lanes; to is aligned, rows of LANES.
- */
-static inline void transpose_few(real *to, const real *from, long pitch, int rows)
-{
-    for (int first = 0; first < rows; first += VL) {
-        const int some = rows - first < VL ? rows - first : VL;
-        for (int lane = 0; lane < LANES; lane += VL) {
-            ALIGNED real block[VL * VL] = {0};
-            for (int i = 0; i < some; i++)
-                vstore(block + i * VL, vget(from + (first + i) * pitch + lane));
-            transpose_block(to + lane * LANES + first, LANES, block, VL);
-        }
-    }
-}
+static inline int whole_lanes(int n) { return (n + LANES - 1) / LANES * LANES; }
 
 /* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: in parts
- * of the channels; a part is panels of `panel` result channels, [phase][channel][filter row][filter
- * column][result channel]. */
+ * of the channels; a part is panels of `panel` result channels. A panel of a convolution is
+ * [channel][filter row][filter column][result channel]; reversed, where w has the channels side by
+ * side, it stays so: [phase][LANES channels][filter row][filter column][result channel][channel].
+ */
 typedef struct Panels {
     int results, channels, part, panel;
     int pitch;     /* reals of a row of w */
@@ -90,6 +79,12 @@ typedef struct Panels {
     int step[2];   /* of a phase's filter rows and columns; as many phases */
     int reversed;  /* results are the inputs of w, filter rows and columns go backwards */
 } Panels;
+
+/* Channels that `count` of them take in a panel. */
+static inline long panel_channels(const Panels *p, int count)
+{
+    return p->reversed ? whole_lanes(count) : count;
+}
 
 /* Numbers of the panels of results from .. to - 1, for `count` channels from c on; out: of the
  * panel of `from`. */
@@ -102,7 +97,7 @@ static inline void pack_forward(const Panels *p, const real *w, int from, int to
         for (int i = 0; i < count; i++) {
             const real *const row = w + ((long)t * p->channels + c + i) * p->pitch;
             for (int first = from; first < to; first += p->panel) {
-                __builtin_prefetch(row + first + (long)AHEAD * p->pitch);
+                __builtin_prefetch(row + first + (long)AHEAD * p->pitch, 0, 2);
                 const int rows = p->results - first < p->panel ? p->results - first : p->panel;
                 copy_few(out + (long)(first - from) * count * taps + (long)(i * taps + t) * rows,
                          row + first, rows);
@@ -111,31 +106,25 @@ static inline void pack_forward(const Panels *p, const real *w, int from, int to
 }
 
 /* One phase of a panel, reversed: filter rows and columns from phase[] on, step[] apart. The place
- * behind it. */
+ * behind it. Rows of w lie far apart: those of the next panel are fetched to the second cache. */
 static inline real *pack_phase(const Panels *p, real *to, const real *w, const int phase[2],
                                int first, int rows, int c, int count)
 {
     int taps[2];
     for (int a = 0; a < 2; a++)
         taps[a] = (p->filter[a] + p->step[a] - 1 - phase[a]) / p->step[a];
-    const long stride = (long)taps[0] * taps[1] * rows;
-    ALIGNED real block[LANES * LANES];
-    for (int t = 0; t < taps[0] * taps[1]; t++) {
-        const int k = phase[0] + p->step[0] * (taps[0] - 1 - t / taps[1]);
-        const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
-        const real *const tap = w + (long)(k * p->filter[1] + l) * p->results * p->pitch;
-        for (int i = 0; i < count; i += LANES) {
-            const int some = count - i < LANES ? count - i : LANES;
-            const real *const corner = tap + (long)first * p->pitch + c + i;
-            if (some == LANES)
-                transpose_few(block, corner, p->pitch, rows);
-            else
-                transpose_lanes(block, LANES, corner, p->pitch, rows, some);
-            for (int j = 0; j < some; j++)
-                copy_few(to + (i + j) * stride + (long)t * rows, block + j * LANES, rows);
+    for (int i = c; i < c + count; i += LANES)
+        for (int t = 0; t < taps[0] * taps[1]; t++) {
+            const int k = phase[0] + p->step[0] * (taps[0] - 1 - t / taps[1]);
+            const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
+            const real *row =
+                w + ((long)(k * p->filter[1] + l) * p->results + first) * p->pitch + i;
+            for (int r = 0; r < rows; r++, row += p->pitch, to += LANES) {
+                __builtin_prefetch(row + (long)rows * p->pitch, 0, 2);
+                memcpy(to, row, LANES * sizeof *to);
+            }
         }
-    }
-    return to + stride * count;
+    return to;
 }
 
 /* Panels of results from .. to - 1 of `count` channels from c on. */
@@ -163,7 +152,7 @@ SHARED void pack_panels(int from, int to, const Panels *p, const real *w, real *
     for (int c = 0; c < p->channels; c += p->part) {
         const int count = p->channels - c < p->part ? p->channels - c : p->part;
         pack_group(p, w, first, end, c, count,
-                   packed + p->results * c * taps + first * count * taps);
+                   packed + (p->results * c + first * panel_channels(p, count)) * taps);
     }
 }
 

@@ -81,24 +81,34 @@ static void bench_destroy(Bench *bench)
     training_destroy(&bench->training);
 }
 
-/* A thing to measure: index < update_count: that update; update_count: the sampler; beyond: a whole
- * iteration. */
+/* A thing to measure: index < update_count: that update; then the sampler, a whole iteration, and
+ * the sampler for one image. */
+static bool is_sampler(const Program *program, int index)
+{
+    return index == program->update_count || index == program->update_count + 2;
+}
+
+static size_t rows_drawn(const Bench *bench, int index)
+{
+    return index == bench->program->update_count ? bench->sample_rows : 1;
+}
+
 static void run_once(Bench *bench, int index, uint64_t turn)
 {
     const Program *program = bench->program;
     Training *training = &bench->training;
-    if (index > program->update_count) {
-        training_iterate(training);
-    } else if (index == program->update_count) {
+    if (is_sampler(program, index)) {
         DrawInputs inputs = {0};
         double *condition = NULL;
         if (program->cond_dim > 0) {
             condition = allocate(bench->sample_rows * (size_t)program->cond_dim, sizeof(double));
             inputs.condition = condition;
         }
-        generator_draw_all(&bench->generator, BENCH_SEED, 0, bench->sample_rows, &inputs,
+        generator_draw_all(&bench->generator, BENCH_SEED, 0, rows_drawn(bench, index), &inputs,
                            bench->samples);
         free(condition);
+    } else if (index > program->update_count) {
+        training_iterate(training);
     } else {
         int count = program->updates[index].count; /* 0: no part of every iteration */
         int repeat = count > 0 ? (int)(turn % (uint64_t)count) : 0;
@@ -116,8 +126,8 @@ static double flops_of(const Bench *bench, int index)
     if (index < program->update_count) {
         return program->updates[index].flops;
     }
-    if (index == program->update_count) {
-        return program->sample_flops * (double)bench->sample_rows;
+    if (is_sampler(program, index)) {
+        return program->sample_flops * (double)rows_drawn(bench, index);
     }
     double flops = 0;
     for (int kind = 0; kind < program->update_count; kind++) {
@@ -251,7 +261,11 @@ static int list_steps(Bench *bench, Row *rows)
     int count = program->update_count;
     rows[count] = (Row){"sample", "rows drawn and denormalised", measure(bench, count)};
     rows[count + 1] = (Row){"iteration", "all updates of an iteration", measure(bench, count + 1)};
-    return count + 2;
+    if (!program->images) {
+        return count + 2;
+    }
+    rows[count + 2] = (Row){"sample_1", "one image", measure(bench, count + 2)};
+    return count + 3;
 }
 
 static int list_kernels(const Bench *bench, Row *rows)
@@ -270,7 +284,7 @@ static int list_kernels(const Bench *bench, Row *rows)
 void bench_run(const Program *program, int threads, bool json)
 {
     Bench bench = bench_create(program, threads);
-    Row steps[MAX_UPDATES + 2];
+    Row steps[MAX_UPDATES + 3];
     Row *kernels = allocate((size_t)program->kernel_count, sizeof *kernels);
     int step_count = list_steps(&bench, steps), kernel_count = list_kernels(&bench, kernels);
     if (json) {
