@@ -44,10 +44,8 @@ static inline __attribute__((always_inline)) void /*{name*/conv_block/*}*/(const
         const real *at = x + (long)c * /*{channel_pitch*/34 * 34 * B/*}*/;
 /*{channel_weights*//*}*/        ROLLED
         for (int k = 0; k < depth; k++, at += /*{row_pitch*/34 * B/*}*/) {
-            UNROLL
-            for (int v = 0; v < vectors; v++) /* the next channel's */
-                __builtin_prefetch(at + place[v] + /*{ahead*/34 * 34 * B/*}*/);
-/*{taps*/            CONV_TAP(0)
+/*{fetch*/            __builtin_prefetch(at + place[0] + 34 * 34 * B);
+/*}*//*{taps*/            CONV_TAP(0)
             CONV_TAP(B)
 /*}*/        }
     }

@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) void /*{name*/conv_phases/*}*/(
     const real *at_phase = panels;
     for (int k = 0; k < phase; k++)
         at_phase += (/*{filter_rows*/5/*}*/ + /*{row_stride*/2/*}*/ - 1 - k) / /*{row_stride*/2/*}*/ *
-             /*{filter_columns*/5/*}*/ * /*{panel_channels*/channels/*}*/ * rows;
+             /*{filter_columns*/5/*}*/ * /*{panel_channels*/(long)channels/*}*/ * rows;
     (void)y, (void)at_phase, (void)sum;
 /*{weights*//*}*//*{phases*/    (void)x;
     memset(part, 0, sizeof part);

@@ -18,7 +18,8 @@ enum {
     MOST_TERMS = 256,        /* of a filter whose panel an item packs for itself */
     FEW_LANES = 1024,        /* of a whole map: each item packs its weights for itself */
     LEAST_ITEMS = 8,
-    MOST_TAPS = 3, /* whose loads a compiler may mix without running out of registers */
+    PANEL_LINE = 18, /* as in wide.h */
+    MOST_TAPS = 3,   /* whose loads a compiler may mix without running out of registers */
     MOST_BLOCKS = 4
 };
 
@@ -81,21 +82,21 @@ static bool packs_itself(const Shape *s)
            s->filter[0] * s->filter[1] <= MOST_TERMS;
 }
 
-/* Channels that `count` of them take in a panel. */
-static int64_t panel_channels(const Shape *s, int count)
+/* Reals that `channels` of them take in a panel (wide.h), for each tap and result. */
+static int64_t panel_reals(const Shape *s, int channels)
 {
-    return s->reversed ? round_16(count) : count;
+    return s->reversed ? (int64_t)divide_up(channels, 16) * PANEL_LINE : channels;
 }
 
-/* The same in C, of the variable `channels`. */
-static const char *panel_channels_text(const Shape *s)
+/* The same in C. */
+static const char *panel_text(const Shape *s, const char *channels)
 {
-    return panel_channels(s, s->channels) == s->channels ? "channels" : "whole_lanes(channels)";
+    return arena_printf(s->reversed ? "line_reals(%s)" : "(long)%s", channels);
 }
 
 static int64_t pack_size(const Shape *s)
 {
-    int64_t channels = panel_channels(s, s->channels);
+    int64_t channels = panel_reals(s, s->channels);
     return s->dense || packs_itself(s)
                ? 0
                : round_16(s->results * channels * s->filter[0] * s->filter[1]);
@@ -303,7 +304,7 @@ static const char *weight_text(const Shape *s)
 {
     if (s->dense)
         return s->reversed ? "w[r]" : arena_printf("w[(long)r * %d]", padded(s->channels));
-    return s->reversed ? "w[r * LANES]" : "w[r]";
+    return s->reversed ? "w[r * PANEL_LINE]" : "w[r]";
 }
 
 /* From a tap's weights to the next one's. */
@@ -311,7 +312,7 @@ static const char *tap_weights(const Shape *s)
 {
     if (s->dense)
         return s->reversed ? int_text(padded(s->results)) : "1";
-    return s->reversed ? "rows * LANES" : "rows";
+    return s->reversed ? "rows * PANEL_LINE" : "rows";
 }
 
 static void add_tap(Text *out, const Shape *s, int offset, int vectors)
@@ -337,6 +338,33 @@ static int tap_offset(const Shape *s, int l)
     return (column % s->stride[1] * s->split_columns + column / s->stride[1]) * s->batch;
 }
 
+/* Each turn over a filter row fetches the next channel's lanes under all its taps, and of reversed
+ * weights a share of the next channels'. */
+static const char *fetch_text(const Shape *s, int taps, bool apart)
+{
+    long long ahead = (long long)s->map_rows * s->row_pitch * (s->dense ? 8 : 1);
+    Text t = {0};
+    text_append(&t, "            UNROLL\n");
+    if (apart || s->split)
+        text_add(&t,
+                 "            for (int v = 0; v < vectors; v++) /* the next channel's */\n"
+                 "                __builtin_prefetch(at + place[v] + %lld);\n",
+                 ahead);
+    else
+        text_add(&t,
+                 "            for (int j = 0; j < vectors * VL + %d; j += LINE) /* the next "
+                 "channel's */\n"
+                 "                __builtin_prefetch(at + place[0] + j + %lld);\n",
+                 taps > 0 ? (taps - 1) * s->batch : 0, ahead);
+    if (s->reversed && !s->dense)
+        text_add(
+            &t,
+            "            for (int j = 0; j < rows * %d; j += LANES)\n"
+            "                __builtin_prefetch(next + (long)(k * %d * rows + j) * PANEL_LINE);\n",
+            taps, taps);
+    return text_of(&t);
+}
+
 static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int taps)
 {
     Text text = {0};
@@ -355,21 +383,24 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
         place = arena_printf("lane / %d * %d + lane %% %d", s->batch, s->batch * s->stride[1],
                              s->batch);
     bool reversed = s->reversed && !s->dense;
-    const char *weights =
-        arena_printf("        const real *w = panel + (long)(c / LANES * LANES) * depth * %d * rows "
-                     "+ c %% LANES;\n",
-                     taps);
+    const char *weights = arena_printf(
+        "        const real *w =\n            panel + (long)(c / LANES * PANEL_LINE) * "
+        "depth * %d * rows + c %% LANES;\n"
+        "        const real *const next = w + (long)depth * %d * rows * PANEL_LINE + c %% LANES * "
+        "PANEL_LINE;\n",
+        taps, taps);
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"panel", reversed ? "panel" : "w"},
                     {"channel_weights", reversed ? weights : ""},
+                    {"fetch", fetch_text(s, taps, apart)},
                     {"rows_a_block", int_text(tile.rows)},
                     {"vectors_a_block", int_text(tile.vectors)},
                     {"place", place},
-                    {"ahead", int_text((long long)s->map_rows * s->row_pitch * (s->dense ? 8 : 1))},
                     {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
                     {"row_pitch", int_text(s->row_pitch)},
                     {"taps", text_of(&text)}};
-    return add_function(e, "block", template_fill("conv_block.c", holes, sizeof holes / sizeof *holes));
+    return add_function(e, "block",
+                        template_fill("conv_block.c", holes, sizeof holes / sizeof *holes));
 }
 
 /* ---------------------------------------------------------------- epilogues */
@@ -442,9 +473,8 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
     const char *indent =
         strcmp(place, "start") == 0 ? "                        " : "                    ";
     int rows = blocks->tile.rows, rest = s->results % rows;
-    const char *panel =
-        arena_printf("panels + (long)(first - begin) * %s * %d", panel_channels_text(s),
-                     s->filter[0] * s->filter[1]);
+    const char *panel = arena_printf("panels + (first - begin) * %s * %d",
+                                     panel_text(s, "channels"), s->filter[0] * s->filter[1]);
     if (s->dense)
         panel = s->reversed ? "panels + first"
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
@@ -518,9 +548,8 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
                    : blocks->slot;
     const char *local = "", *panels = "";
     if (itself) {
-        local =
-            arena_printf("    real packed[%lld] ALIGNED;\n",
-                         (long long)(blocks->group * panel_channels(s, blocks->part) * terms));
+        local = arena_printf("    real packed[%lld] ALIGNED;\n",
+                             (long long)(blocks->group * panel_reals(s, blocks->part) * terms));
         panels = arena_printf(
             "            pack_group(%s, (const void *)w, begin, end, channel, channels, packed);\n"
             "            const real *const panels = packed;\n",
@@ -528,9 +557,10 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
     } else if (s->dense) {
         panels = "            const real *const panels = w[0];\n";
     } else {
-        panels = arena_printf("            const real *const panels =\n                packed + "
-                              "(long)channel * %lld + (long)begin * %s * %d;\n",
-                              (long long)s->results * terms, panel_channels_text(s), terms);
+        panels =
+            arena_printf("            const real *const panels =\n                packed + "
+                         "(%d * %s + begin * %s) * %d;\n",
+                         s->results, panel_text(s, "channel"), panel_text(s, "channels"), terms);
     }
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"parameters", parameter_list(b)},
@@ -598,7 +628,7 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
         "        for (int start = 0; start < columns * %d; start += %d) {\n"
         "            real *const at = sum + (%d + start / %d) * %d;\n"
         "            %s(rows, %d, channel == 0, channels, depth, start,\n"
-        "                at_phase + (long)depth * %d * %s * rows,\n"
+        "                at_phase + depth * %d * %s * rows,\n"
         "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
         "%d,\n"
         "                at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
@@ -608,8 +638,8 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
         "sizeof(real));\n    }\n",
         count, blocks->columns, count, blocks->columns, s->batch, block, column * blocks->blocks,
         block, rows * block, emit_block(e, s, blocks->tile, taps), blocks->tile.vectors, before,
-        panel_channels_text(s), (long long)s->map_rows * s->row_pitch, s->halo.before[0], s->row_pitch, origin, s->batch,
-        pitch, block, stride, column, s->batch, s->batch, s->batch);
+        panel_text(s, "channels"), (long long)s->map_rows * s->row_pitch, s->halo.before[0],
+        s->row_pitch, origin, s->batch, pitch, block, stride, column, s->batch, s->batch, s->batch);
 }
 
 static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
@@ -632,14 +662,15 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
                     {"row_stride", int_text(s->stride[0])},
                     {"filter_rows", int_text(s->filter[0])},
                     {"filter_columns", int_text(s->filter[1])},
-                    {"panel_channels", panel_channels_text(s)},
+                    {"panel_channels", panel_text(s, "channels")},
                     {"phases", text_of(&phases)},
                     {"column_lanes", int_text(stride * s->batch)},
                     {"lanes", int_text(lanes)},
                     {"chunk_lanes", int_text(chunk_lanes)},
                     {"weights", unused_weights(s)},
                     {"epilogue", chunk_epilogue(b, lanes, chunk_lanes)}};
-    const char *tile = add_function(e, "phases_of_sums", template_fill("conv_phases.c", holes, sizeof holes / sizeof *holes));
+    const char *tile = add_function(
+        e, "phases_of_sums", template_fill("conv_phases.c", holes, sizeof holes / sizeof *holes));
     text_add(&calls, "                for (int start = 0; start < %d; start += %d)\n", all,
              blocks->columns);
     add_panels(&calls, s, blocks, tile, "", "start", name_list(b));

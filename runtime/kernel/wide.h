@@ -65,12 +65,21 @@ static inline void copy_few(real *to, const real *from, int n)
     }
 }
 
-static inline int whole_lanes(int n) { return (n + LANES - 1) / LANES * LANES; }
+/* Reals of LANES channels in a panel of reversed weights. Not LANES: one channel of all results and
+ * taps is read at a time, which then lies in all banks of the first cache. */
+enum { PANEL_LINE = LANES + 2 };
+
+/* Reals that `channels` of them take in such a panel, for each tap and result. */
+static inline long line_reals(int channels)
+{
+    return (long)(channels + LANES - 1) / LANES * PANEL_LINE;
+}
 
 /* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: in parts
  * of the channels; a part is panels of `panel` result channels. A panel of a convolution is
  * [channel][filter row][filter column][result channel]; reversed, where w has the channels side by
- * side, it stays so: [phase][LANES channels][filter row][filter column][result channel][channel].
+ * side, it stays so: [phase][LANES channels][filter row][filter column][result
+ * channel][PANEL_LINE].
  */
 typedef struct Panels {
     int results, channels, part, panel;
@@ -80,10 +89,9 @@ typedef struct Panels {
     int reversed;  /* results are the inputs of w, filter rows and columns go backwards */
 } Panels;
 
-/* Channels that `count` of them take in a panel. */
-static inline long panel_channels(const Panels *p, int count)
+static inline long panel_reals(const Panels *p, int channels)
 {
-    return p->reversed ? whole_lanes(count) : count;
+    return p->reversed ? line_reals(channels) : channels;
 }
 
 /* Numbers of the panels of results from .. to - 1, for `count` channels from c on; out: of the
@@ -119,7 +127,7 @@ static inline real *pack_phase(const Panels *p, real *to, const real *w, const i
             const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
             const real *row =
                 w + ((long)(k * p->filter[1] + l) * p->results + first) * p->pitch + i;
-            for (int r = 0; r < rows; r++, row += p->pitch, to += LANES) {
+            for (int r = 0; r < rows; r++, row += p->pitch, to += PANEL_LINE) {
                 __builtin_prefetch(row + (long)rows * p->pitch, 0, 2);
                 memcpy(to, row, LANES * sizeof *to);
             }
@@ -152,7 +160,8 @@ SHARED void pack_panels(int from, int to, const Panels *p, const real *w, real *
     for (int c = 0; c < p->channels; c += p->part) {
         const int count = p->channels - c < p->part ? p->channels - c : p->part;
         pack_group(p, w, first, end, c, count,
-                   packed + (p->results * c + first * panel_channels(p, count)) * taps);
+                   packed +
+                       (p->results * panel_reals(p, c) + first * panel_reals(p, count)) * taps);
     }
 }
 
