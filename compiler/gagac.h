@@ -236,7 +236,8 @@ typedef struct Model {
                             */
     int d_updates, g_updates; /* per iteration */
     Optimiser d_optimiser, g_optimiser;
-    int schedule_step; /* iterations between two decays; 0 = off */
+    int schedule_step; /* iterations between two decays, passes where they are given; 0 = off. With
+                          passes and compat: times the net's updates an iteration */
     double schedule_gamma;
     int64_t iterations; /* > 0, or 0 when passes is given */
     int64_t passes;     /* passes over the data */

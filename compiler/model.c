@@ -148,6 +148,8 @@ static uint64_t hash_model(const Model *m)
         m->sample_z_uniform);
     mix(&hash, "updates %d %d schedule %d %a", m->d_updates, m->g_updates, m->schedule_step,
         m->schedule_gamma);
+    if (m->schedule_step > 0 && m->passes > 0)
+        mix(&hash, "passes %d", m->compat);
     mix_optimiser(&hash, &m->d_optimiser);
     mix_optimiser(&hash, &m->g_optimiser);
     mix(&hash, "data %d %d average %a", m->shuffle, (int)m->normalisation, m->ema_decay);

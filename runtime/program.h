@@ -73,7 +73,7 @@ typedef struct ProgramInput { /* what an update reads for each sample of its bat
 } ProgramInput;
 
 typedef enum ScalarKind {
-    SCALAR_RATE,   /* base * gamma^floor(iteration / schedule_step) */
+    SCALAR_RATE,   /* base * gamma^decays of the schedule (training.c) */
     SCALAR_UNBIAS, /* 1 / (1 - base^t), t = this net's updates so far, from 1: takes the start out
                     * of a moving average */
     SCALAR_SHARE,  /* max(1 - base, 15 / (16 + t)): share of the newest value in a moving average
@@ -271,7 +271,8 @@ typedef struct Program {
     size_t lower_offset,
         upper_offset; /* where the x_dim - cond_dim normalised bounds lie in the state, in reals */
     long long iterations, passes; /* one of them > 0 */
-    int schedule_step;
+    int schedule_step;            /* iterations, or passes where they are given; 0: off */
+    bool schedule_per_update; /* passes: times the count of the rate's updates in an iteration */
     double schedule_gamma;
     bool shuffle;
     double ema_decay;

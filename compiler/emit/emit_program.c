@@ -270,11 +270,14 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
                  m->height, m->width, m->channels, m->hyper->strict ? "false" : "true");
     text_add(
         out,
-        "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_gamma = %s,\n"
+        "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_per_update = "
+        "%s, "
+        ".schedule_gamma = %s,\n"
         "    .shuffle = %s, .ema_decay = %s,\n"
         "    .store_start = %lld, .store_every = %lld, .store_last = %lld, .log_every = %lld,\n"
         "    .seed = UINT64_C(%llu),\n    .start_from = %s,\n    .estimates_w1 = %s,\n",
-        (long long)m->iterations, (long long)m->passes, m->schedule_step, number(m->schedule_gamma),
+        (long long)m->iterations, (long long)m->passes, m->schedule_step,
+        m->passes > 0 && m->compat ? "true" : "false", number(m->schedule_gamma),
         m->shuffle ? "true" : "false", number(m->ema_decay), (long long)m->store_start,
         (long long)m->store_every, (long long)m->store_last, (long long)m->log_every,
         (unsigned long long)m->seed, m->start_from ? c_string(m->start_from) : "NULL",

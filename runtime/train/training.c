@@ -1,6 +1,8 @@
 /* training.c -- see training.h. */
 #include "training.h"
 
+#include "data.h"
+
 #include "device.h"
 #include "gang.h"
 #include "hooks.h"
@@ -76,18 +78,35 @@ uint64_t training_iterations(const Program *program, uint64_t rows, uint64_t pas
     return total / updates + (total % updates != 0);
 }
 
-/* The value of a scalar in an update. count: updates of this kind so far, this one included. */
-static double scalar_value(const Training *training, const ProgramScalar *scalar,
-                           uint64_t iteration, uint64_t count)
+/* How often the rates of updates of a kind have fallen before an iteration. The schedule counts
+ * what the training's length counts: iterations, or passes over the data (a replay has none). */
+static uint64_t rate_decays(const Training *training, int kind, uint64_t iteration)
 {
     const Program *program = training->program;
+    const struct Data *data = training->data;
+    if (program->schedule_step <= 0) {
+        return 0;
+    }
+    uint64_t step = (uint64_t)program->schedule_step;
+    if (program->passes <= 0 || data == NULL) {
+        return iteration / step;
+    }
+    uint64_t batches = data->rows / (uint64_t)program->batch_size;
+    uint64_t updates = (uint64_t)program->updates[training_data_kind(program)].count;
+    if (program->schedule_per_update) {
+        step *= (uint64_t)program->updates[kind].count;
+    }
+    return iteration * updates / (batches > 0 ? batches : 1) / step;
+}
+
+/* The value of a scalar in an update. count: updates of this kind so far, this one included. */
+static double scalar_value(const Training *training, const ProgramScalar *scalar, int kind,
+                           uint64_t iteration, uint64_t count)
+{
     switch (scalar->kind) {
     case SCALAR_RATE:
-        if (program->schedule_step <= 0) {
-            return scalar->base;
-        }
         return scalar->base *
-               power(program->schedule_gamma, iteration / (uint64_t)program->schedule_step);
+               power(training->program->schedule_gamma, rate_decays(training, kind, iteration));
     case SCALAR_UNBIAS:
         return 1 / (1 - power(scalar->base, count));
     case SCALAR_UNBIAS_ROOT:
@@ -118,7 +137,7 @@ void training_facts(const Training *training, uint64_t iteration, int kind, int 
     batch->position = batch->data_update * (uint64_t)program->batch_size;
     for (int k = 0; k < update->scalar_count; k++) {
         scalars[k] =
-            (real)scalar_value(training, &update->scalars[k], iteration, batch->update + 1);
+            (real)scalar_value(training, &update->scalars[k], kind, iteration, batch->update + 1);
     }
 }
 

@@ -183,6 +183,50 @@ static void test_passes(void **unused)
     }
 }
 
+/* Rates that d_step and g_step get in an iteration. */
+static void rates_in(const Program *program, const Data *data, uint64_t iteration, double rates[2])
+{
+    Training training = training_create(program, 1, 42);
+    training.data = data;
+    for (int kind = 0; kind < 2; kind++) {
+        Batch batch;
+        real scalars[MAX_SCALARS];
+        training_facts(&training, iteration, kind, 0, &batch, scalars);
+        rates[kind] = (double)scalars[0];
+    }
+    training_destroy(&training);
+}
+
+static void test_schedule(void **unused)
+{
+    (void)unused;
+    Program program =
+        recording_program();         /* step 2, gamma 1/4; 3 D and 2 G updates, batches of 8 */
+    Data data = {.rows = 8 * 4 + 3}; /* 4 batches a pass */
+    static const struct Case {
+        int passes;
+        bool per_update;
+        uint64_t iteration;
+        double rates[2]; /* begin at 0.5 and 2 */
+    } cases[] = {
+        {0, false, 1, {0.5, 2}},     {0, false, 2, {0.125, 0.5}},
+        {0, true, 3, {0.125, 0.5}},  {9, false, 2, {0.5, 2}}, /* 6 of 8 batches */
+        {9, false, 3, {0.125, 0.5}},                          /* 9 batches: 2 passes */
+        {9, true, 5, {0.5, 2}},                               /* 3 passes; D waits for 6, G for 4 */
+        {9, true, 6, {0.5, 0.5}},    {9, true, 8, {0.125, 0.5}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double rates[2];
+        program.passes = cases[i].passes;
+        program.schedule_per_update = cases[i].per_update;
+        rates_in(&program, &data, cases[i].iteration, rates);
+        assert_true(rates[0] == cases[i].rates[0] && rates[1] == cases[i].rates[1]);
+        rates_in(&program, NULL, cases[i].iteration, rates); /* a replay */
+        assert_true(rates[0] ==
+                    (cases[i].iteration < 2 ? 0.5 : 0.5 * power(0.25, cases[i].iteration / 2)));
+    }
+}
+
 static void test_power(void **unused)
 {
     (void)unused;
@@ -227,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_divergence_is_named),
         cmocka_unit_test(test_outputs_by_name),
         cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_power),
         cmocka_unit_test(test_resume),
     };
