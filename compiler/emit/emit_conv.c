@@ -293,19 +293,19 @@ static const char *weight_text(const Shape *s)
     return s->reversed ? "w[r]" : arena_printf("w[(long)r * %d]", padded(s->channels));
 }
 
-static void add_tap(Text *out, const Shape *s, int offset, int vectors)
+static void add_tap(Text *out, const Shape *s, int offset)
 {
     text_add(out,
-             "            {\n                vec xs[%d];\n                UNROLL\n"
-             "                for (int v = 0; v < vectors; v++)\n"
+             "            {\n                vec xs[VECTORS];\n                UNROLL\n"
+             "                for (int v = 0; v < VECTORS; v++)\n"
              "                    xs[v] = vget(at + place[v] + %d);\n                UNROLL\n"
-             "                for (int r = 0; r < rows; r++) {\n"
+             "                for (int r = 0; r < ROWS; r++) {\n"
              "                    const vec number = vsplat(%s);\n                    UNROLL\n"
-             "                    for (int v = 0; v < vectors; v++)\n"
+             "                    for (int v = 0; v < VECTORS; v++)\n"
              "                        sum[r][v] = vfma(number, xs[v], sum[r][v]);\n"
              "                }\n                w += %s;\n            }\n",
-             vectors, offset, weight_text(s),
-             !s->dense     ? "rows"
+             offset, weight_text(s),
+             !s->dense     ? "ROWS"
              : s->reversed ? int_text(padded(s->results))
                            : "1");
 }
@@ -319,13 +319,15 @@ static int tap_offset(const Shape *s, int l)
     return (column % s->stride[1] * s->split_columns + column / s->stride[1]) * s->batch;
 }
 
-static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int taps)
+/* slot_vectors: of the register tile that sums are stored in. */
+static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int slot_vectors,
+                              int taps)
 {
     Text text = {0};
     for (int l = 0; l < taps; l++) {
         if (l > 0 && taps > MOST_TAPS)
             text_append(&text, "            KEEP_ORDER\n");
-        add_tap(&text, s, tap_offset(s, l), tile.vectors);
+        add_tap(&text, s, tap_offset(s, l));
     }
     if (taps == 0)
         text_append(&text, "            (void)at, (void)place, (void)w;\n");
@@ -337,14 +339,29 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
         place = arena_printf("lane / %d * %d + lane %% %d", s->batch, s->batch * s->stride[1],
                              s->batch);
     Hole holes[] = {{"name", PLACE_OF_NAME},
-                    {"rows_a_block", int_text(tile.rows)},
-                    {"vectors_a_block", int_text(tile.vectors)},
+                    {"rows", int_text(tile.rows)},
+                    {"vectors", int_text(tile.vectors)},
+                    {"slot_vectors", int_text(slot_vectors)},
                     {"place", place},
-                    {"ahead", int_text((long long)s->map_rows * s->row_pitch * (s->dense ? 8 : 1))},
-                    {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
-                    {"row_pitch", int_text(s->row_pitch)},
+                    {"ahead", s->dense ? "8 * channel_pitch" : "channel_pitch"},
                     {"taps", text_of(&text)}};
-    return add_function(e, "block", template_fill("conv_block.c", holes, 8));
+    const char *wish = arena_printf("block_%dx%d", tile.rows, tile.vectors);
+    return add_function(e, wish, template_fill("conv_block.c", holes, 7));
+}
+
+/* The block for `rows` result channels, all of a panel or the last few. */
+static const char *block_of_panel(Emitter *e, const Shape *s, RegisterTile tile, int vectors,
+                                  int taps)
+{
+    int rest = s->results % tile.rows;
+    const char *whole = "", *last = "";
+    if (s->results >= tile.rows)
+        whole = emit_block(e, s, (RegisterTile){tile.rows, vectors}, tile.vectors, taps);
+    if (rest)
+        last = emit_block(e, s, (RegisterTile){rest, vectors}, tile.vectors, taps);
+    return *whole && *last ? arena_printf("rows == %d ? %s : %s", tile.rows, whole, last)
+           : *whole        ? whole
+                           : last;
 }
 
 /* ---------------------------------------------------------------- epilogues */
@@ -424,15 +441,31 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
     const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s", shape,
                                          place, panel, names);
-    text_add(out, "%.*sfor (int first = begin; first < end; first += %d, sum += %d)\n",
-             (int)strlen(indent) - 4, indent, rows, blocks->slot);
-    if (rest == 0 || rest == s->results) {
-        text_add(out, "%s%s(%d, %s);\n", indent, tile, rest ? rest : rows, arguments);
-        return;
-    }
-    text_add(out, "%sif (first + %d <= %d)\n%s    %s(%d, %s);\n%selse\n%s    %s(%d, %s);\n", indent,
-             rows, s->results, indent, tile, rows, arguments, indent, indent, tile, rest,
+    bool both = rest && rest != s->results;
+    text_add(out, "%.*sfor (int first = begin; first < end; first += %d, sum += %d)%s\n",
+             (int)strlen(indent) - 4, indent, rows, blocks->slot, both ? " {" : "");
+    if (both)
+        text_add(out, "%sconst int rows = first + %d <= %d ? %d : %d;\n", indent, rows, s->results,
+                 rows, rest);
+    text_add(out, "%s%s(%s, %s);\n", indent, tile, both ? "rows" : int_text(rest ? rest : rows),
              arguments);
+    if (both)
+        text_add(out, "%.*s}\n", (int)strlen(indent) - 4, indent);
+}
+
+typedef struct RowCut { /* blocks of a row: some full ones, and a last of `rest` vectors */
+    int full, rest;
+} RowCut;
+
+static RowCut cut_row(int lanes, int vl, int most)
+{
+    int vectors = divide_up(lanes, vl);
+    RowCut cut = {vectors / most, vectors % most};
+    if (cut.rest == 0 && lanes % vl) { /* the last whole one is on its own */
+        cut.full--;
+        cut.rest = most;
+    }
+    return cut;
 }
 
 /* Blocks along a row; the last one begins early where the row is long enough, so that no lane of it
@@ -440,12 +473,9 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
 static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
                              int lanes)
 {
-    int vl = b->e->vector_length, vectors = divide_up(lanes, vl), most = blocks->tile.vectors;
-    int full = vectors / most, rest = vectors % most;
-    if (rest == 0 && lanes % vl) { /* the last whole one is on its own */
-        full--;
-        rest = most;
-    }
+    int vl = b->e->vector_length, most = blocks->tile.vectors;
+    RowCut cut = cut_row(lanes, vl, most);
+    int full = cut.full, rest = cut.rest;
     Text out = {0};
     const char *names = name_list(b);
     int start = full * most * vl;
@@ -534,7 +564,13 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
 {
     int lanes = s->width * s->batch;
     Body *b = make_body(e, p, kernel, s, lanes >= e->vector_length);
-    const char *block = emit_block(e, s, blocks->tile, s->filter[1]);
+    RowCut cut = cut_row(lanes, e->vector_length, blocks->tile.vectors);
+    int taps = s->filter[1], most = blocks->tile.vectors;
+    int first = cut.full ? most : cut.rest;
+    const char *block = block_of_panel(e, s, blocks->tile, first, taps);
+    if (cut.rest && cut.rest != first)
+        block = arena_printf("vectors == %d ? (%s) : (%s)", first, block,
+                             block_of_panel(e, s, blocks->tile, cut.rest, taps));
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"block", block},
                     {"parameters", parameter_list(b)},
@@ -542,11 +578,12 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"vectors_a_block", int_text(blocks->tile.vectors)},
                     {"channels", int_text(s->channels)},
                     {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
+                    {"row_pitch", int_text(s->row_pitch)},
                     {"depth", int_text(s->filter[0])},
                     {"origin", origin_text(s)},
                     {"weights", unused_weights(s)},
                     {"epilogue", row_epilogue(b, lanes)}};
-    const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 11));
+    const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 12));
     return emit_items(b, s, blocks, s->dense ? "linear" : "convolution",
                       row_calls(b, s, blocks, tile, lanes));
 }
@@ -563,26 +600,28 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
     int block = blocks->tile.vectors * vl, pitch = blocks->blocks * block;
     int origin = (column + s->before[1] - phase) / stride - (taps - 1) + s->halo.before[1];
     int before = 0;
+    long long channel_pitch = (long long)s->map_rows * s->row_pitch;
     for (int l = 0; l < phase; l++)
         before += taps_of(s->filter[1], stride, l);
     text_add(
         out,
-        "    {\n        const int columns = %d - begin < %d ? %d - begin : %d;\n"
+        "    {\n        ConvBlock *const block = %s;\n"
+        "        const int columns = %d - begin < %d ? %d - begin : %d;\n"
         "        for (int start = 0; start < columns * %d; start += %d) {\n"
         "            real *const at = sum + (%d + start / %d) * %d;\n"
-        "            %s(rows, %d, channel == 0, channels, depth, start,\n"
+        "            block(channel == 0, channels, depth, start,\n"
         "                at_phase + (long)depth * %d * channels * rows,\n"
         "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
         "%d,\n"
-        "                at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
+        "                %lld, %d, at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
         "        for (int r = 0; last && r < rows; r++)\n"
         "            for (int v = 0; v < columns; v++)\n"
         "                memcpy(&line[r][(v * %d + %d) * %d], &part[r][v * %d], %d * "
         "sizeof(real));\n    }\n",
-        count, blocks->columns, count, blocks->columns, s->batch, block, column * blocks->blocks,
-        block, rows * block, emit_block(e, s, blocks->tile, taps), blocks->tile.vectors, before,
-        (long long)s->map_rows * s->row_pitch, s->halo.before[0], s->row_pitch, origin, s->batch,
-        pitch, block, stride, column, s->batch, s->batch, s->batch);
+        block_of_panel(e, s, blocks->tile, blocks->tile.vectors, taps), count, blocks->columns,
+        count, blocks->columns, s->batch, block, column * blocks->blocks, block, rows * block,
+        before, channel_pitch, s->halo.before[0], s->row_pitch, origin, s->batch, channel_pitch,
+        s->row_pitch, pitch, block, stride, column, s->batch, s->batch, s->batch);
 }
 
 static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
