@@ -36,6 +36,12 @@ static inline void vput(real *p, vec a) { *(vec_anywhere *)p = a; }
 typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
                        long channel_pitch, long row_pitch, const real *from, real *to, long pitch);
 
+/* Sums of a weight gradient in registers: dw[r][...] += sum over the lanes of s[r][lane] times a
+ * vector of t, which lies transposed, a register tile's vectors a lane. A unit is a lane, or a
+ * column's samples where windows have a stride. Fresh: dw is written, not added to. */
+typedef void GradientBlock(int fresh, int units, const real *const *s, const real *t,
+                           real *const *dw);
+
 /* dst[lane][features, zeros up to a multiple of LANES] of src[feature][lane], `lanes` of them. dst
  * and its stride are aligned to LANES reals, src is not. */
 static inline void transpose_lanes(real *dst, long dst_stride, const real *src, long src_stride,
