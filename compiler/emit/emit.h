@@ -81,6 +81,7 @@ typedef struct Body { /* a kernel function in the making */
     const char *indent;
     Place own;   /* wide: the index of the kernel's loops */
     bool flat;   /* wide: own.lane counts samples and the last axis in one: rows of lanes */
+    bool alike;  /* wide: whole arrays of the kernel's shape, which is no part of the text */
     bool broken; /* wide: an expression does not fit `flat` or `vector`: print again without */
 } Body;
 
@@ -201,8 +202,8 @@ SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *optio
  * mark; shape: of its member `values`. */
 void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
                      const char *name, const char *mark);
-void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
-void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+void emit_names(Text *out, const Model *model); /* the table `names` of columns */
+void emit_knots_table(Text *out);               /* those of a normalisation by knots */
 /* The calls of a sampler of rows around the template that makes them; statistics: how the tables of
  * the columns' mean, std ... begin. */
 const char *sampler_calls(const char *generate, const char *statistics);

@@ -85,6 +85,9 @@ const char *bind_tensor(Body *b, const Tensor *tensor)
     if (known)
         return known->name;
     const char *name = read_name(b);
+    if (b->alike)
+        return body_bind(b, tensor, name, arena_printf("real *restrict %s", name),
+                         arena_printf("(real *)%s", tensor_field(b->e, tensor)));
     return body_bind(b, tensor, name, array_declaration(b->e, name, &tensor->type),
                      tensor_field(b->e, tensor));
 }

@@ -244,12 +244,14 @@ static int taps_of(int filter, int stride, int phase)
 }
 
 /* What pack_panels() and pack_group() need to know. */
-static const char *panel_layout(const Shape *s, const Blocks *blocks)
+static const char *panel_layout(Emitter *e, const Shape *s, const Blocks *blocks)
 {
-    return arena_printf("&(const Panels){%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d}", s->results,
-                        s->channels, blocks->part, blocks->tile.rows,
-                        padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
-                        s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
+    const char *text =
+        arena_printf("static const Panels %s = {%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d};\n",
+                     PLACE_OF_NAME, s->results, s->channels, blocks->part, blocks->tile.rows,
+                     padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
+                     s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
+    return arena_printf("&%s", add_function(e, "panels", text));
 }
 
 static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
@@ -259,10 +261,10 @@ static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_operand(b, kernel->root->inputs[1], "w");
     bind_packed(b, "packed", 0);
-    return (
-        WidePass){"pack_panels",
-                  arena_printf(", %s, (const void *)%s", panel_layout(s, blocks), argument_list(b)),
-                  divide_up(s->results, blocks->tile.rows), 1};
+    return (WidePass){"pack_panels",
+                      arena_printf(", %s, (const void *)%s", panel_layout(e, s, blocks),
+                                   argument_list(b)),
+                      divide_up(s->results, blocks->tile.rows), 1};
 }
 
 /* Columns of every phase side by side: split[c][row][phase][column][sample]. */
@@ -527,7 +529,7 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
         panels = arena_printf(
             "            pack_group(%s, (const void *)w, begin, end, channel, channels, packed);\n"
             "            const real *const panels = packed;\n",
-            panel_layout(s, blocks));
+            panel_layout(b->e, s, blocks));
     } else if (s->dense) {
         panels = "            const real *const panels = w[0];\n";
     } else {

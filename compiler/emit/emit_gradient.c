@@ -109,12 +109,13 @@ static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, 
     const char *strip =
         strips_of(d) > 1 ? arena_printf(" + s->strip * %d", d->strip * row_pitch) : "";
     const char *layout =
-        arena_printf("&(const Transposed){%d, %d, %d, %d, %d, %d, %lld}", d->channels, d->stride,
-                     tile.vectors * e->vector_length, d->columns * d->batch, d->pitch, row_pitch,
-                     (long long)map_rows * row_pitch);
+        arena_printf("static const Transposed %s = {%d, %d, %d, %d, %d, %d, %lld};\n",
+                     PLACE_OF_NAME, d->channels, d->stride, tile.vectors * e->vector_length,
+                     d->columns * d->batch, d->pitch, row_pitch, (long long)map_rows * row_pitch);
     return (WidePass){"transpose_maps",
-                      arena_printf(", %s, (const real *)%s + %d%s, %s", layout,
-                                   b->bindings[0].argument, first, strip, b->bindings[1].argument),
+                      arena_printf(", &%s, (const real *)%s + %d%s, %s",
+                                   add_function(e, "transposed", layout), b->bindings[0].argument,
+                                   first, strip, b->bindings[1].argument),
                       d->map_rows * (d->stride / e->vector_length), strips_of(d)};
 }
 

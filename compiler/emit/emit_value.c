@@ -248,8 +248,9 @@ static const char *bind_array(Body *b, const Node *n, bool written)
     if (!buffer)
         internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
-                     arena_printf("AT(%zu)", buffer->offset));
+    const char *declaration =
+        b->alike ? arena_printf("real *restrict %s", name) : wide_declaration(name, b->plan, n);
+    return body_bind(b, n, name, declaration, arena_printf("AT(%zu)", buffer->offset));
 }
 
 /* The index of the last axis of what the kernel makes. */
@@ -312,9 +313,29 @@ static Run index_run(const Body *b, const Type *type, Place at)
     return strcmp(column, own) == 0 || shifted ? RUN_ALONG : RUN_GATHER;
 }
 
-/* "[row][column]" of a whole array, as tensors and values without a batch axis are stored. */
-static const char *array_index(const Type *t, Place at)
+/* Of arrays of the kernel's shape, and of sums over their columns, one number a row. */
+static const char *alike_index(Body *b, const Type *t, Place at)
 {
+    const Type *space = &b->kernel->space;
+    int last = t->rank - 1;
+    if (t->rank == 0)
+        return "[0]";
+    for (int k = 0; k < t->rank; k++)
+        b->broken |= strcmp(at.axis[k], b->own.axis[k]) != 0 || t->dims[k] != space->dims[k];
+    if (t->rank == space->rank)
+        return b->kernel->reduced == NO_REDUCTION ? "[i]" : "[begin + i]";
+    b->broken |= t->rank != space->rank - 1;
+    if (last == 0 || t->dims[last] % 16 == 0)
+        return "[row]";
+    return arena_printf("[row / %d * %d + row %% %d]", t->dims[last], padded(t->dims[last]),
+                        t->dims[last]);
+}
+
+/* "[row][column]" of a whole array, as tensors and values without a batch axis are stored. */
+static const char *array_index(Body *b, const Type *t, Place at)
+{
+    if (b->alike)
+        return alike_index(b, t, at);
     if (t->rank == 0)
         return "[0]";
     const char *column = at.axis[t->rank - 1];
@@ -326,13 +347,13 @@ const char *place_of(Body *b, const Node *n, Place at, bool written)
 {
     const char *name = bind_array(b, n, written);
     return arena_printf("%s%s", name,
-                        n->type.batch ? batch_index(b, n, at) : array_index(&n->type, at));
+                        n->type.batch ? batch_index(b, n, at) : array_index(b, &n->type, at));
 }
 
 const char *tensor_place(Body *b, const Tensor *tensor, Place at)
 {
     const char *name = bind_tensor(b, tensor);
-    return arena_printf("%s%s", name, array_index(&tensor->type, at));
+    return arena_printf("%s%s", name, array_index(b, &tensor->type, at));
 }
 
 const char *load_text(const Body *b, const char *place)
