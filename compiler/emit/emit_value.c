@@ -48,19 +48,6 @@ static const char *times_plus(const char *index, int factor, const char *rest)
     return strcmp(rest, "0") == 0 ? product : arena_printf("%s + %s", product, rest);
 }
 
-/* The word stands in the text, not as a part of another word. */
-static bool mentions(const char *text, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = text; (at = strstr(at, word)) != NULL; at += length) {
-        bool before = at > text && (isalnum((unsigned char)at[-1]) || at[-1] == '_');
-        bool after = isalnum((unsigned char)at[length]) || at[length] == '_';
-        if (!before && !after)
-            return true;
-    }
-    return false;
-}
-
 const char *sum_of_axes(const Type *type, int count, Place at)
 {
     const char *sum = "0";
@@ -301,9 +288,9 @@ static Run index_run(const Body *b, const Type *type, Place at)
     if (space->batch && b->flat)
         own = b->own.axis[space->rank - 1];
     for (int k = 0; k + 1 < type->rank && *own; k++)
-        if (mentions(at.axis[k], own))
+        if (has_word(at.axis[k], own))
             return RUN_GATHER;
-    if (!*own || !mentions(column, own))
+    if (!*own || !has_word(column, own))
         return RUN_CONSTANT;
     if (space->batch)
         return RUN_GATHER;

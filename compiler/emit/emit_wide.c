@@ -545,12 +545,6 @@ static const char *output_value(const Plan *p, const Node *n)
     return arena_printf("s->values[%zu]", buffer->offset);
 }
 
-static void flush_functions(Text *out, Emitter *e)
-{
-    text_append(out, text_of(&e->functions));
-    e->functions = (Text){0};
-}
-
 void emit_wide_step(Text *out, Emitter *e, const Plan *p)
 {
     const Schedule *s = p->schedule;
@@ -560,7 +554,6 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
              name, s->step->title);
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
-    flush_functions(out, e);
     text_add(out,
              "struct %s { /* one run of the step */\n    struct state *state;\n    real *values;\n"
              "    real *packed;\n    const Batch *batch;\n    const real *scalars;\n    int pass, "
@@ -601,7 +594,6 @@ static void emit_sampler_batch(Text *out, Emitter *e, const Plan *p, bool clocks
     Wide w = {.out = out, .e = e, .plan = p, .direct = true, .silent = !clocks};
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
-    flush_functions(out, e);
     text_add(out,
              "static void sample_%d(struct sample *s, long first, int live, real *out, int "
              "thread)\n{\n    s->packed = s->values + %zu;\n    PROFILE(thread);\n%s%s"
@@ -654,7 +646,7 @@ void emit_wide_shipped(Text *out, Emitter *e, const Plan *p)
     Wide w = {.out = out, .e = e, .plan = p, .direct = true, .silent = true, .shipped = true};
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
-    flush_functions(out, e);
+    text_append(out, text_of(&e->functions));
     text_add(
         out,
         "static void make_images(const Tile *tile)\n{\n%s    store_pixels(tile, AT(%zu));\n}\n",

@@ -11,6 +11,9 @@
 /* Once in a unit, however often it is called: code grows with what differs only. */
 #define SHARED __attribute__((noinline, unused)) static
 
+/* The same for a function of a program whose kernels fill several units. */
+#define APART __attribute__((noinline))
+
 /* Loads stay on their side of it: sums fill the registers, and there are none for early loads. */
 #define KEEP_ORDER __asm__ volatile("" ::: "memory");
 
