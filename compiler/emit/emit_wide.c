@@ -563,17 +563,18 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
              "    const int from = (int)((long)s->rows * part / s->parts);\n"
              "    const int to = (int)((long)s->rows * (part + 1) / s->parts);\n"
              "    PROFILE(thread);\n    (void)from, (void)to;\n"
-             "    switch (s->pass) {\n%s    }\n    KERNEL(-1);\n}\n\n",
-             name, name, name, text_of(&w.cases));
+             "    switch (s->pass) {\n%s    }\n    KERNEL(-1);\n}\n\n"
+             "SHARED void %s_run(struct %s *s, Pool *pool, int pass, int rows, int parts)\n{\n"
+             "    s->pass = pass;\n    s->rows = rows;\n    s->parts = parts;\n"
+             "    pool_run(pool, %s_pass, s, parts);\n}\n\n",
+             name, name, name, text_of(&w.cases), name, name, name);
     text_add(
         out,
         "void %s(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,\n"
         "    double *outputs)\n{\n    struct work *const w = work;\n"
         "    struct %s run = {(struct state *)(void *)state, w->values, w->packed, batch, "
         "scalars, 0, 1, 1, 0};\n    struct %s *const s = &run;\n    (void)outputs;\n"
-        "#define RUN(number, count, cuts) \\\n"
-        "    (s->pass = (number), s->rows = (count), s->parts = (cuts), \\\n"
-        "        pool_run(pool, %s_pass, s, cuts))\n"
+        "#define RUN(pass, rows, parts) %s_run(s, pool, pass, rows, parts)\n"
         "%s#undef RUN\n",
         name, name, name, name, text_of(&w.steps));
     for (int k = 0; k < s->step->output_count; k++)
