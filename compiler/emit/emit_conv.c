@@ -251,7 +251,7 @@ static const char *panel_layout(Emitter *e, const Shape *s, const Blocks *blocks
                      PLACE_OF_NAME, s->results, s->channels, blocks->part, blocks->tile.rows,
                      padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
                      s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
-    return arena_printf("&%s", add_function(e, "panels", text));
+    return arena_printf("&%s", add_function(e, "panel_layout", text));
 }
 
 static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,

@@ -114,7 +114,7 @@ static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, 
                      d->columns * d->batch, d->pitch, row_pitch, (long long)map_rows * row_pitch);
     return (WidePass){"transpose_maps",
                       arena_printf(", &%s, (const real *)%s + %d%s, %s",
-                                   add_function(e, "transposed", layout), b->bindings[0].argument,
+                                   add_function(e, "map_layout", layout), b->bindings[0].argument,
                                    first, strip, b->bindings[1].argument),
                       d->map_rows * (d->stride / e->vector_length), strips_of(d)};
 }
