@@ -455,41 +455,42 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
         text_add(out, "%.*s}\n", (int)strlen(indent) - 4, indent);
 }
 
-typedef struct RowCut { /* blocks of a row: some full ones, and a last of `rest` vectors */
-    int full, rest;
-} RowCut;
-
-static RowCut cut_row(int lanes, int vl, int most)
-{
-    int vectors = divide_up(lanes, vl);
-    RowCut cut = {vectors / most, vectors % most};
-    if (cut.rest == 0 && lanes % vl) { /* the last whole one is on its own */
-        cut.full--;
-        cut.rest = most;
-    }
-    return cut;
-}
-
 /* Blocks along a row; the last one begins early where the row is long enough, so that no lane of it
  * lies outside. */
-static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
-                             int lanes)
+typedef struct Row {
+    int full, rest; /* whole blocks; vectors of the last one */
+    int start;      /* of the last one: its first lane that is not in the whole ones, */
+    int early;      /* and where it begins */
+} Row;
+
+static Row cut_row(const Emitter *e, const Blocks *blocks, int lanes)
 {
-    int vl = b->e->vector_length, most = blocks->tile.vectors;
-    RowCut cut = cut_row(lanes, vl, most);
-    int full = cut.full, rest = cut.rest;
+    int vl = e->vector_length, vectors = divide_up(lanes, vl), most = blocks->tile.vectors;
+    Row row = {.full = vectors / most, .rest = vectors % most};
+    if (row.rest == 0 && lanes % vl) { /* the last whole one is on its own */
+        row.full--;
+        row.rest = most;
+    }
+    row.start = row.early = row.full * most * vl;
+    if (row.full && row.start > lanes - row.rest * vl)
+        row.early = lanes - row.rest * vl;
+    return row;
+}
+
+static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
+                             const Row *row)
+{
+    int most = blocks->tile.vectors, block = most * b->e->vector_length;
     Text out = {0};
     const char *names = name_list(b);
-    int start = full * most * vl;
-    if (full) {
-        text_add(&out, "                for (int start = 0; start < %d; start += %d)\n", start,
-                 most * vl);
+    if (row->full) {
+        text_add(&out, "                for (int start = 0; start < %d; start += %d)\n",
+                 row->full * block, block);
         add_panels(&out, s, blocks, tile, arena_printf("%d, ", most), "start", names);
     }
-    if (full && start > lanes - rest * vl)
-        start = lanes - rest * vl;
-    if (rest)
-        add_panels(&out, s, blocks, tile, arena_printf("%d, ", rest), int_text(start), names);
+    if (row->rest)
+        add_panels(&out, s, blocks, tile, arena_printf("%d, ", row->rest), int_text(row->early),
+                   names);
     return text_of(&out);
 }
 
@@ -565,14 +566,13 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                           const Blocks *blocks)
 {
     int lanes = s->width * s->batch;
+    Row row = cut_row(e, blocks, lanes);
     Body *b = make_body(e, p, kernel, s, lanes >= e->vector_length);
-    RowCut cut = cut_row(lanes, e->vector_length, blocks->tile.vectors);
-    int taps = s->filter[1], most = blocks->tile.vectors;
-    int first = cut.full ? most : cut.rest;
+    int taps = s->filter[1], first = row.full ? blocks->tile.vectors : row.rest;
     const char *block = block_of_panel(e, s, blocks->tile, first, taps);
-    if (cut.rest && cut.rest != first)
+    if (row.rest && row.rest != first)
         block = arena_printf("vectors == %d ? (%s) : (%s)", first, block,
-                             block_of_panel(e, s, blocks->tile, cut.rest, taps));
+                             block_of_panel(e, s, blocks->tile, row.rest, taps));
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"block", block},
                     {"parameters", parameter_list(b)},
@@ -587,7 +587,7 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"epilogue", row_epilogue(b, lanes)}};
     const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 12));
     return emit_items(b, s, blocks, s->dense ? "linear" : "convolution",
-                      row_calls(b, s, blocks, tile, lanes));
+                      row_calls(b, s, blocks, tile, &row));
 }
 
 /* ---------------------------------------------------------------- phases */

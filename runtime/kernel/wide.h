@@ -30,21 +30,6 @@ typedef real vec_anywhere __attribute__((vector_size(GAGAC_VECTOR_BYTES), aligne
 static inline vec vget(const real *p) { return *(const vec_anywhere *)p; }
 static inline void vput(real *p, vec a) { *(vec_anywhere *)p = a; }
 
-/* Sums of a convolution in registers, result channels by vectors of lanes, over `channels` channels
- * and `depth` rows of the filter. w is a panel of packed weights, [channel][filter row][filter
- * column][result channel]; x the place of the first filter row and column in the first of the
- * channels, whose channels and rows are so many reals apart; start: the first lane. Sums go on from
- * `from`, blocks of one register tile, unless they are fresh; rows of `to` are `pitch` reals apart.
- */
-typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
-                       long channel_pitch, long row_pitch, const real *from, real *to, long pitch);
-
-/* Sums of a weight gradient in registers: dw[r][...] += sum over the lanes of s[r][lane] times a
- * vector of t, which lies transposed, a register tile's vectors a lane. A unit is a lane, or a
- * column's samples where windows have a stride. Fresh: dw is written, not added to. */
-typedef void GradientBlock(int fresh, int units, const real *const *s, const real *t,
-                           real *const *dw);
-
 /* dst[lane][features, zeros up to a multiple of LANES] of src[feature][lane], `lanes` of them. dst
  * and its stride are aligned to LANES reals, src is not. */
 static inline void transpose_lanes(real *dst, long dst_stride, const real *src, long src_stride,
@@ -97,6 +82,21 @@ static inline void transpose_few(real *to, const real *from, long pitch, int row
         }
     }
 }
+
+/* Sums of a convolution in registers, result channels by vectors of lanes, over `channels` channels
+ * and `depth` rows of the filter. w is a panel of packed weights, [channel][filter row][filter
+ * column][result channel]; x the place of the first filter row and column in the first of the
+ * channels, whose channels and rows are so many reals apart; start: the first lane. Sums go on from
+ * `from`, blocks of one register tile, unless they are fresh; rows of `to` are `pitch` reals apart.
+ */
+typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
+                       long channel_pitch, long row_pitch, const real *from, real *to, long pitch);
+
+/* Sums of a weight gradient in registers: dw[r][...] += sum over the lanes of s[r][lane] times a
+ * vector of t, which lies transposed, a register tile's vectors a lane. A unit is a lane, or a
+ * column's samples where windows have a stride. Fresh: dw is written, not added to. */
+typedef void GradientBlock(int fresh, int units, const real *const *s, const real *t,
+                           real *const *dw);
 
 /* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: in parts
  * of the channels; a part is panels of `panel` result channels, [phase][channel][filter row][filter
