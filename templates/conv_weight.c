@@ -6,7 +6,8 @@
  * own with the default contents of its holes. */
 #include "vectile.h"
 #include "wide.h"
-static void conv_weight_block(int fresh, int units, const real *const *s, const real *t, real *const *dw)
+static void conv_weight_block(int fresh, int units, const real *const *s, const real *t,
+    real *const *dw)
 {
     (void)fresh, (void)units;
     vput(dw[0], vget(s[0]) * vget(t));
