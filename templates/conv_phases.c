@@ -9,7 +9,7 @@
 enum { B = 16 };
 /*[*/
 static inline __attribute__((always_inline)) void /*{name*/conv_phases/*}*/(
-    const int rows, int row, int first, int begin, int channel, int channels,
+    int rows, int row, int first, int begin, int channel, int channels,
     const real *restrict panels, real *sum, /*{parameters*/
     real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
 {

@@ -7,26 +7,25 @@
 #include "vectile.h"
 #include "wide.h"
 enum { B = 16 };
-static inline __attribute__((always_inline)) void conv_block(const int rows, const int vectors,
-    int fresh, int channels, int depth, int start, const real *restrict w, const real *restrict x,
-    const real *from, real *to, const int pitch)
+static void conv_block(int fresh, int channels, int depth, int start, const real *w, const real *x,
+    long channel_pitch, long row_pitch, const real *from, real *to, long pitch)
 {
-    (void)fresh, (void)channels, (void)depth, (void)from;
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            vput(to + r * pitch + v * VL, vget(w + r) * vget(x + start + v * VL));
+    (void)fresh, (void)channels, (void)depth, (void)from, (void)channel_pitch, (void)row_pitch;
+    for (int r = 0; r < 8; r++)
+        vput(to + r * pitch, vget(w + r) * vget(x + start));
 }
 /*[*/
 static inline __attribute__((always_inline)) void /*{name*/conv_rows/*}*/(
-    const int rows, const int vectors, int row, int first, int start, int channel, int channels,
+    int rows, const int vectors, int row, int first, int start, int channel, int channels,
     const real *restrict panels, real *sum, /*{parameters*/
     real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
 {
     real line[/*{rows_a_block*/8/*}*/][/*{vectors_a_block*/3/*}*/ * VL] ALIGNED;
     const int last = channel + channels == /*{channels*/64/*}*/;
-    /*{block*/conv_block/*}*/(rows, vectors, channel == 0, channels, /*{depth*/3/*}*/, start,
-        panels,
-        /*{origin*/&x[0][row][0]/*}*/ + (long)channel * /*{channel_pitch*/34 * 34 * B/*}*/, sum,
+    ConvBlock *const block = /*{block*/conv_block/*}*/;
+    block(channel == 0, channels, /*{depth*/3/*}*/, start, panels,
+        /*{origin*/&x[0][row][0]/*}*/ + (long)channel * /*{channel_pitch*/34 * 34 * B/*}*/,
+        /*{channel_pitch*/34 * 34 * B/*}*/, /*{row_pitch*/34 * B/*}*/, sum,
         last ? line[0] : sum, /*{vectors_a_block*/3/*}*/ * VL);
 /*{weights*//*}*/    (void)row;
     if (!last)

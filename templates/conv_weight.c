@@ -1,50 +1,18 @@
 /* conv_weight.c -- template: a weight gradient over rows of lanes, dw[row][...] += sum over rows and
  * lanes of a number of one operand times a vector of the other, which lies transposed.
  *
- * Sums over a chunk of lanes stay in registers and are added to dw after it: the chunk's vectors
- * stay in the first cache, and sums of sums lose fewer digits. Compiles on its own with the default
- * contents of its holes. */
+ * Sums over a chunk of lanes stay in registers (conv_weight_block.c) and are added to dw after it:
+ * the chunk's vectors stay in the first cache, and sums of sums lose fewer digits. Compiles on its
+ * own with the default contents of its holes. */
 #include "vectile.h"
 #include "wide.h"
-/*[*/
-static inline __attribute__((always_inline)) void /*{name*/conv_weight/*}*/_block(const int rows,
-    const int vectors, int fresh, int units, const real *const *s, const real *restrict t,
+static void conv_weight_block(int fresh, int units, const real *const *s, const real *t,
     real *const *dw)
 {
-    vec sum[/*{rows_a_block*/6/*}*/][/*{vectors_a_block*/4/*}*/];
-    long p = 0;
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = vsplat(0);
-    }
-    ROLLED
-    for (int unit = 0; unit < units; unit++) {
-/*{lane_loop*//*}*/        {
-            vec ts[/*{vectors_a_block*/4/*}*/];
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                ts[v] = vload(t + v * VL);
-            UNROLL
-            for (int r = 0; r < rows; r++) {
-                const vec number = vsplat(s[r][p]);
-                UNROLL
-                for (int v = 0; v < vectors; v++)
-                    sum[r][v] = vfma(number, ts[v], sum[r][v]);
-            }
-            t += vectors * VL;
-            p++;
-        }
-/*{skip*//*}*/    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vput(dw[r] + v * VL, fresh ? sum[r][v] : vget(dw[r] + v * VL) + sum[r][v]);
-    }
+    (void)fresh, (void)units;
+    vput(dw[0], vget(s[0]) * vget(t));
 }
-
+/*[*/
 SHARED void /*{name*/conv_weight/*}*/(int from, int to, /*{strip*//*}*//*{parameters*/const real *restrict packed,
     real s[restrict 16][1024], real dw[restrict 16][64]/*}*/)
 {
@@ -66,7 +34,7 @@ SHARED void /*{name*/conv_weight/*}*/(int from, int to, /*{strip*//*}*//*{parame
                         number[r] = &s[item * 6 + r][begin];
                         target[r] = dw[item * 6 + r];
                     }
-                    conv_weight_block(6, 4, fresh, units, number, packed + (long)begin * 64, target);
+                    conv_weight_block(fresh, units, number, packed + (long)begin * 64, target);
 /*}*/                }
             }
         }

@@ -148,6 +148,14 @@ static void unit_argv(const Build *build, const Unit *unit, Words *words)
     words_add(words, arena_printf("%s.c", unit->stem));
 }
 
+/* A main that came compiled with gagac, as the archive did; NULL: it is compiled here. */
+static const EmbeddedFile *compiled_main(const Build *build, const Unit *unit)
+{
+    if (unit->kind != UNIT_MAIN || build->archive == NULL)
+        return NULL;
+    return embedded_find(arena_printf("%s_%s.o", build->options->f64 ? "f64" : "f32", unit->stem));
+}
+
 /* Whether a program is linked with the object of this unit: not with the other's main, and not with
  * what the archive has. */
 static bool unit_belongs(const Build *build, const Unit *unit, const Target *target)
@@ -202,11 +210,14 @@ static void make_keys(Build *build)
     Hash headers = hash_headers(build);
     for (int i = 0; i < build->unit_count; i++) {
         Unit *unit = &build->units[i];
+        const EmbeddedFile *object = compiled_main(build, unit);
         Words argv = {NULL, 0};
         unit_argv(build, unit, &argv);
         start_key(&sha, build, &argv);
         sha256_add(&sha, headers.bytes, sizeof headers.bytes);
         sha256_add_field(&sha, unit->source.text, unit->source.length);
+        if (object != NULL)
+            sha256_add_field(&sha, object->text, object->length);
         unit->key = sha256_end(&sha);
     }
     for (int t = 0; t < TARGET_COUNT; t++) {
@@ -274,15 +285,13 @@ static const char *object_path(const Build *build, const Unit *unit)
     return arena_printf("%s/objects/%s.o", build->folder, unit->stem);
 }
 
-static void write_archive(const Build *build)
+static void write_embedded(const EmbeddedFile *file, const char *path)
 {
-    const char *path = arena_printf("%s/objects/%s", build->folder, archive_name);
-    if (build->archive != NULL &&
-        !file_write(path, build->archive->text, build->archive->length, 0666))
+    if (!file_write(path, file->text, file->length, 0666))
         fail_writing(path);
 }
 
-/* Objects in the cache are written out, the others compiled. */
+/* Objects that came with gagac or are in the cache are written out, the others compiled. */
 static void make_objects(Build *build)
 {
     Job jobs[MAX_UNITS];
@@ -291,6 +300,11 @@ static void make_objects(Build *build)
     memset(jobs, 0, sizeof jobs);
     for (int i = 0; i < build->unit_count; i++) {
         Unit *unit = &build->units[i];
+        const EmbeddedFile *compiled = compiled_main(build, unit);
+        if (unit->needed && compiled != NULL) {
+            write_embedded(compiled, object_path(build, unit));
+            continue;
+        }
         Bytes object = unit->needed ? cache_load(build->cache, &unit->key) : (Bytes){NULL, 0};
         if (object.data != NULL) {
             if (!file_write(object_path(build, unit), object.data, object.length, 0666))
@@ -345,7 +359,8 @@ static void make_programs(Build *build)
         for (int i = 0; i < build->unit_count && target->program.data == NULL; i++)
             build->units[i].needed |= unit_belongs(build, &build->units[i], target);
     }
-    write_archive(build);
+    if (build->archive != NULL)
+        write_embedded(build->archive, arena_printf("%s/objects/%s", build->folder, archive_name));
     make_objects(build);
     link_programs(build);
     if (build->stored)

@@ -1,5 +1,5 @@
 /* emit.c -- the files of a generated program: model.h, model.c (training), generator.c (sampling),
- * program.c (tables).
+ * program.c (tables); of large networks kernels.h and kernels_1.c ... (emit_units.c).
  *
  * Needs: a checked model. Guarantees: the same model gives the same bytes; no text of the user
  * reaches the code except as octal-escaped literals in program.c; no date, path, user or host in
@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-enum { SAMPLER_BATCH = 16 }; /* samples at once in the wide order; the rest one by one */
+enum {
+    SAMPLER_BATCH = 16, /* samples at once in the wide order; the rest one by one */
+    MOST_FILES = 32
+};
 
 /* ---------------------------------------------------------------- heads */
 /* The config's base name if it is harmless in a comment. */
@@ -243,11 +246,12 @@ static int vector_length(const EmitOptions *options)
     return bytes / (options->f64 ? 8 : 4);
 }
 
+/* With more than one unit the kernels are in files of their own. */
 static const char *emit_training(const Model *model, const Graph *g, Plan *const plans[],
-                                 const EmitOptions *options)
+                                 const EmitOptions *options, const char *kernels, const char *steps)
 {
     Text out = {0};
-    Emitter e = {.options = options, .graph = g, .vector_length = vector_length(options)};
+    bool wide = options->order == ORDER_WIDE;
     emit_head(&out, model, "model.c", "The steps of a training iteration.");
     emit_config_lines(&out, model);
     text_append(&out, " *\n");
@@ -255,17 +259,11 @@ static const char *emit_training(const Model *model, const Graph *g, Plan *const
         text_add(&out, " *   %-8s %s: %.6g GFLOP\n", g->steps[k].name, g->steps[k].title,
                  plans[k]->schedule->flops * 1e-9);
     emit_includes(&out, options);
-    bool wide = options->order == ORDER_WIDE;
     text_append(&out, wide ? "#include \"peak.h\"\n\n"
                            : "#include \"peak.h\"\n#include \"totals.h\"\n\n");
     if (!wide)
         text_append(&out, totals);
-    for (int k = 0; k < g->step_count - 1; k++) {
-        if (wide)
-            emit_wide_step(&out, &e, plans[k]);
-        else
-            emit_step(&out, &e, plans[k]);
-    }
+    text_add(&out, "%s%s", kernels, steps);
     text_append(&out, "double measure_peak(Pool *pool)\n{\n    return peak_measure(pool);\n}\n");
     return text_of(&out);
 }
@@ -283,34 +281,90 @@ static Plan *choose_wide_sampler(const Model *model)
     return mixes_samples(p->schedule) ? plan_wide_sampler(model, model->batch_size) : p;
 }
 
-static const char *emit_generator(const Model *model, const Graph *g, Plan *const plans[],
-                                  const EmitOptions *options)
+static const char *emit_generator(const Model *model, const Plan *p, const EmitOptions *options,
+                                  const char *kernels, const char *sampler)
 {
     Text out = {0};
-    const Plan *p = plans[g->step_count - 1];
-    Emitter e = {
-        .options = options, .graph = g, .vector_length = vector_length(options), .sampler = true};
-    for (int k = 0; k < g->step_count - 1; k++)
-        for (int j = 0; j < plans[k]->schedule->section_count; j++)
-            e.profiled += plans[k]->schedule->sections[j].count;
     emit_head(&out, model, "generator.c", "Rows from the generator, tile by tile.");
     text_add(&out, " *   %.6g GFLOP for a million rows\n",
              p->schedule->flops / p->schedule->graph->batch_size * 1e-3);
     emit_includes(&out, options);
-    if (options->order == ORDER_WIDE) {
-        bool one = !mixes_samples(p->schedule);
-        const Plan *wide[] = {p, one ? plan_wide_sampler(model, 1) : NULL};
-        emit_wide_sample(&out, &e, wide, 1 + one);
-        return text_of(&out);
-    }
-    text_add(&out, "\nenum { BT = %d }; /* samples of a tile */\n\n", p->schedule->lanes);
-    emit_sample(&out, &e, p);
+    if (options->order != ORDER_WIDE)
+        text_add(&out, "\nenum { BT = %d }; /* samples of a tile */\n\n", p->schedule->lanes);
+    text_add(&out, "%s%s", kernels, sampler);
     return text_of(&out);
 }
 
-static EmittedFile file_of(const char *name, const char *text)
+static void print_sampler(Text *out, Emitter *e, const Model *model, const Plan *p)
 {
-    return (EmittedFile){name, text, strlen(text)};
+    if (e->options->order != ORDER_WIDE) {
+        emit_sample(out, e, p);
+        return;
+    }
+    bool one = !mixes_samples(p->schedule);
+    const Plan *wide[] = {p, one ? plan_wide_sampler(model, 1) : NULL};
+    emit_wide_sample(out, e, wide, 1 + one);
+}
+
+/* ---------------------------------------------------------------- the C files of the networks */
+static void add_text(EmittedFiles *files, const char *name, const char *text)
+{
+    files->files[files->count++] = (EmittedFile){name, text, strlen(text)};
+}
+
+/* kernels.h and kernels_1.c ... */
+static void add_units(EmittedFiles *files, const Model *model, const Emitter *e, int units)
+{
+    Text header = {0};
+    emit_head(&header, model, "kernels.h", "The kernel functions of the steps and of the sampler.");
+    text_add(&header,
+             " */\n#ifndef GAGAC_KERNELS_H\n#define GAGAC_KERNELS_H\n\n#include \"%s\"\n"
+             "#include \"wide.h\"\n\n%s\n#endif\n",
+             e->options->plain ? "tile.h" : "vectile.h", unit_declarations(e));
+    add_text(files, "src/kernels.h", wrap_lines(text_of(&header)));
+    for (int k = 0; k < units; k++) {
+        Text out = {0};
+        const char *name = arena_printf("kernels_%d.c", k + 1);
+        emit_head(&out, model, name, "Kernel functions, in the order in which the steps use them.");
+        text_add(&out, " */\n#include \"kernels.h\"\n\n%s", unit_text(e, k, units));
+        add_text(files, arena_printf("src/%s", name), wrap_lines(text_of(&out)));
+    }
+}
+
+/* Kernel functions of small networks stand before what calls them; those of large ones, which
+ * training and sampling share, have files of their own. */
+static void add_networks(EmittedFiles *files, const Model *model, const Graph *g,
+                         Plan *const plans[], const EmitOptions *options)
+{
+    const Plan *p = plans[g->step_count - 1];
+    Emitter e = {.options = options, .graph = g, .vector_length = vector_length(options)};
+    Text steps = {0}, sampler = {0};
+    for (int k = 0; k < g->step_count - 1; k++) {
+        if (options->order == ORDER_WIDE)
+            emit_wide_step(&steps, &e, plans[k]);
+        else
+            emit_step(&steps, &e, plans[k]);
+    }
+    bool apart = count_units(&e) > 1;
+    const char *training = text_of(&e.functions), *sampling;
+    Emitter own = {
+        .options = options, .graph = g, .vector_length = e.vector_length, .profiled = e.profiled};
+    Emitter *s = apart ? &e : &own;
+    s->sampler = true;
+    print_sampler(&sampler, s, model, p);
+    sampling = text_of(&s->functions);
+    if (apart) {
+        training =
+            arena_printf("#include \"kernels.h\"\n\n%s\n", unit_constants(&e, text_of(&steps)));
+        sampling =
+            arena_printf("#include \"kernels.h\"\n\n%s\n", unit_constants(&e, text_of(&sampler)));
+    }
+    add_text(files, "src/model.c",
+             wrap_lines(emit_training(model, g, plans, options, training, text_of(&steps))));
+    if (apart)
+        add_units(files, model, &e, count_units(&e));
+    add_text(files, "src/generator.c",
+             wrap_lines(emit_generator(model, p, options, sampling, text_of(&sampler))));
 }
 
 EmittedFiles emit_program(const Model *model, const EmitOptions *options)
@@ -323,18 +377,14 @@ EmittedFiles emit_program(const Model *model, const EmitOptions *options)
     if (options->order == ORDER_WIDE)
         plans[g->step_count - 1] = choose_wide_sampler(model);
     SamplerTexts sampler = emit_sampler(model, g, options);
-    EmittedFiles files = {arena_alloc(16 * sizeof(EmittedFile)), 0};
-    files.files[files.count++] = file_of("src/model.h", emit_model_header(model, g, plans));
-    files.files[files.count++] =
-        file_of("src/model.c", wrap_lines(emit_training(model, g, plans, options)));
-    files.files[files.count++] =
-        file_of("src/generator.c", wrap_lines(emit_generator(model, g, plans, options)));
-    files.files[files.count++] =
-        file_of("src/program.c", emit_tables(model, g, plans, options, sampler));
-    files.files[files.count++] = file_of("sampler/sampler.c", sampler.source);
-    files.files[files.count++] = file_of("sampler/sampler.h", sampler.header);
+    EmittedFiles files = {arena_alloc(MOST_FILES * sizeof(EmittedFile)), 0};
+    add_text(&files, "src/model.h", emit_model_header(model, g, plans));
+    add_networks(&files, model, g, plans, options);
+    add_text(&files, "src/program.c", emit_tables(model, g, plans, options, sampler));
+    add_text(&files, "sampler/sampler.c", sampler.source);
+    add_text(&files, "sampler/sampler.h", sampler.header);
     if (sampler.device)
-        files.files[files.count++] = file_of("sampler/sampler.cu", sampler.device);
+        add_text(&files, "sampler/sampler.cu", sampler.device);
     if (options->cuda)
         cuda_emit(&files, model, g, options);
     return files;

@@ -22,8 +22,9 @@ typedef struct Hole {
 const char *template_fill(const char *name, const Hole *holes, int count);
 
 typedef struct Function {
-    const char *name, *text;
-} Function; /* text with the name left open: equal texts are one function */
+    const char *name, *text; /* the name left open: equal texts are one function */
+    const char *named;       /* the text with its name */
+} Function;
 
 typedef struct Emitter { /* one generated program in the making */
     const EmitOptions *options;
@@ -81,6 +82,7 @@ typedef struct Body { /* a kernel function in the making */
     const char *indent;
     Place own;   /* wide: the index of the kernel's loops */
     bool flat;   /* wide: own.lane counts samples and the last axis in one: rows of lanes */
+    bool alike;  /* wide: whole arrays of the kernel's shape, which is no part of the text */
     bool broken; /* wide: an expression does not fit `flat` or `vector`: print again without */
 } Body;
 
@@ -111,6 +113,18 @@ const char *name_list(const Body *b);
 const char *argument_list(const Body *b);
 /* Adds a function unless one of equal text is known; gives its name. */
 const char *add_function(Emitter *e, const char *wish, const char *text);
+/* The word stands in the text, not as a part of another word. */
+bool has_word(const char *text, const char *word);
+
+/* ---------------------------------------------------------------- emit_units.c */
+/* How many files the kernel functions are worth: 1, they stay in the file of the steps. */
+int count_units(const Emitter *e);
+/* The file of unit k of `count`: its functions, without the head of the file. */
+const char *unit_text(const Emitter *e, int k, int count);
+/* Declarations of all kernel functions. */
+const char *unit_declarations(const Emitter *e);
+/* The constants that the text needs, which calls the functions of the units. */
+const char *unit_constants(const Emitter *e, const char *text);
 
 /* ---------------------------------------------------------------- emit_value.c: expressions of the
  * wide order */
@@ -148,7 +162,8 @@ void emit_sample(Text *out, Emitter *e, const Plan *plan);
 void emit_buffers(Text *out, const Plan *plan,
                   int section); /* pointers to the tile's values in its scratch */
 
-/* ---------------------------------------------------------------- emit_wide.c: the wide order */
+/* ---------------------------------------------------------------- emit_wide.c: the wide order; the
+ * kernel functions wait in e->functions, those of one file to ship excepted */
 void emit_wide_step(Text *out, Emitter *e, const Plan *p);
 /* plans: of the same sampler for batches of different size, the largest first, then 1. */
 void emit_wide_sample(Text *out, Emitter *e, const Plan *const plans[], int count);
@@ -201,8 +216,8 @@ SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *optio
  * mark; shape: of its member `values`. */
 void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
                      const char *name, const char *mark);
-void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
-void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+void emit_names(Text *out, const Model *model); /* the table `names` of columns */
+void emit_knots_table(Text *out);               /* those of a normalisation by knots */
 /* The calls of a sampler of rows around the template that makes them; statistics: how the tables of
  * the columns' mean, std ... begin. */
 const char *sampler_calls(const char *generate, const char *statistics);

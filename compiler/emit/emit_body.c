@@ -6,6 +6,7 @@
  * only. */
 #include "emit.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- shapes */
@@ -85,6 +86,9 @@ const char *bind_tensor(Body *b, const Tensor *tensor)
     if (known)
         return known->name;
     const char *name = read_name(b);
+    if (b->alike)
+        return body_bind(b, tensor, name, arena_printf("real *restrict %s", name),
+                         arena_printf("(real *)%s", tensor_field(b->e, tensor)));
     return body_bind(b, tensor, name, array_declaration(b->e, name, &tensor->type),
                      tensor_field(b->e, tensor));
 }
@@ -196,6 +200,18 @@ const char *argument_list(const Body *b)
     return text_of(&t);
 }
 
+bool has_word(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at += length) {
+        bool before = at > text && (isalnum((unsigned char)at[-1]) || at[-1] == '_');
+        bool after = isalnum((unsigned char)at[length]) || at[length] == '_';
+        if (!before && !after)
+            return true;
+    }
+    return false;
+}
+
 static bool name_taken(const Emitter *e, const char *name)
 {
     for (int k = 0; k < e->known_count; k++)
@@ -212,30 +228,16 @@ static const Function *find_function(const Emitter *e, const char *key)
     return NULL;
 }
 
-static const char *new_name(Emitter *e, const char *wish, const char *key)
-{
-    const char *name = wish;
-    for (int suffix = 2; name_taken(e, name); suffix++)
-        name = arena_printf("%s_%d", wish, suffix);
-    if (e->known_count == e->known_capacity) {
-        e->known_capacity = e->known_capacity ? 2 * e->known_capacity : 64;
-        Function *bigger = arena_alloc((size_t)e->known_capacity * sizeof(Function));
-        if (e->known_count)
-            memcpy(bigger, e->known, (size_t)e->known_count * sizeof(Function));
-        e->known = bigger;
-    }
-    e->known[e->known_count++] = (Function){name, key};
-    return name;
-}
-
 const char PLACE_OF_NAME[] = "KERNEL_NAME"; /* stands for the name in a function's text */
 
-static void append_named(Text *out, const char *text, const char *name)
+static const char *with_name(const char *text, const char *name)
 {
+    Text out = {0};
     for (const char *at; (at = strstr(text, PLACE_OF_NAME)) != NULL;
          text = at + strlen(PLACE_OF_NAME))
-        text_add(out, "%.*s%s", (int)(at - text), text, name);
-    text_append(out, text);
+        text_add(&out, "%.*s%s", (int)(at - text), text, name);
+    text_append(&out, text);
+    return text_of(&out);
 }
 
 /* Adds a function unless one of equal text is known; gives its name. */
@@ -244,8 +246,12 @@ const char *add_function(Emitter *e, const char *wish, const char *text)
     const Function *known = find_function(e, text);
     if (known)
         return known->name;
-    const char *name = new_name(e, wish, text);
-    append_named(&e->functions, text, name);
-    text_append(&e->functions, "\n");
+    const char *name = wish;
+    for (int suffix = 2; name_taken(e, name); suffix++)
+        name = arena_printf("%s_%d", wish, suffix);
+    const char *whole = with_name(text, name);
+    e->known = arena_grow(e->known, e->known_count, &e->known_capacity, sizeof(Function));
+    e->known[e->known_count++] = (Function){name, text, whole};
+    text_add(&e->functions, "%s\n", whole);
     return name;
 }

@@ -258,12 +258,14 @@ static int taps_of(int filter, int stride, int phase)
 }
 
 /* What pack_panels() and pack_group() need to know. */
-static const char *panel_layout(const Shape *s, const Blocks *blocks)
+static const char *panel_layout(Emitter *e, const Shape *s, const Blocks *blocks)
 {
-    return arena_printf("&(const Panels){%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d}", s->results,
-                        s->channels, blocks->part, blocks->tile.rows,
-                        padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
-                        s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
+    const char *text =
+        arena_printf("static const Panels %s = {%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d};\n",
+                     PLACE_OF_NAME, s->results, s->channels, blocks->part, blocks->tile.rows,
+                     padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
+                     s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
+    return arena_printf("&%s", add_function(e, "panel_layout", text));
 }
 
 static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
@@ -273,10 +275,10 @@ static WidePass emit_pack(Emitter *e, const Plan *p, const Kernel *kernel, const
     *b = (Body){.e = e, .plan = p, .kernel = kernel};
     bind_operand(b, kernel->root->inputs[1], "w");
     bind_packed(b, "packed", 0);
-    return (
-        WidePass){"pack_panels",
-                  arena_printf(", %s, (const void *)%s", panel_layout(s, blocks), argument_list(b)),
-                  divide_up(s->results, blocks->tile.rows), 1};
+    return (WidePass){"pack_panels",
+                      arena_printf(", %s, (const void *)%s", panel_layout(e, s, blocks),
+                                   argument_list(b)),
+                      divide_up(s->results, blocks->tile.rows), 1};
 }
 
 /* Columns of every phase side by side: split[c][row][phase][column][sample]. */
@@ -312,21 +314,21 @@ static const char *tap_weights(const Shape *s)
 {
     if (s->dense)
         return s->reversed ? int_text(padded(s->results)) : "1";
-    return s->reversed ? "rows * PANEL_LINE" : "rows";
+    return s->reversed ? "ROWS * PANEL_LINE" : "ROWS";
 }
 
-static void add_tap(Text *out, const Shape *s, int offset, int vectors)
+static void add_tap(Text *out, const Shape *s, int offset)
 {
     text_add(out,
-             "            {\n                vec xs[%d];\n                UNROLL\n"
-             "                for (int v = 0; v < vectors; v++)\n"
+             "            {\n                vec xs[VECTORS];\n                UNROLL\n"
+             "                for (int v = 0; v < VECTORS; v++)\n"
              "                    xs[v] = vget(at + place[v] + %d);\n                UNROLL\n"
-             "                for (int r = 0; r < rows; r++) {\n"
+             "                for (int r = 0; r < ROWS; r++) {\n"
              "                    const vec number = vsplat(%s);\n                    UNROLL\n"
-             "                    for (int v = 0; v < vectors; v++)\n"
+             "                    for (int v = 0; v < VECTORS; v++)\n"
              "                        sum[r][v] = vfma(number, xs[v], sum[r][v]);\n"
              "                }\n                w += %s;\n            }\n",
-             vectors, offset, weight_text(s), tap_weights(s));
+             offset, weight_text(s), tap_weights(s));
 }
 
 /* Where the filter's column l meets the first lane of a row, in reals. */
@@ -342,36 +344,38 @@ static int tap_offset(const Shape *s, int l)
  * weights a share of the next channels'. */
 static const char *fetch_text(const Shape *s, int taps, bool apart)
 {
-    long long ahead = (long long)s->map_rows * s->row_pitch * (s->dense ? 8 : 1);
+    const char *ahead = s->dense ? "8 * channel_pitch" : "channel_pitch";
     Text t = {0};
     text_append(&t, "            UNROLL\n");
     if (apart || s->split)
         text_add(&t,
-                 "            for (int v = 0; v < vectors; v++) /* the next channel's */\n"
-                 "                __builtin_prefetch(at + place[v] + %lld);\n",
+                 "            for (int v = 0; v < VECTORS; v++) /* the next channel's */\n"
+                 "                __builtin_prefetch(at + place[v] + %s);\n",
                  ahead);
     else
         text_add(&t,
-                 "            for (int j = 0; j < vectors * VL + %d; j += LINE) /* the next "
+                 "            for (int j = 0; j < VECTORS * VL + %d; j += LINE) /* the next "
                  "channel's */\n"
-                 "                __builtin_prefetch(at + place[0] + j + %lld);\n",
+                 "                __builtin_prefetch(at + place[0] + j + %s);\n",
                  taps > 0 ? (taps - 1) * s->batch : 0, ahead);
     if (s->reversed && !s->dense)
         text_add(
             &t,
-            "            for (int j = 0; j < rows * %d; j += LANES)\n"
-            "                __builtin_prefetch(next + (long)(k * %d * rows + j) * PANEL_LINE);\n",
+            "            for (int j = 0; j < ROWS * %d; j += LANES)\n"
+            "                __builtin_prefetch(next + (long)(k * %d * ROWS + j) * PANEL_LINE);\n",
             taps, taps);
     return text_of(&t);
 }
 
-static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int taps)
+/* slot_vectors: of the register tile that sums are stored in. */
+static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int slot_vectors,
+                              int taps)
 {
     Text text = {0};
     for (int l = 0; l < taps; l++) {
         if (l > 0 && taps > MOST_TAPS)
             text_append(&text, "            KEEP_ORDER\n");
-        add_tap(&text, s, tap_offset(s, l), tile.vectors);
+        add_tap(&text, s, tap_offset(s, l));
     }
     if (taps == 0)
         text_append(&text, "            (void)at, (void)place, (void)w;\n");
@@ -385,22 +389,37 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
     bool reversed = s->reversed && !s->dense;
     const char *weights = arena_printf(
         "        const real *w =\n            panel + (long)(c / LANES * PANEL_LINE) * "
-        "depth * %d * rows + c %% LANES;\n"
-        "        const real *const next = w + (long)depth * %d * rows * PANEL_LINE + c %% LANES * "
+        "depth * %d * ROWS + c %% LANES;\n"
+        "        const real *const next = w + (long)depth * %d * ROWS * PANEL_LINE + c %% LANES * "
         "PANEL_LINE;\n",
         taps, taps);
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"panel", reversed ? "panel" : "w"},
                     {"channel_weights", reversed ? weights : ""},
                     {"fetch", fetch_text(s, taps, apart)},
-                    {"rows_a_block", int_text(tile.rows)},
-                    {"vectors_a_block", int_text(tile.vectors)},
+                    {"rows", int_text(tile.rows)},
+                    {"vectors", int_text(tile.vectors)},
+                    {"slot_vectors", int_text(slot_vectors)},
                     {"place", place},
-                    {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
-                    {"row_pitch", int_text(s->row_pitch)},
                     {"taps", text_of(&text)}};
-    return add_function(e, "block",
+    const char *wish = arena_printf("block_%dx%d", tile.rows, tile.vectors);
+    return add_function(e, wish,
                         template_fill("conv_block.c", holes, sizeof holes / sizeof *holes));
+}
+
+/* The block for `rows` result channels, all of a panel or the last few. */
+static const char *block_of_panel(Emitter *e, const Shape *s, RegisterTile tile, int vectors,
+                                  int taps)
+{
+    int rest = s->results % tile.rows;
+    const char *whole = "", *last = "";
+    if (s->results >= tile.rows)
+        whole = emit_block(e, s, (RegisterTile){tile.rows, vectors}, tile.vectors, taps);
+    if (rest)
+        last = emit_block(e, s, (RegisterTile){rest, vectors}, tile.vectors, taps);
+    return *whole && *last ? arena_printf("rows == %d ? %s : %s", tile.rows, whole, last)
+           : *whole        ? whole
+                           : last;
 }
 
 /* ---------------------------------------------------------------- epilogues */
@@ -480,40 +499,54 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
     const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s", shape,
                                          place, panel, names);
-    text_add(out, "%.*sfor (int first = begin; first < end; first += %d, sum += %d)\n",
-             (int)strlen(indent) - 4, indent, rows, blocks->slot);
-    if (rest == 0 || rest == s->results) {
-        text_add(out, "%s%s(%d, %s);\n", indent, tile, rest ? rest : rows, arguments);
-        return;
-    }
-    text_add(out, "%sif (first + %d <= %d)\n%s    %s(%d, %s);\n%selse\n%s    %s(%d, %s);\n", indent,
-             rows, s->results, indent, tile, rows, arguments, indent, indent, tile, rest,
+    bool both = rest && rest != s->results;
+    text_add(out, "%.*sfor (int first = begin; first < end; first += %d, sum += %d)%s\n",
+             (int)strlen(indent) - 4, indent, rows, blocks->slot, both ? " {" : "");
+    if (both)
+        text_add(out, "%sconst int rows = first + %d <= %d ? %d : %d;\n", indent, rows, s->results,
+                 rows, rest);
+    text_add(out, "%s%s(%s, %s);\n", indent, tile, both ? "rows" : int_text(rest ? rest : rows),
              arguments);
+    if (both)
+        text_add(out, "%.*s}\n", (int)strlen(indent) - 4, indent);
 }
 
 /* Blocks along a row; the last one begins early where the row is long enough, so that no lane of it
  * lies outside. */
-static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
-                             int lanes)
+typedef struct Row {
+    int full, rest; /* whole blocks; vectors of the last one */
+    int start;      /* of the last one: its first lane that is not in the whole ones, */
+    int early;      /* and where it begins */
+} Row;
+
+static Row cut_row(const Emitter *e, const Blocks *blocks, int lanes)
 {
-    int vl = b->e->vector_length, vectors = divide_up(lanes, vl), most = blocks->tile.vectors;
-    int full = vectors / most, rest = vectors % most;
-    if (rest == 0 && lanes % vl) { /* the last whole one is on its own */
-        full--;
-        rest = most;
+    int vl = e->vector_length, vectors = divide_up(lanes, vl), most = blocks->tile.vectors;
+    Row row = {.full = vectors / most, .rest = vectors % most};
+    if (row.rest == 0 && lanes % vl) { /* the last whole one is on its own */
+        row.full--;
+        row.rest = most;
     }
+    row.start = row.early = row.full * most * vl;
+    if (row.full && row.start > lanes - row.rest * vl)
+        row.early = lanes - row.rest * vl;
+    return row;
+}
+
+static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
+                             const Row *row)
+{
+    int most = blocks->tile.vectors, block = most * b->e->vector_length;
     Text out = {0};
     const char *names = name_list(b);
-    int start = full * most * vl;
-    if (full) {
-        text_add(&out, "                for (int start = 0; start < %d; start += %d)\n", start,
-                 most * vl);
+    if (row->full) {
+        text_add(&out, "                for (int start = 0; start < %d; start += %d)\n",
+                 row->full * block, block);
         add_panels(&out, s, blocks, tile, arena_printf("%d, ", most), "start", names);
     }
-    if (full && start > lanes - rest * vl)
-        start = lanes - rest * vl;
-    if (rest)
-        add_panels(&out, s, blocks, tile, arena_printf("%d, ", rest), int_text(start), names);
+    if (row->rest)
+        add_panels(&out, s, blocks, tile, arena_printf("%d, ", row->rest), int_text(row->early),
+                   names);
     return text_of(&out);
 }
 
@@ -553,7 +586,7 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
         panels = arena_printf(
             "            pack_group(%s, (const void *)w, begin, end, channel, channels, packed);\n"
             "            const real *const panels = packed;\n",
-            panel_layout(s, blocks));
+            panel_layout(b->e, s, blocks));
     } else if (s->dense) {
         panels = "            const real *const panels = w[0];\n";
     } else {
@@ -590,8 +623,13 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                           const Blocks *blocks)
 {
     int lanes = s->width * s->batch;
+    Row row = cut_row(e, blocks, lanes);
     Body *b = make_body(e, p, kernel, s, lanes >= e->vector_length);
-    const char *block = emit_block(e, s, blocks->tile, s->filter[1]);
+    int taps = s->filter[1], first = row.full ? blocks->tile.vectors : row.rest;
+    const char *block = block_of_panel(e, s, blocks->tile, first, taps);
+    if (row.rest && row.rest != first)
+        block = arena_printf("vectors == %d ? (%s) : (%s)", first, block,
+                             block_of_panel(e, s, blocks->tile, row.rest, taps));
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"block", block},
                     {"parameters", parameter_list(b)},
@@ -599,13 +637,14 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"vectors_a_block", int_text(blocks->tile.vectors)},
                     {"channels", int_text(s->channels)},
                     {"channel_pitch", int_text((long long)s->map_rows * s->row_pitch)},
+                    {"row_pitch", int_text(s->row_pitch)},
                     {"depth", int_text(s->filter[0])},
                     {"origin", origin_text(s)},
                     {"weights", unused_weights(s)},
                     {"epilogue", row_epilogue(b, lanes)}};
-    const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 11));
+    const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 12));
     return emit_items(b, s, blocks, s->dense ? "linear" : "convolution",
-                      row_calls(b, s, blocks, tile, lanes));
+                      row_calls(b, s, blocks, tile, &row));
 }
 
 /* ---------------------------------------------------------------- phases */
@@ -620,26 +659,29 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
     int block = blocks->tile.vectors * vl, pitch = blocks->blocks * block;
     int origin = (column + s->before[1] - phase) / stride - (taps - 1) + s->halo.before[1];
     int before = 0;
+    long long channel_pitch = (long long)s->map_rows * s->row_pitch;
     for (int l = 0; l < phase; l++)
         before += taps_of(s->filter[1], stride, l);
     text_add(
         out,
-        "    {\n        const int columns = %d - begin < %d ? %d - begin : %d;\n"
+        "    {\n        ConvBlock *const block = %s;\n"
+        "        const int columns = %d - begin < %d ? %d - begin : %d;\n"
         "        for (int start = 0; start < columns * %d; start += %d) {\n"
         "            real *const at = sum + (%d + start / %d) * %d;\n"
-        "            %s(rows, %d, channel == 0, channels, depth, start,\n"
+        "            block(channel == 0, channels, depth, start,\n"
         "                at_phase + depth * %d * %s * rows,\n"
         "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
         "%d,\n"
-        "                at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
+        "                %lld, %d, at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
         "        for (int r = 0; last && r < rows; r++)\n"
         "            for (int v = 0; v < columns; v++)\n"
         "                memcpy(&line[r][(v * %d + %d) * %d], &part[r][v * %d], %d * "
         "sizeof(real));\n    }\n",
-        count, blocks->columns, count, blocks->columns, s->batch, block, column * blocks->blocks,
-        block, rows * block, emit_block(e, s, blocks->tile, taps), blocks->tile.vectors, before,
-        panel_text(s, "channels"), (long long)s->map_rows * s->row_pitch, s->halo.before[0],
-        s->row_pitch, origin, s->batch, pitch, block, stride, column, s->batch, s->batch, s->batch);
+        block_of_panel(e, s, blocks->tile, blocks->tile.vectors, taps), count, blocks->columns,
+        count, blocks->columns, s->batch, block, column * blocks->blocks, block, rows * block,
+        before, panel_text(s, "channels"), channel_pitch, s->halo.before[0], s->row_pitch, origin,
+        s->batch, channel_pitch, s->row_pitch, pitch, block, stride, column, s->batch, s->batch,
+        s->batch);
 }
 
 static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,

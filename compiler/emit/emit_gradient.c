@@ -109,43 +109,46 @@ static WidePass emit_transpose(Emitter *e, const Plan *p, const Kernel *kernel, 
     const char *strip =
         strips_of(d) > 1 ? arena_printf(" + s->strip * %d", d->strip * row_pitch) : "";
     const char *layout =
-        arena_printf("&(const Transposed){%d, %d, %d, %d, %d, %d, %lld}", d->channels, d->stride,
-                     tile.vectors * e->vector_length, d->columns * d->batch, d->pitch, row_pitch,
-                     (long long)map_rows * row_pitch);
+        arena_printf("static const Transposed %s = {%d, %d, %d, %d, %d, %d, %lld};\n",
+                     PLACE_OF_NAME, d->channels, d->stride, tile.vectors * e->vector_length,
+                     d->columns * d->batch, d->pitch, row_pitch, (long long)map_rows * row_pitch);
     return (WidePass){"transpose_maps",
-                      arena_printf(", %s, (const real *)%s + %d%s, %s", layout,
-                                   b->bindings[0].argument, first, strip, b->bindings[1].argument),
+                      arena_printf(", &%s, (const real *)%s + %d%s, %s",
+                                   add_function(e, "map_layout", layout), b->bindings[0].argument,
+                                   first, strip, b->bindings[1].argument),
                       d->map_rows * (d->stride / e->vector_length), strips_of(d)};
 }
 
 /* Pointers to the numbers and the sums of register row r. */
-static const char *register_rows(const Gradient *d, const char *rows)
+static const char *register_rows(const Gradient *d, int rows)
 {
-    const char *head = arena_printf("                for (int r = 0; r < %s; r++) {\n"
-                                    "                    const int i = first + r;\n",
+    const char *head = arena_printf("                    for (int r = 0; r < %d; r++) {\n"
+                                    "                        const int i = first + r;\n",
                                     rows);
     if (d->dense)
-        return arena_printf("%s                    number[r] = &s[i][begin];\n"
-                            "                    target[r] = &dw[i][column];\n                }\n",
-                            head);
+        return arena_printf(
+            "%s                        number[r] = &s[i][begin];\n"
+            "                        target[r] = &dw[i][column];\n                    }\n",
+            head);
     if (d->swapped)
         return arena_printf(
-            "%s                    number[r] = &s[i][row + %d][(%d + begin * %d)];\n"
-            "                    target[r] = sums + ((long)tap * %d + i) * %d + column;\n"
-            "                }\n",
+            "%s                        number[r] = &s[i][row + %d][(%d + begin * %d)];\n"
+            "                        target[r] = sums + ((long)tap * %d + i) * %d + column;\n"
+            "                    }\n",
             head, d->y_origin[0], d->y_origin[1] * d->batch, d->window[1] > 1 ? d->batch : 1,
             d->out, d->stride);
     int kl = d->filter[0] * d->filter[1], skip = d->window[1] > 1 ? d->window[1] * d->batch : 1;
     return arena_printf(
-        "                int c = first / %d, k = first %% %d / %d, l = first %% %d;\n"
-        "                UNROLL\n"
-        "                for (int r = 0; r < %s; r++) {\n"
-        "                    number[r] = &s[c][row * %d + k + %d][begin * %d + (l + %d) * %d];\n"
-        "                    target[r] = &dw[(k * %d + l) * %d + c][column];\n"
-        "                    l++;\n"
-        "                    k += l == %d, l = l == %d ? 0 : l;\n"
-        "                    c += k == %d, k = k == %d ? 0 : k;\n"
-        "                }\n",
+        "                    int c = first / %d, k = first %% %d / %d, l = first %% %d;\n"
+        "                    UNROLL\n"
+        "                    for (int r = 0; r < %d; r++) {\n"
+        "                        number[r] = &s[c][row * %d + k + %d][begin * %d + (l + %d) * "
+        "%d];\n"
+        "                        target[r] = &dw[(k * %d + l) * %d + c][column];\n"
+        "                        l++;\n"
+        "                        k += l == %d, l = l == %d ? 0 : l;\n"
+        "                        c += k == %d, k = k == %d ? 0 : k;\n"
+        "                    }\n",
         kl, kl, d->filter[1], d->filter[1], rows, d->window[0], d->origin[0], skip, d->origin[1],
         d->batch, d->filter[1], d->in, d->filter[1], d->filter[1], d->filter[0], d->filter[0]);
 }
@@ -164,37 +167,78 @@ static const char *transposed_place(const Gradient *d, const char *width)
                         d->batch, width);
 }
 
-static void add_gradient_call(Text *out, const Emitter *e, const Gradient *d, int rows, int vectors)
+static const char *emit_gradient_block(Emitter *e, const Gradient *d, int rows, int vectors)
 {
-    text_append(out, register_rows(d, int_text(rows)));
-    text_add(out, "                %s_block(%d, %d, fresh, units, number, %s, target);\n",
-             PLACE_OF_NAME, rows, vectors,
-             transposed_place(d, int_text(vectors * e->vector_length)));
+    bool strided = d->window[1] > 1;
+    const char *skip = "";
+    if (strided)
+        skip = d->swapped ? arena_printf("        t += %d * VECTORS * VL;\n",
+                                         (d->window[1] - 1) * d->batch)
+                          : arena_printf("        p += %d;\n", (d->window[1] - 1) * d->batch);
+    const char *loop = strided ? arena_printf("        ROLLED\n        for (int sample = 0; sample "
+                                              "< %d; sample++)\n",
+                                              d->batch)
+                               : "";
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"rows", int_text(rows)},
+                    {"vectors", int_text(vectors)},
+                    {"lane_loop", loop},
+                    {"skip", skip}};
+    const char *wish = arena_printf("gradient_%dx%d", rows, vectors);
+    return add_function(e, wish, template_fill("conv_weight_block.c", holes, 5));
 }
 
-/* Whole and last blocks of rows and of columns. */
-static const char *gradient_calls(const Emitter *e, const Gradient *d, RegisterTile tile, int rows)
+/* Of whole and last blocks of rows and of columns the one for `rows` and `vectors`. */
+static const char *choose_gradient_block(Emitter *e, const Gradient *d, RegisterTile tile,
+                                         int rest_rows, int rest_vectors)
 {
-    int vectors = d->stride / e->vector_length, row_blocks = divide_up(rows, tile.rows);
+    const char *choice = "";
+    for (int last = 0; last <= (rest_vectors > 0); last++) {
+        int vectors = last ? rest_vectors : tile.vectors;
+        const char *block = emit_gradient_block(e, d, tile.rows, vectors);
+        if (rest_rows)
+            block = arena_printf("rows == %d ? %s : %s", tile.rows, block,
+                                 emit_gradient_block(e, d, rest_rows, vectors));
+        choice = !last ? block
+                       : arena_printf("vectors == %d ? (%s) : (%s)", tile.vectors, choice, block);
+    }
+    return choice;
+}
+
+/* The sums of an item: a block of rows and of columns. */
+static const char *gradient_calls(Emitter *e, const Gradient *d, RegisterTile tile, int rows)
+{
+    int vl = e->vector_length, vectors = d->stride / vl, row_blocks = divide_up(rows, tile.rows);
     int column_blocks = divide_up(vectors, tile.vectors);
     int rest_rows = rows % tile.rows, rest_vectors = vectors % tile.vectors;
     Text out = {0};
     text_add(&out,
-             "                const int column = item / %d %% %d * %d;\n"
-             "                const int first = item %% %d * %d;\n",
-             row_blocks, column_blocks, tile.vectors * e->vector_length, row_blocks, tile.rows);
+             "                    const int column = item / %d %% %d * %d;\n"
+             "                    const int first = item %% %d * %d;\n",
+             row_blocks, column_blocks, tile.vectors * vl, row_blocks, tile.rows);
     if (d->swapped)
-        text_add(&out, "                const int tap = item / %d;\n", column_blocks * row_blocks);
-    for (int corner = 0; corner < 4; corner++) {
-        int r = corner & 1 ? rest_rows : tile.rows, v = corner & 2 ? rest_vectors : tile.vectors;
-        if (r == 0 || v == 0)
-            continue;
-        text_add(&out, "                if (first + %d %s %d && column + %d %s %d) {\n", tile.rows,
-                 corner & 1 ? ">" : "<=", rows, tile.vectors * e->vector_length,
-                 corner & 2 ? ">" : "<=", d->stride);
-        add_gradient_call(&out, e, d, r, v);
-        text_append(&out, "                }\n");
-    }
+        text_add(&out, "                    const int tap = item / %d;\n",
+                 column_blocks * row_blocks);
+    if (rest_rows)
+        text_add(&out, "                    const int rows = first + %d <= %d ? %d : %d;\n",
+                 tile.rows, rows, tile.rows, rest_rows);
+    if (rest_vectors)
+        text_add(&out, "                    const int vectors = column + %d <= %d ? %d : %d;\n",
+                 tile.vectors * vl, d->stride, tile.vectors, rest_vectors);
+    if (rest_rows)
+        text_add(&out, "                    if (rows == %d) {\n", rest_rows);
+    if (rest_rows)
+        text_append(&out, register_rows(d, rest_rows));
+    if (rest_rows)
+        text_append(&out, "                    } else {\n");
+    text_append(&out, register_rows(d, tile.rows));
+    if (rest_rows)
+        text_append(&out, "                    }\n");
+    text_add(&out,
+             "                    GradientBlock *const block = %s;\n"
+             "                    block(fresh, units, number, %s, target);\n",
+             choose_gradient_block(e, d, tile, rest_rows, rest_vectors),
+             transposed_place(d, rest_vectors ? "(vectors * VL)" : int_text(tile.vectors * vl)));
     return text_of(&out);
 }
 
@@ -215,21 +259,9 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
     int vectors = d->stride / e->vector_length;
     int lanes = d->swapped ? 2 * WEIGHT_LANES : WEIGHT_LANES;
     int unit = strided ? d->batch : 1, chunk = lanes / unit ? lanes / unit : 1;
-    const char *skip = "";
-    if (strided)
-        skip = d->swapped ? arena_printf("        t += %d * vectors * VL;\n",
-                                         (d->window[1] - 1) * d->batch)
-                          : arena_printf("        p += %d;\n", (d->window[1] - 1) * d->batch);
-    const char *loop = strided ? arena_printf("        ROLLED\n        for (int sample = 0; sample "
-                                              "< %d; sample++)\n",
-                                              d->batch)
-                               : "";
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"parameters", parameter_list(b)},
                     {"rows_a_block", int_text(tile.rows)},
-                    {"vectors_a_block", int_text(tile.vectors)},
-                    {"lane_loop", loop},
-                    {"skip", skip},
                     {"top", strips_of(d) > 1 ? arena_printf("strip * %d", d->strip) : "0"},
                     {"strip", strips_of(d) > 1 ? "int strip, " : ""},
                     {"map_rows", int_text(d->strip)},
@@ -241,7 +273,7 @@ static WidePass emit_sums(Emitter *e, const Plan *p, const Kernel *kernel, const
     if (d->swapped)
         items *= d->filter[0] * d->filter[1];
     return (
-        WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 13)),
+        WidePass){add_function(e, "weight_gradient", template_fill("conv_weight.c", holes, 10)),
                   arena_printf(", %s%s", strips_of(d) > 1 ? "s->strip, " : "", argument_list(b)),
                   items, strips_of(d)};
 }

@@ -48,19 +48,6 @@ static const char *times_plus(const char *index, int factor, const char *rest)
     return strcmp(rest, "0") == 0 ? product : arena_printf("%s + %s", product, rest);
 }
 
-/* The word stands in the text, not as a part of another word. */
-static bool mentions(const char *text, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = text; (at = strstr(at, word)) != NULL; at += length) {
-        bool before = at > text && (isalnum((unsigned char)at[-1]) || at[-1] == '_');
-        bool after = isalnum((unsigned char)at[length]) || at[length] == '_';
-        if (!before && !after)
-            return true;
-    }
-    return false;
-}
-
 const char *sum_of_axes(const Type *type, int count, Place at)
 {
     const char *sum = "0";
@@ -248,8 +235,9 @@ static const char *bind_array(Body *b, const Node *n, bool written)
     if (!buffer)
         internal_error("emit: node %d (%s) has no buffer", n->id, op_table[n->op].name);
     const char *name = written ? write_name(b) : read_name(b);
-    return body_bind(b, n, name, wide_declaration(name, b->plan, n),
-                     arena_printf("AT(%zu)", buffer->offset));
+    const char *declaration =
+        b->alike ? arena_printf("real *restrict %s", name) : wide_declaration(name, b->plan, n);
+    return body_bind(b, n, name, declaration, arena_printf("AT(%zu)", buffer->offset));
 }
 
 /* The index of the last axis of what the kernel makes. */
@@ -300,9 +288,9 @@ static Run index_run(const Body *b, const Type *type, Place at)
     if (space->batch && b->flat)
         own = b->own.axis[space->rank - 1];
     for (int k = 0; k + 1 < type->rank && *own; k++)
-        if (mentions(at.axis[k], own))
+        if (has_word(at.axis[k], own))
             return RUN_GATHER;
-    if (!*own || !mentions(column, own))
+    if (!*own || !has_word(column, own))
         return RUN_CONSTANT;
     if (space->batch)
         return RUN_GATHER;
@@ -312,9 +300,29 @@ static Run index_run(const Body *b, const Type *type, Place at)
     return strcmp(column, own) == 0 || shifted ? RUN_ALONG : RUN_GATHER;
 }
 
-/* "[row][column]" of a whole array, as tensors and values without a batch axis are stored. */
-static const char *array_index(const Type *t, Place at)
+/* Of arrays of the kernel's shape, and of sums over their columns, one number a row. */
+static const char *alike_index(Body *b, const Type *t, Place at)
 {
+    const Type *space = &b->kernel->space;
+    int last = t->rank - 1;
+    if (t->rank == 0)
+        return "[0]";
+    for (int k = 0; k < t->rank; k++)
+        b->broken |= strcmp(at.axis[k], b->own.axis[k]) != 0 || t->dims[k] != space->dims[k];
+    if (t->rank == space->rank)
+        return b->kernel->reduced == NO_REDUCTION ? "[i]" : "[begin + i]";
+    b->broken |= t->rank != space->rank - 1;
+    if (last == 0 || t->dims[last] % 16 == 0)
+        return "[row]";
+    return arena_printf("[row / %d * %d + row %% %d]", t->dims[last], padded(t->dims[last]),
+                        t->dims[last]);
+}
+
+/* "[row][column]" of a whole array, as tensors and values without a batch axis are stored. */
+static const char *array_index(Body *b, const Type *t, Place at)
+{
+    if (b->alike)
+        return alike_index(b, t, at);
     if (t->rank == 0)
         return "[0]";
     const char *column = at.axis[t->rank - 1];
@@ -326,13 +334,13 @@ const char *place_of(Body *b, const Node *n, Place at, bool written)
 {
     const char *name = bind_array(b, n, written);
     return arena_printf("%s%s", name,
-                        n->type.batch ? batch_index(b, n, at) : array_index(&n->type, at));
+                        n->type.batch ? batch_index(b, n, at) : array_index(b, &n->type, at));
 }
 
 const char *tensor_place(Body *b, const Tensor *tensor, Place at)
 {
     const char *name = bind_tensor(b, tensor);
-    return arena_printf("%s%s", name, array_index(&tensor->type, at));
+    return arena_printf("%s%s", name, array_index(b, &tensor->type, at));
 }
 
 const char *load_text(const Body *b, const char *place)

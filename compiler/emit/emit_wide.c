@@ -10,7 +10,9 @@
 
 enum { SMALL_PASS = 4096, MANY_PARTS = 16 }; /* reals that one thread does at once; else parts */
 
-typedef enum Form { FORM_FLAT, FORM_LANES, FORM_NUMBERS } Form; /* of the innermost loops */
+/* Of the innermost loops. Alike: over whole arrays of one shape, as runs of reals; kernels of
+ * different shape are one function. */
+typedef enum Form { FORM_FLAT, FORM_LANES, FORM_NUMBERS, FORM_ALIKE } Form;
 
 static int batch_of(const Body *b) { return b->plan->schedule->graph->batch_size; }
 
@@ -133,6 +135,7 @@ static void emit_array_sum(Body *b, const Node *n)
     Place at = without_axis(b->own, n->axis, space->rank);
     const char *place = place_of(b, n, at, true);
     if (n->axis != last) {
+        b->broken |= b->alike;
         text_add(&b->row_begin, "        for (int i%d = 0; i%d < %d; i%d++)\n            %s = 0;\n",
                  last, last, padded(space->dims[last]), last, place);
         text_append(&b->statements,
@@ -141,15 +144,16 @@ static void emit_array_sum(Body *b, const Node *n)
     }
     const char *sum = arena_printf("sum%d", b->value_count), *column = b->own.axis[last];
     const char *partial = arena_printf("%s[%s %% LANES]", sum, column);
+    const char *width = b->alike ? "width" : int_text(space->dims[last]);
     add_value(b, n, "", sum);
     text_add(&b->row_begin, "        real %s[LANES] ALIGNED = {0};\n", sum);
     if (b->vector) {
-        value = arena_printf("vbelow(%s, %s, %d)", value, column, space->dims[last]);
+        value = arena_printf("vbelow(%s, %s, %s)", value, column, width);
         text_append(&b->statements,
                     store_text(b, partial, arena_printf("%s + %s", load_text(b, partial), value)));
     } else {
-        text_add(&b->statements, "%sif (%s < %d)\n%s    %s += %s;\n", b->indent, column,
-                 space->dims[last], b->indent, partial, value);
+        text_add(&b->statements, "%sif (%s < %s)\n%s    %s += %s;\n", b->indent, column, width,
+                 b->indent, partial, value);
     }
     text_add(&b->row_end, "        %s = lane_reduce(%s);\n", place, sum);
 }
@@ -174,6 +178,53 @@ typedef struct Pass { /* a function over rows, and how often its work may be cut
 } Pass;
 
 typedef void Statements(Body *b, Loops *loops, void *context);
+
+static void print_alike(Text *t, const Body *b)
+{
+    const char *step = b->vector ? "i += VL" : "i++";
+    if (b->kernel->reduced == NO_REDUCTION)
+        text_add(t, "    for (long i = from * LANES; i < to * LANES; %s) {\n%s    }\n", step,
+                 text_of(&b->statements));
+    else
+        text_add(t,
+                 "    for (int row = from; row < to; row++) {\n"
+                 "        const long begin = (long)row * columns;\n%s"
+                 "        for (int i = 0; i < columns; %s) {\n%s        }\n%s    }\n",
+                 text_of(&b->row_begin), step, text_of(&b->statements), text_of(&b->row_end));
+}
+
+/* Whole arrays of the kernel's shape only: false when there are others. */
+static bool try_alike(Emitter *e, const Plan *plan, const Kernel *kernel, bool vector,
+                      Statements *statements, void *context, Pass *pass)
+{
+    const Type *space = &kernel->space;
+    bool sums = kernel->reduced != NO_REDUCTION;
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = plan, .kernel = kernel, .vector = vector, .alike = true};
+    Loops loops = {.reduced = kernel->reduced, .form = FORM_ALIKE};
+    Text function = {0};
+    b->own = own_place(space);
+    b->own.axis[space->rank - 1] = "i";
+    b->indent = sums ? "            " : "        ";
+    statements(b, &loops, context);
+    if (b->broken)
+        return false;
+    print_alike(&function, b);
+    const char *shape = sums ? ", int columns, int width" : "";
+    const char *name = sums ? "elements_and_sums" : "elements";
+    pass->function =
+        add_function(e, name,
+                     arena_printf("%s void %s(int from, int to%s, %s)\n{\n%s}\n",
+                                  e->vector_length > 1 ? "SHARED" : "static", PLACE_OF_NAME, shape,
+                                  parameter_list(b), text_of(&function)));
+    pass->arguments = arena_printf(", %s", argument_list(b));
+    if (sums)
+        pass->arguments = arena_printf(", %d, %d, %s", padded(columns_of(space)), columns_of(space),
+                                       argument_list(b));
+    pass->rows = sums ? rows_of(space) : (int)(stored_reals(space) / 16);
+    pass->size = type_size(space);
+    return true;
+}
 
 static void print_loops(Text *t, Body *b, const Loops *loops, int columns)
 {
@@ -280,6 +331,10 @@ static Pass print_nest(Emitter *e, const Plan *plan, const Kernel *kernel, bool 
     bool flat = space->batch && space->rank > 1 && kernel->reduced != space->rank - 1 &&
                 kernel->reduced != BATCH_AXIS;
     Pass pass = {0};
+    bool alike = !space->batch && space->rank > 0 && !exact &&
+                 (kernel->reduced == NO_REDUCTION || kernel->reduced == space->rank - 1);
+    if (alike && try_alike(e, plan, kernel, tuned, statements, context, &pass))
+        return pass;
     if (flat && try_nest(e, plan, kernel, FORM_FLAT,
                          tuned && divides(&probe, space->dims[space->rank - 1] * batch), exact,
                          statements, context, &pass))
@@ -318,14 +373,8 @@ static int parts_of(const Pass *pass)
     return pass->rows < MANY_PARTS ? pass->rows : MANY_PARTS;
 }
 
-static const char *cut(int rows, int parts)
-{
-    if (parts == 1)
-        return arena_printf("0, %d", rows);
-    return arena_printf("%d * part / %d, %d * (part + 1) / %d", rows, parts, rows, parts);
-}
-
-static void add_pass(Wide *w, const Kernel *kernel, const char *statement, int parts)
+/* rows: of the pass, which goes over [from, to) in each of its parts. */
+static void add_pass(Wide *w, const Kernel *kernel, const char *statement, int rows, int parts)
 {
     int number = w->e->profiled + kernel->number;
     if (w->direct) {
@@ -336,15 +385,14 @@ static void add_pass(Wide *w, const Kernel *kernel, const char *statement, int p
     }
     text_add(&w->cases, "    case %d:\n        KERNEL(%d);\n        %s\n        break;\n",
              w->case_count, number, statement);
-    text_add(&w->steps, "    RUN(%d, %d);\n", w->case_count++, parts);
+    text_add(&w->steps, "    RUN(%d, %d, %d);\n", w->case_count++, rows, parts);
 }
 
 static void add_nest(Wide *w, const Kernel *kernel, Pass pass)
 {
-    int parts = w->direct ? 1 : parts_of(&pass);
-    add_pass(w, kernel,
-             arena_printf("%s(%s%s);", pass.function, cut(pass.rows, parts), pass.arguments),
-             parts);
+    const char *rows = w->direct ? arena_printf("0, %d", pass.rows) : "from, to";
+    add_pass(w, kernel, arena_printf("%s(%s%s);", pass.function, rows, pass.arguments), pass.rows,
+             parts_of(&pass));
 }
 
 /* Zeros around the maps that a kernel is about to write. */
@@ -362,7 +410,7 @@ static void add_edges(Wide *w, const Kernel *kernel, const Node *n)
                           n->type.dims[0], n->type.dims[1], n->type.dims[2],
                           w->plan->schedule->graph->batch_size, h->before[0], h->before[1],
                           h->after[0], h->after[1]),
-             1);
+             1, 1);
 }
 
 typedef struct Piece {
@@ -404,7 +452,7 @@ static void add_join(Wide *w, const Kernel *kernel)
         add_pass(w, kernel,
                  arena_printf("memset(AT(%zu), 0, %lld * sizeof(real));", buffer->offset,
                               (long long)buffer_reals(w->plan, buffer)),
-                 1);
+                 1, 1);
         Kernel copy = *kernel;
         copy.space = n->inputs[0]->type;
         Piece piece = {n, n->inputs[0], n->start};
@@ -437,7 +485,7 @@ static void add_fill(Wide *w, const Kernel *kernel)
 {
     const Step *step = w->plan->schedule->step;
     if (w->shipped) {
-        add_pass(w, kernel, shipped_fill(w->plan, kernel->root), 1);
+        add_pass(w, kernel, shipped_fill(w->plan, kernel->root), 1, 1);
         return;
     }
     int k = input_number(step, kernel->root->input);
@@ -446,7 +494,7 @@ static void add_fill(Wide *w, const Kernel *kernel)
     add_pass(w, kernel,
              arena_printf("fill_wide(s->batch, %d, &%s_inputs[%d], AT(%zu), %s);", k, step->name, k,
                           plan_buffer(w->plan, kernel->root)->offset, range),
-             1);
+             1, 1);
 }
 
 static void add_kernel_passes(Wide *w, const Kernel *kernel)
@@ -497,12 +545,6 @@ static const char *output_value(const Plan *p, const Node *n)
     return arena_printf("s->values[%zu]", buffer->offset);
 }
 
-static void flush_functions(Text *out, Emitter *e)
-{
-    text_append(out, text_of(&e->functions));
-    e->functions = (Text){0};
-}
-
 void emit_wide_step(Text *out, Emitter *e, const Plan *p)
 {
     const Schedule *s = p->schedule;
@@ -512,22 +554,27 @@ void emit_wide_step(Text *out, Emitter *e, const Plan *p)
              name, s->step->title);
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
-    flush_functions(out, e);
     text_add(out,
              "struct %s { /* one run of the step */\n    struct state *state;\n    real *values;\n"
              "    real *packed;\n    const Batch *batch;\n    const real *scalars;\n    int pass, "
-             "strip;\n"
+             "rows, parts, strip;\n"
              "};\n\nstatic void %s_pass(void *context, int part, int thread)\n{\n"
-             "    struct %s *s = context;\n    PROFILE(thread);\n    (void)part;\n"
-             "    switch (s->pass) {\n%s    }\n    KERNEL(-1);\n}\n\n",
-             name, name, name, text_of(&w.cases));
+             "    struct %s *s = context;\n"
+             "    const int from = (int)((long)s->rows * part / s->parts);\n"
+             "    const int to = (int)((long)s->rows * (part + 1) / s->parts);\n"
+             "    PROFILE(thread);\n    (void)from, (void)to;\n"
+             "    switch (s->pass) {\n%s    }\n    KERNEL(-1);\n}\n\n"
+             "SHARED void %s_run(struct %s *s, Pool *pool, int pass, int rows, int parts)\n{\n"
+             "    s->pass = pass;\n    s->rows = rows;\n    s->parts = parts;\n"
+             "    pool_run(pool, %s_pass, s, parts);\n}\n\n",
+             name, name, name, text_of(&w.cases), name, name, name);
     text_add(
         out,
         "void %s(Pool *pool, real *state, void *work, const Batch *batch, const real *scalars,\n"
         "    double *outputs)\n{\n    struct work *const w = work;\n"
         "    struct %s run = {(struct state *)(void *)state, w->values, w->packed, batch, "
-        "scalars, 0, 0};\n    struct %s *const s = &run;\n    (void)outputs;\n"
-        "#define RUN(number, parts) (s->pass = (number), pool_run(pool, %s_pass, s, parts))\n"
+        "scalars, 0, 1, 1, 0};\n    struct %s *const s = &run;\n    (void)outputs;\n"
+        "#define RUN(pass, rows, parts) %s_run(s, pool, pass, rows, parts)\n"
         "%s#undef RUN\n",
         name, name, name, name, text_of(&w.steps));
     for (int k = 0; k < s->step->output_count; k++)
@@ -548,7 +595,6 @@ static void emit_sampler_batch(Text *out, Emitter *e, const Plan *p, bool clocks
     Wide w = {.out = out, .e = e, .plan = p, .direct = true, .silent = !clocks};
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
-    flush_functions(out, e);
     text_add(out,
              "static void sample_%d(struct sample *s, long first, int live, real *out, int "
              "thread)\n{\n    s->packed = s->values + %zu;\n    PROFILE(thread);\n%s%s"
@@ -601,7 +647,7 @@ void emit_wide_shipped(Text *out, Emitter *e, const Plan *p)
     Wide w = {.out = out, .e = e, .plan = p, .direct = true, .silent = true, .shipped = true};
     for (int j = 0; j < s->sections[0].count; j++)
         add_kernel_passes(&w, s->sections[0].kernels[j]);
-    flush_functions(out, e);
+    text_append(out, text_of(&e->functions));
     text_add(
         out,
         "static void make_images(const Tile *tile)\n{\n%s    store_pixels(tile, AT(%zu));\n}\n",

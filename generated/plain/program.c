@@ -1905,7 +1905,7 @@ const Program gagac_program = {
     .keys = keys,
     .normalisation = 0,
     .iterations = 80000, .passes = 0,
-    .schedule_step = 0, .schedule_gamma = 1,
+    .schedule_step = 0, .schedule_per_update = false, .schedule_gamma = 1,
     .shuffle = true, .ema_decay = 0.999,
     .store_start = 0, .store_every = 5000, .store_last = 0, .log_every = 0,
     .seed = UINT64_C(0),

@@ -1827,7 +1827,7 @@ const Program gagac_program = {
     .keys = keys,
     .normalisation = 1,
     .iterations = 6000, .passes = 0,
-    .schedule_step = 750, .schedule_gamma = 0.80000000000000004,
+    .schedule_step = 750, .schedule_per_update = false, .schedule_gamma = 0.80000000000000004,
     .shuffle = true, .ema_decay = 0.999,
     .store_start = 0, .store_every = 0, .store_last = 0, .log_every = 0,
     .seed = UINT64_C(0),

@@ -11,6 +11,9 @@
 /* Once in a unit, however often it is called: code grows with what differs only. */
 #define SHARED __attribute__((noinline, unused)) static
 
+/* The same for a function of a program whose kernels fill several units. */
+#define APART __attribute__((noinline))
+
 /* Loads stay on their side of it: sums fill the registers, and there are none for early loads. */
 #define KEEP_ORDER __asm__ volatile("" ::: "memory");
 
@@ -74,6 +77,20 @@ static inline long line_reals(int channels)
 {
     return (long)(channels + LANES - 1) / LANES * PANEL_LINE;
 }
+
+/* Sums of a convolution in registers, result channels by vectors of lanes, over `channels` channels
+ * and `depth` rows of the filter. w is a panel of packed weights (Panels below); x the place
+ * of the first filter row and column in the first of the channels, whose channels and rows are so
+ * many reals apart; start: the first lane. Sums go on from `from`, blocks of one register tile,
+ * unless they are fresh; rows of `to` are `pitch` reals apart. */
+typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
+                       long channel_pitch, long row_pitch, const real *from, real *to, long pitch);
+
+/* Sums of a weight gradient in registers: dw[r][...] += sum over the lanes of s[r][lane] times a
+ * vector of t, which lies transposed, a register tile's vectors a lane. A unit is a lane, or a
+ * column's samples where windows have a stride. Fresh: dw is written, not added to. */
+typedef void GradientBlock(int fresh, int units, const real *const *s, const real *t,
+                           real *const *dw);
 
 /* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: in parts
  * of the channels; a part is panels of `panel` result channels. A panel of a convolution is

@@ -173,9 +173,10 @@ int main(int argc, char **argv)
              "#define AT(offset) ((void *)(s->values + (offset)))\n"
              "enum { BATCH = %d, VALUES = %zu, PACKED = %lld, ROOM = %lld };\n"
              "struct state { struct {\n%s} d; };\n"
-             "struct work { real values[VALUES] ALIGNED; real packed[PACKED] ALIGNED; };\n%s%s",
+             "struct work { real values[VALUES] ALIGNED; real packed[PACKED] ALIGNED; };\n%s%s%s",
              e.profiled, g->batch_size, (values + 15) / 16 * 16, (long long)packed, (long long)room,
-             text_of(&state), text_of(&inputs), wrap_lines(text_of(&steps)));
+             text_of(&state), text_of(&inputs), wrap_lines(text_of(&e.functions)),
+             wrap_lines(text_of(&steps)));
     text_add(
         &out,
         "static const struct {\n    const char *name, *kind;\n    int kernel;\n"

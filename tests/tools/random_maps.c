@@ -431,6 +431,7 @@ static const char *print_program(Graph *g, const EmitOptions *options)
             text_add(&out, "{.width = %d}, ", step->inputs[j]->width);
         text_append(&out, "};\n");
     }
+    text_append(&out, wrap_lines(text_of(&e.functions)));
     text_append(&out, wrap_lines(text_of(&steps)));
     print_main(&out, g);
     return text_of(&out);
