@@ -201,8 +201,8 @@ SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *optio
  * mark; shape: of its member `values`. */
 void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
                      const char *name, const char *mark);
-void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
-void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+void emit_names(Text *out, const Model *model); /* the table `names` of columns */
+void emit_knots_table(Text *out);               /* those of a normalisation by knots */
 /* The calls of a sampler of rows around the template that makes them; statistics: how the tables of
  * the columns' mean, std ... begin. */
 const char *sampler_calls(const char *generate, const char *statistics);
@@ -217,7 +217,9 @@ const char *emit_device_sampler(const Model *model, const EmitOptions *options,
  * runtime/program.h */
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                         const EmitOptions *options, SamplerTexts sampler);
-void emit_bytes(Text *out, const char *name, const char *text); /* an array of chars, with a NUL */
+/* An array of bytes: of char for a text, else of unsigned char. */
+void emit_bytes(Text *out, const char *name, const char *bytes, size_t size, bool text);
+void emit_text(Text *out, const char *name, const char *text); /* such an array, with a NUL */
 const char *c_string(
     const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
 
