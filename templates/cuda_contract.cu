@@ -33,7 +33,7 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
         copies_end_group();
     };
     real sum[TR][TC] = {};
-/*{shares*//*}*/    UNROLL
+/*{shares*//*}*/    ROLLED
     for (int tile = 0; tile < STAGES - 1; tile++)
         fetch(tile);
     ROLLED

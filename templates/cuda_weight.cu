@@ -34,8 +34,9 @@ KERNEL PRODUCT_BOUNDS(/*{threads*/256/*}*/)
     };
     real sum[TR][TC] = {};
     int stage = 0;
-    fetch(0, 0);
-    fetch(1, 1);
+    ROLLED
+    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
+        fetch(tile, tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
         copies_wait<1>();

@@ -153,7 +153,7 @@ static void emit_launches(Text *out, const CudaFiles *f, const CudaStep *step)
 static void emit_texts(Text *out, const CudaFiles *f)
 {
     for (int k = 0; k < TEXTS; k++)
-        emit_bytes(out, arena_printf("text_%d", k), f->texts[k].text);
+        emit_text(out, arena_printf("text_%d", k), f->texts[k].text);
     text_append(out, "static const CudaText texts[] = {\n");
     for (int k = 0; k < TEXTS; k++)
         text_add(out, "    {\"%s\", text_%d},\n", f->texts[k].name, k);
@@ -169,10 +169,7 @@ static void emit_images(Text *out, const CudaFiles *f)
         Error error = {0};
         if (!nvrtc_compile_cached(f->texts, TEXTS, f->options->archs[k], NVRTC_SHIP, &code, &error))
             fail_error(&error);
-        text_add(out, "static const unsigned char image_%d[] = {", k);
-        for (size_t i = 0; i < code.size; i++)
-            text_add(out, "%s%d,", i % 24 ? "" : "\n    ", (unsigned char)code.bytes[i]);
-        text_append(out, "\n};\n\n");
+        emit_bytes(out, arena_printf("image_%d", k), code.bytes, code.size, false);
         text_add(&rows, "    {\"%s\", image_%d, sizeof image_%d},\n", f->options->archs[k], k, k);
     }
     if (f->options->arch_count > 0)

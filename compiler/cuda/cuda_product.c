@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { TILE_DEPTH = 16, MAX_PARTS = 64 };
+enum { TILE_DEPTH = 16, MAX_PARTS = 64, FEW_STEPS = 16 };
 
 typedef struct Shape { /* of a product: rows x columns, a sum of `steps` terms */
     int64_t rows, columns, steps;
@@ -71,10 +71,13 @@ static bool tile_fits(const Emitter *e, const Tile *t, bool cut)
 }
 
 /* The cheapest of all tiles: 8 x 8 a thread for large products, less for small ones where
- * that gains 5 %; with `cut` the sum is cut into parts where there are few blocks. */
+ * that gains 5 %; with `cut` the sum is cut into parts where there are few blocks. A product of few
+ * steps takes as long as its results take to be written: at most 4 x 4, so that many are on their
+ * way at once. */
 static Tile choose_tile(const Emitter *e, const Shape *s, bool cut)
 {
-    int largest = e->options->f64 ? 4 : 8, most = 0;
+    bool short_sum = !cut && s->steps <= FEW_STEPS;
+    int largest = e->options->f64 || short_sum ? 4 : 8, most = 0;
     Tile best = {0};
     double least = 0;
     for (int columns = largest; columns >= (cut ? 1 : 4); columns = cut ? columns - 1 : columns / 2)

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { FEW_OPERATIONS = 3 };
+
 typedef struct Lowering {
     CudaStep *step;
     const Schedule *s;
@@ -35,6 +37,27 @@ static void add_node(Stage *stage, Node *n)
 {
     stage->nodes = arena_grow(stage->nodes, stage->count, &stage->capacity, sizeof(Node *));
     stage->nodes[stage->count++] = n;
+}
+
+/* How many sums and products make a value of one other that has an array, which is *from; more than
+ * FEW_OPERATIONS if that is not what it is. */
+static int operations_from(const Lowering *l, const Node *n, const Node **from)
+{
+    const OpRow *row = &op_table[n->op];
+    bool other = *from && *from != n;
+    if (n->op == OP_CONSTANT)
+        return 0;
+    if (l->step->stored[n->id])
+        *from = n;
+    if (l->step->stored[n->id] && !other)
+        return 0;
+    bool simple = n->op == OP_ADD || n->op == OP_SUB || n->op == OP_MUL || row->cheap;
+    int count = 1;
+    if (l->step->stored[n->id] || row->kind != CLASS_ELEMENT || !simple)
+        return FEW_OPERATIONS + 1;
+    for (int k = 0; k < row->arity && count <= FEW_OPERATIONS; k++)
+        count += operations_from(l, n->inputs[k], from);
+    return count;
 }
 
 /* What another stage than the node's own reads must have an array, unless it is computed again
@@ -144,6 +167,27 @@ static void store_constant(Lowering *l, Node *n)
              n);
 }
 
+/* A value that few operations make of one other has no array: reading that other takes no longer,
+ * and the value need not be written. Operands of contractions keep theirs. */
+static void drop_quick(Lowering *l)
+{
+    const Graph *g = l->s->graph;
+    bool *stored = l->step->stored, *operand = arena_alloc((size_t)g->count * sizeof(bool));
+    for (int k = 0; k < l->s->section_count; k++)
+        for (int j = 0; j < l->s->sections[k].count; j++) {
+            const Node *root = l->s->sections[k].kernels[j]->root;
+            for (int i = 0; root && i < op_table[root->op].arity; i++)
+                operand[root->inputs[i]->id] = true;
+        }
+    for (int id = 0; id < g->count; id++) {
+        const Node *from = NULL, *n = g->nodes[id];
+        if (!stored[id] || operand[id] || !n->type.batch || op_table[n->op].kind != CLASS_ELEMENT)
+            continue;
+        stored[id] = false;
+        stored[id] = operations_from(l, n, &from) > FEW_OPERATIONS || !from;
+    }
+}
+
 static void lower_kernel(Lowering *l, const Kernel *kernel)
 {
     Stage *host = NULL;
@@ -172,6 +216,7 @@ CudaStep *cuda_stages(const Schedule *s)
     step->stride = (s->graph->batch_size + QUAD - 1) / QUAD * QUAD;
     step->stored = arena_alloc(nodes * sizeof(bool));
     memcpy(step->stored, s->stored, nodes * sizeof(bool));
+    drop_quick(&l);
     step->parts = arena_alloc(nodes * sizeof(int));
     for (int k = 0; k < s->section_count; k++)
         for (int j = 0; j < s->sections[k].count; j++)

@@ -337,8 +337,9 @@ static void keep_quad(Printer *p, const char *array, const char *row, const char
     const char *name = arena_printf("kept%d", p->locals++);
     text_add(&p->prepare, "%sreal %s[4];\n", p->outer, name);
     text_add(&p->statements, "%s%s[c] = %s;\n", p->inner, name, number);
-    text_add(&p->finish, "%sstore_quad(%s + %s * STRIDE + b, %s, BATCH - b);\n", p->outer, array,
-             row, name);
+    bool whole = p->step->stride == p->step->schedule->graph->batch_size;
+    text_add(&p->finish, "%sstore_quad(%s + %s * STRIDE + b, %s%s);\n", p->outer, array, row, name,
+             whole ? "" : ", BATCH - b");
 }
 
 void cuda_store_node(Printer *p, const Node *n, const char *at, const char *number)

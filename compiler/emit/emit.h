@@ -232,7 +232,9 @@ const char *emit_device_sampler(const Model *model, const EmitOptions *options,
  * runtime/program.h */
 const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                         const EmitOptions *options, SamplerTexts sampler);
-void emit_bytes(Text *out, const char *name, const char *text); /* an array of chars, with a NUL */
+/* An array of bytes: of char for a text, else of unsigned char. */
+void emit_bytes(Text *out, const char *name, const char *bytes, size_t size, bool text);
+void emit_text(Text *out, const char *name, const char *text); /* such an array, with a NUL */
 const char *c_string(
     const char *text); /* a C literal, everything but letters, digits and _ ,.=- escaped in octal */
 

@@ -18,17 +18,34 @@ const char *c_string(const char *text)
     return text_of(&out);
 }
 
-/* A long text as an array of bytes: literals of more than 4095 characters are not portable. */
-void emit_bytes(Text *out, const char *name, const char *text)
+/* Without printf(), as machine code is half a megabyte. */
+static void add_number(Text *out, int number)
 {
-    text_add(out, "static const char %s[] = {", name);
-    int column = 0;
-    for (const char *c = text;; c++) {
-        text_add(out, "%s%d,", column++ % 20 ? "" : "\n    ", (int)(signed char)*c);
-        if (!*c)
-            break;
+    char digits[4] = {0};
+    int size = 0, rest = number < 0 ? -number : number;
+    if (number < 0)
+        text_append(out, "-");
+    for (int unit = rest > 99 ? 100 : rest > 9 ? 10 : 1; unit > 0; unit /= 10)
+        digits[size++] = (char)('0' + rest / unit % 10);
+    digits[size++] = ',';
+    text_add_bytes(out, digits, (size_t)size);
+}
+
+/* Literals of more than 4095 characters are not portable. */
+void emit_bytes(Text *out, const char *name, const char *bytes, size_t size, bool text)
+{
+    text_add(out, "static const %s %s[] = {", text ? "char" : "unsigned char", name);
+    for (size_t k = 0; k < size; k++) {
+        if (k % 20 == 0)
+            text_append(out, "\n    ");
+        add_number(out, text ? (signed char)bytes[k] : (unsigned char)bytes[k]);
     }
     text_append(out, "\n};\n\n");
+}
+
+void emit_text(Text *out, const char *name, const char *text)
+{
+    emit_bytes(out, name, text, strlen(text) + 1, true);
 }
 
 static const char *number(double x)
@@ -467,11 +484,11 @@ const char *emit_tables(const Model *model, const Graph *g, Plan *const plans[],
                       "#include \"model.h\"\n");
     text_add(&out, "%s#include <math.h>\n#include <stddef.h>\n\n",
              model->channels ? "#include \"image.h\"\n" : "");
-    emit_bytes(&out, "config_text", arena_copy(model->source->text, model->source->length));
-    emit_bytes(&out, "sampler_source", sampler.source);
-    emit_bytes(&out, "sampler_header", sampler.header);
+    emit_text(&out, "config_text", arena_copy(model->source->text, model->source->length));
+    emit_text(&out, "sampler_source", sampler.source);
+    emit_text(&out, "sampler_header", sampler.header);
     if (sampler.device)
-        emit_bytes(&out, "sampler_device", sampler.device);
+        emit_text(&out, "sampler_device", sampler.device);
     emit_keys(&out, model);
     emit_tensors(&out, g);
     emit_stages(&out, model, g);

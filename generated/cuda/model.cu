@@ -93,7 +93,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept3[c] = t2;
                     next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -118,7 +118,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept7[c] = t6;
                     next[c] = t6;
                 }
-                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept7);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -143,7 +143,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept11[c] = t10;
                     next[c] = t10;
                 }
-                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept11);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -170,7 +170,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t16;
                     share2[r] = share2[r] + t14;
                 }
-                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+                store_quad(out4 + f * STRIDE + b, kept15);
             }
         }
         join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
@@ -202,7 +202,7 @@ KERNEL __launch_bounds__(256) rows_100(const real *__restrict__ a1, const real *
         const real t7 = (real)-0.001 * t6;
         kept8[c] = t7;
     }
-    store_quad(out + f * STRIDE + b, kept8, BATCH - b);
+    store_quad(out + f * STRIDE + b, kept8);
 }
 
 /* d_step sum */
@@ -456,8 +456,8 @@ KERNEL __launch_bounds__(512, 1)
                     kept17[c] = t16;
                     next[c] = t13;
                 }
-                store_quad(out + f * STRIDE + b, kept14, BATCH - b);
-                store_quad(out2 + f * STRIDE + b, kept17, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept14);
+                store_quad(out2 + f * STRIDE + b, kept17);
             }
             if (f < 8)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -482,7 +482,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept21[c] = t20;
                     next[c] = t20;
                 }
-                store_quad(out3 + f * STRIDE + b, kept21, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept21);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -507,7 +507,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept25[c] = t24;
                     next[c] = t24;
                 }
-                store_quad(out4 + f * STRIDE + b, kept25, BATCH - b);
+                store_quad(out4 + f * STRIDE + b, kept25);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -532,7 +532,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept29[c] = t28;
                     next[c] = t28;
                 }
-                store_quad(out5 + f * STRIDE + b, kept29, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept29);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -559,7 +559,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t34;
                     share2[r] = share2[r] + t32;
                 }
-                store_quad(out6 + f * STRIDE + b, kept33, BATCH - b);
+                store_quad(out6 + f * STRIDE + b, kept33);
             }
         }
         join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
@@ -591,7 +591,7 @@ KERNEL __launch_bounds__(256) rows_100_2(const real *__restrict__ a1, const real
         const real t7 = (real)0.001 * t6;
         kept8[c] = t7;
     }
-    store_quad(out + f * STRIDE + b, kept8, BATCH - b);
+    store_quad(out + f * STRIDE + b, kept8);
 }
 
 /* d_step input: alpha */
@@ -621,7 +621,7 @@ KERNEL __launch_bounds__(256) rows_6(const real *__restrict__ a1, const real *__
         const real t4 = t0[c] + t3;
         kept5[c] = t4;
     }
-    store_quad(out + f * STRIDE + b, kept5, BATCH - b);
+    store_quad(out + f * STRIDE + b, kept5);
 }
 
 /* d_step chain */
@@ -692,7 +692,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept3[c] = t2;
                     next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -717,7 +717,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept7[c] = t6;
                     next[c] = t6;
                 }
-                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept7);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -742,7 +742,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept11[c] = t10;
                     next[c] = t10;
                 }
-                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept11);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -764,7 +764,7 @@ KERNEL __launch_bounds__(512, 1)
                     const real t14 = real_leaky(t13, (real)0.01);
                     kept15[c] = t14;
                 }
-                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+                store_quad(out4 + f * STRIDE + b, kept15);
             }
         }
     }
@@ -791,7 +791,7 @@ KERNEL __launch_bounds__(256) rows_100_3(const real *__restrict__ a1, const real
         const real t6 = t1 * t5;
         kept7[c] = t6;
     }
-    store_quad(out + f * STRIDE + b, kept7, BATCH - b);
+    store_quad(out + f * STRIDE + b, kept7);
 }
 
 /* d_step chain */
@@ -863,7 +863,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept3[c] = t2;
                     next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -889,7 +889,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept7[c] = t6;
                     next[c] = t6;
                 }
-                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept7);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -915,7 +915,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept11[c] = t10;
                     next[c] = t10;
                 }
-                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept11);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -937,8 +937,8 @@ KERNEL __launch_bounds__(512, 1)
                     const real t13 = product[c] * product[c];
                     kept14[c] = t13;
                 }
-                store_quad(out4 + f * STRIDE + b, kept12, BATCH - b);
-                store_quad(out5 + f * STRIDE + b, kept14, BATCH - b);
+                store_quad(out4 + f * STRIDE + b, kept12);
+                store_quad(out5 + f * STRIDE + b, kept14);
             }
         }
     }
@@ -985,7 +985,7 @@ KERNEL __launch_bounds__(256) rows_1(const real *__restrict__ a1, real *out)
         const real t12 = (real)0.5 * t11;
         kept13[c] = t12;
     }
-    store_quad(out + 0 * STRIDE + b, kept13, BATCH - b);
+    store_quad(out + 0 * STRIDE + b, kept13);
 }
 
 /* d_step sum over the batch */
@@ -1027,7 +1027,7 @@ KERNEL __launch_bounds__(256) rows_6_2(const real *__restrict__ a1, const real *
         const real t3 = t2 + t2;
         kept4[c] = t3;
     }
-    store_quad(out + f * STRIDE + b, kept4, BATCH - b);
+    store_quad(out + f * STRIDE + b, kept4);
 }
 
 /* d_step weight gradient */
@@ -1059,8 +1059,9 @@ KERNEL PRODUCT_BOUNDS(256)
     };
     real sum[TR][TC] = {};
     int stage = 0;
-    fetch(0, 0);
-    fetch(1, 1);
+    ROLLED
+    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
+        fetch(tile, tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
         copies_wait<1>();
@@ -1111,8 +1112,9 @@ KERNEL PRODUCT_BOUNDS(160)
     };
     real sum[TR][TC] = {};
     int stage = 0;
-    fetch(0, 0);
-    fetch(1, 1);
+    ROLLED
+    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
+        fetch(tile, tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
         copies_wait<1>();
@@ -1198,7 +1200,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t2;
                     next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1228,7 +1230,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t6;
                     next[c] = t6;
                 }
-                store_quad(out3 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept7);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1255,7 +1257,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept11[c] = t10;
                     share1[r] = share1[r] + t10;
                 }
-                store_quad(out5 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept11);
             }
         }
         join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
@@ -1333,7 +1335,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept3[c] = t2;
                     next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1359,7 +1361,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept7[c] = t6;
                     next[c] = t6;
                 }
-                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept7);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1385,7 +1387,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept11[c] = t10;
                     next[c] = t10;
                 }
-                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept11);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1826,7 +1828,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept3[c] = t2;
                     next[c] = t2;
                 }
-                store_quad(out + f * STRIDE + b, kept3, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept3);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1851,7 +1853,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept7[c] = t6;
                     next[c] = t6;
                 }
-                store_quad(out2 + f * STRIDE + b, kept7, BATCH - b);
+                store_quad(out2 + f * STRIDE + b, kept7);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1876,7 +1878,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept11[c] = t10;
                     next[c] = t10;
                 }
-                store_quad(out3 + f * STRIDE + b, kept11, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept11);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1901,7 +1903,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept15[c] = t14;
                     next[c] = t14;
                 }
-                store_quad(out4 + f * STRIDE + b, kept15, BATCH - b);
+                store_quad(out4 + f * STRIDE + b, kept15);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1947,7 +1949,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept21[c] = t20;
                     next[c] = t20;
                 }
-                store_quad(out5 + f * STRIDE + b, kept21, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept21);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1972,7 +1974,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept25[c] = t24;
                     next[c] = t24;
                 }
-                store_quad(out6 + f * STRIDE + b, kept25, BATCH - b);
+                store_quad(out6 + f * STRIDE + b, kept25);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -1997,7 +1999,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept29[c] = t28;
                     next[c] = t28;
                 }
-                store_quad(out7 + f * STRIDE + b, kept29, BATCH - b);
+                store_quad(out7 + f * STRIDE + b, kept29);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -2019,7 +2021,7 @@ KERNEL __launch_bounds__(512, 1)
                     const real t32 = real_leaky(t31, (real)0.01);
                     kept33[c] = t32;
                 }
-                store_quad(out8 + f * STRIDE + b, kept33, BATCH - b);
+                store_quad(out8 + f * STRIDE + b, kept33);
             }
         }
     }
@@ -2198,7 +2200,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + product[c];
                     next[c] = product[c];
                 }
-                store_quad(out + f * STRIDE + b, kept9, BATCH - b);
+                store_quad(out + f * STRIDE + b, kept9);
             }
             if (f < 8)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -2228,7 +2230,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t12;
                     next[c] = t12;
                 }
-                store_quad(out3 + f * STRIDE + b, kept13, BATCH - b);
+                store_quad(out3 + f * STRIDE + b, kept13);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -2258,7 +2260,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t16;
                     next[c] = t16;
                 }
-                store_quad(out5 + f * STRIDE + b, kept17, BATCH - b);
+                store_quad(out5 + f * STRIDE + b, kept17);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -2288,7 +2290,7 @@ KERNEL __launch_bounds__(512, 1)
                     share1[r] = share1[r] + t20;
                     next[c] = t20;
                 }
-                store_quad(out7 + f * STRIDE + b, kept21, BATCH - b);
+                store_quad(out7 + f * STRIDE + b, kept21);
             }
             if (f < 104)
                 store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
@@ -2315,7 +2317,7 @@ KERNEL __launch_bounds__(512, 1)
                     kept25[c] = t24;
                     share1[r] = share1[r] + t24;
                 }
-                store_quad(out9 + f * STRIDE + b, kept25, BATCH - b);
+                store_quad(out9 + f * STRIDE + b, kept25);
             }
         }
         join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
@@ -2352,8 +2354,9 @@ KERNEL PRODUCT_BOUNDS(128)
     };
     real sum[TR][TC] = {};
     int stage = 0;
-    fetch(0, 0);
-    fetch(1, 1);
+    ROLLED
+    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
+        fetch(tile, tile);
     ROLLED
     for (int tile = 0; tile < tiles; tile++) {
         copies_wait<1>();

@@ -37,15 +37,20 @@ static inline void load_quad(real to[4], const real *from)
         to[c] = quad.at[c];
 }
 
+static inline void store_quad(real *to, const real from[4])
+{
+    Quad quad;
+    UNROLL
+    for (int c = 0; c < 4; c++)
+        quad.at[c] = from[c];
+    *(Quad *)to = quad;
+}
+
 /* The first `count` of four. */
 static inline void store_quad(real *to, const real from[4], int count)
 {
     if (count >= 4) {
-        Quad quad;
-        UNROLL
-        for (int c = 0; c < 4; c++)
-            quad.at[c] = from[c];
-        *(Quad *)to = quad;
+        store_quad(to, from);
         return;
     }
     UNROLL
@@ -54,10 +59,10 @@ static inline void store_quad(real *to, const real from[4], int count)
             to[c] = from[c];
 }
 
-/* The sum of the shares of a number, in their order; 32 are read at once. */
+/* The sum of the shares of a number, in their order; 16 are read at once. */
 template <int COUNT> static inline real total(const real *share, int stride)
 {
-    enum { AT_ONCE = COUNT < 32 ? COUNT : 32 };
+    enum { AT_ONCE = COUNT < 16 ? COUNT : 16 };
     real sum = 0;
     ROLLED
     for (int first = 0; first < COUNT; first += AT_ONCE) {
@@ -516,7 +521,7 @@ template <int WIDTH> static inline int chain_side()
 /* The weight's first tiles; those of the layer before are not needed any more. */
 template <class Fetch> static inline void chain_start(Fetch fetch)
 {
-    UNROLL
+    ROLLED
     for (int step = 0; step < STAGES - 1; step++)
         fetch(step);
 }
