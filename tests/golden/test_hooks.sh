@@ -2,7 +2,6 @@
 # Train hooks, penalties and losses beyond the golden cases: the compiled program takes the same
 # steps as the interpreter, from parameters and draws of golden cases.
 . "$GAGAC_TESTS/helpers.sh"
-export GAGAC_CACHE_DIR="$PWD/cache"
 
 # agrees CASE OPTION...
 agrees() {
