@@ -9,7 +9,7 @@ agrees() {
     shift
     rm -rf run interpreted.safetensors found.safetensors
     must "$GAGAC" replay "$case.json" "$case.in.safetensors" interpreted.safetensors "$@"
-    must "$GAGAC" "$case.json" -o run --precision f64 "$@"
+    must plainly "$GAGAC" "$case.json" -o run --precision f64 "$@"
     must run/train --replay "$case.in.safetensors" --out found.safetensors
     close_to interpreted.safetensors found.safetensors 1e-9
     "$COMPARE" "$case.out.safetensors" found.safetensors 1e-9 >words &&
