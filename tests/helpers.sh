@@ -43,7 +43,8 @@ must() {
     stop_test "status $status: $*"
 }
 
-# plainly COMMAND...: what it compiles is not optimised, as that is most of what compiling takes
+# plainly COMMAND...: what it compiles is not optimised, as that is most of what compiling takes. For
+# programs that run for a moment: a whole training would lose what this saves
 plainly() {
     GAGAC_CFLAGS="${GAGAC_CFLAGS-} -O0" "$@"
 }
