@@ -43,6 +43,12 @@ must() {
     stop_test "status $status: $*"
 }
 
+# plainly COMMAND...: what it compiles is not optimised, as that is most of what compiling takes. For
+# programs that run for a moment: a whole training would lose what this saves
+plainly() {
+    GAGAC_CFLAGS="${GAGAC_CFLAGS-} -O0" "$@"
+}
+
 # same A B: equal tensors, bit for bit
 same() {
     "$COMPARE" "$1" "$2" 0 >words 2>&1 && return

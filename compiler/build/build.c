@@ -2,8 +2,9 @@
  * links, and puts the folder in its place as a whole.
  *
  * Units are compiled inside the source folder under relative names, so that nothing in a program
- * depends on where it was built. An object's key covers its source, every header, the flags and the
- * compiler; a program's key covers its objects. */
+ * depends on where it was built. An object's key covers its source, the headers it may include, the
+ * flags and the compiler; a program's key covers its objects. The runtime includes nothing that is
+ * generated, so all programs share its objects. */
 #define _GNU_SOURCE
 #include "build.h"
 
@@ -37,7 +38,8 @@ typedef struct Build {
     Cache *cache; /* NULL: none */
     Compiler *compiler;
     const EmbeddedFile *archive; /* the runtime, compiled already; NULL: it is compiled here */
-    EmittedFiles files;          /* everything of RUN that is text */
+    EmittedFiles files;          /* everything of RUN that is text, what is generated first */
+    int generated_count;
     Unit units[MAX_UNITS];
     int unit_count;
     Target targets[TARGET_COUNT];
@@ -90,6 +92,7 @@ static void collect_files(Build *build, EmittedFiles generated)
     build->files.files = arena_alloc(most * sizeof *build->files.files);
     for (int i = 0; i < generated.count; i++)
         add_file(build, generated.files[i], UNIT_GENERATED);
+    build->generated_count = generated.count;
     for (int i = 0; i < embedded_file_count; i++) {
         const EmbeddedFile *file = &embedded_files[i];
         if (!has_prefix(file->name, runtime))
@@ -190,11 +193,12 @@ static void start_key(Sha256 *sha, const Build *build, const Words *argv)
         sha256_add_text(sha, argv->items[i]);
 }
 
-static Hash hash_headers(const Build *build)
+/* The headers among the files from `first` on. */
+static Hash hash_headers(const Build *build, int first)
 {
     Sha256 sha;
     sha256_start(&sha);
-    for (int i = 0; i < build->files.count; i++) {
+    for (int i = first; i < build->files.count; i++) {
         const EmittedFile *file = &build->files.files[i];
         if (!has_suffix(file->name, ".h"))
             continue;
@@ -207,14 +211,15 @@ static Hash hash_headers(const Build *build)
 static void make_keys(Build *build)
 {
     Sha256 sha;
-    Hash headers = hash_headers(build);
+    const Hash all = hash_headers(build, 0), fixed = hash_headers(build, build->generated_count);
     for (int i = 0; i < build->unit_count; i++) {
         Unit *unit = &build->units[i];
         const EmbeddedFile *object = compiled_main(build, unit);
         Words argv = {NULL, 0};
         unit_argv(build, unit, &argv);
         start_key(&sha, build, &argv);
-        sha256_add(&sha, headers.bytes, sizeof headers.bytes);
+        const Hash *headers = unit->kind == UNIT_GENERATED ? &all : &fixed;
+        sha256_add(&sha, headers->bytes, sizeof headers->bytes);
         sha256_add_field(&sha, unit->source.text, unit->source.length);
         if (object != NULL)
             sha256_add_field(&sha, object->text, object->length);

@@ -5,6 +5,7 @@
  * checked here and nowhere else. */
 #include "gagac.h"
 
+#include <math.h>
 #include <string.h>
 
 Type type_scalar(void) { return (Type){0}; }
@@ -166,6 +167,9 @@ Node *node_scalar(Graph *g, const char *name)
 
 Node *node_constant(Graph *g, double value, Type type)
 {
+    if (!isfinite(value)) /* C has no way to write it */
+        fail(EXIT_INVALID, "which numbers of the config are larger or smaller than usual?",
+             "a constant of the training is %g", value);
     return node_intern(g, (Node){.op = OP_CONSTANT, .type = type, .value = value});
 }
 

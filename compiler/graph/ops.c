@@ -7,6 +7,7 @@
 #include "gagac.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- double-precision meaning */
@@ -234,46 +235,59 @@ static void run_sum_batch(const Graph *g, const Node *n, const Value *in, Value 
             out->data[k] += in->data[b * out->size + k];
 }
 
+/* to[i] += the sum over k of factors[k * step] * rows[k][i], added in the order of k; four rows at
+ * a time, so that a sum is read and written once for them. */
+static void add_rows(double *restrict to, int length, const double *restrict rows, int count,
+                     const double *restrict factors, int step)
+{
+    int k = 0;
+    for (; k + 4 <= count; k += 4, rows += 4 * (int64_t)length, factors += 4 * (int64_t)step) {
+        double a = factors[0], b = factors[step], c = factors[2 * step], d = factors[3 * step];
+        for (int i = 0; i < length; i++)
+            to[i] = to[i] + a * rows[i] + b * rows[length + i] + c * rows[2 * length + i] +
+                    d * rows[3 * length + i];
+    }
+    for (; k < count; k++, rows += length, factors += step)
+        for (int i = 0; i < length; i++)
+            to[i] += *factors * rows[i];
+}
+
+static double *transposed(const double *matrix, int rows, int columns)
+{
+    double *result = malloc((size_t)rows * (size_t)columns * sizeof *result);
+    if (!result)
+        fail(EXIT_IO, NULL, "out of memory in the interpreter");
+    for (int k = 0; k < rows; k++)
+        for (int i = 0; i < columns; i++)
+            result[(int64_t)i * rows + k] = matrix[(int64_t)k * columns + i];
+    return result;
+}
+
 static void run_contract_y(const Graph *g, const Node *n, const Value *in, Value *out)
 {
     int rows = n->type.dims[0], columns = n->inputs[0]->type.dims[0];
-    for (int b = 0; b < g->batch_size; b++)
-        for (int o = 0; o < rows; o++) {
-            const double *x = in[0].data + (int64_t)b * columns;
-            const double *w = in[1].data + (int64_t)o * columns;
-            double sum = 0;
-            for (int i = 0; i < columns; i++)
-                sum += x[i] * w[i];
-            out->data[(int64_t)b * rows + o] = sum;
-        }
+    double *w = transposed(in[1].data, rows, columns);
+    memset(out->data, 0, (size_t)out->size * sizeof(double));
+    for (int64_t b = 0; b < g->batch_size; b++)
+        add_rows(out->data + b * rows, rows, w, columns, in[0].data + b * columns, 1);
+    free(w);
 }
 
 static void run_contract_x(const Graph *g, const Node *n, const Value *in, Value *out)
 {
     int columns = n->type.dims[0], rows = n->inputs[0]->type.dims[0];
     memset(out->data, 0, (size_t)out->size * sizeof(double));
-    for (int b = 0; b < g->batch_size; b++)
-        for (int o = 0; o < rows; o++) {
-            double y = in[0].data[(int64_t)b * rows + o];
-            const double *w = in[1].data + (int64_t)o * columns;
-            double *x = out->data + (int64_t)b * columns;
-            for (int i = 0; i < columns; i++)
-                x[i] += y * w[i];
-        }
+    for (int64_t b = 0; b < g->batch_size; b++)
+        add_rows(out->data + b * columns, columns, in[1].data, rows, in[0].data + b * rows, 1);
 }
 
 static void run_contract_w(const Graph *g, const Node *n, const Value *in, Value *out)
 {
     int rows = n->type.dims[0], columns = n->type.dims[1];
     memset(out->data, 0, (size_t)out->size * sizeof(double));
-    for (int b = 0; b < g->batch_size; b++)
-        for (int o = 0; o < rows; o++) {
-            double y = in[0].data[(int64_t)b * rows + o];
-            const double *x = in[1].data + (int64_t)b * columns;
-            double *w = out->data + (int64_t)o * columns;
-            for (int i = 0; i < columns; i++)
-                w[i] += y * x[i];
-        }
+    for (int o = 0; o < rows; o++)
+        add_rows(out->data + (int64_t)o * columns, columns, in[1].data, g->batch_size,
+                 in[0].data + o, rows);
 }
 
 static void run_permute(const Graph *g, const Node *n, const Value *in, Value *out)

@@ -472,6 +472,16 @@ static Flow attention_head(Network *n, Flow x, int head, ConvPlan plan)
     return final.given ? activate(n, out, final) : out;
 }
 
+/* A number as a part of an identifier, other numbers as other ones: 1.5e-7 is 1p5em7. */
+static const char *number_name(double number)
+{
+    const char *text = arena_printf("%.17g", number);
+    char *name = arena_alloc(strlen(text) + 1);
+    for (size_t k = 0; text[k]; k++)
+        name[k] = text[k] == '.' ? 'p' : text[k] == '-' ? 'm' : text[k] == '+' ? '_' : text[k];
+    return name;
+}
+
 /* 0 up to the step, 1 behind it; a sampler knows no step. */
 static Flow enable_at_step(Network *n, Flow x)
 {
@@ -479,7 +489,7 @@ static Flow enable_at_step(Network *n, Flow x)
     double start = option_integer(step, 0, 0, "enable_at_step");
     if (!step.given || n->pass->sampling)
         return x;
-    Scalar scalar = {.name = arena_printf("enabled_%g", start),
+    Scalar scalar = {.name = arena_printf("enabled_%s", number_name(start)),
                      .kind = SCALAR_COURSE,
                      .course = {.kind = COURSE_RAMP, .to = 1, .steps = 1, .start = start}};
     Node *share = add_scalar(n->g, n->pass->step, scalar);
@@ -717,7 +727,7 @@ static Flow progressive_replace_op(Network *n, Flow x)
     if (!(steps >= 1) || start.count != end.count)
         fail_line(n, NULL, "progressive_replace needs two maps of one batch, and steps above 0");
     Scalar scalar = {
-        .name = arena_printf("ramp_%g_%g", delay, steps),
+        .name = arena_printf("ramp_%s_%s", number_name(delay), number_name(steps)),
         .kind = SCALAR_COURSE,
         .course = {.kind = COURSE_RAMP, .from = 0, .to = 1, .steps = steps, .start = delay}};
     if (n->pass->sampling) /* a sampler knows no step: it draws from the layer that remains */

@@ -149,6 +149,8 @@ static Latent read_latent(const Json *json)
         latent.most = option_number(json_option(json, "max"), 1, "max");
         if (!(latent.least < latent.most))
             fail_at(json->span, NULL, "`min` must be below `max`");
+        if (!isfinite(latent.most - latent.least))
+            fail_at(json->span, NULL, "`min` and `max` are too far apart");
         read_projections(&latent, json);
     }
     if (latent_size(&latent) > MAX_LATENT)

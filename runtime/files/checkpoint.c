@@ -274,8 +274,6 @@ CheckpointFound checkpoint_newest(const char *folder, Safetensors *file, uint64_
     return result;
 }
 
-void checkpoint_clean(const char *folder) { output_clean(folder); }
-
 void checkpoint_remove_others(const char *folder, uint64_t iteration)
 {
     Iterations found;

@@ -36,8 +36,6 @@ CheckpointFound checkpoint_newest(const char *folder, Safetensors *file, uint64_
 /* Opens one file by its path and verifies its checksums. */
 bool checkpoint_open(const char *path, Safetensors *file, Error *error);
 
-/* Removes temporary files of dead programs. Call it once when a training starts. */
-void checkpoint_clean(const char *folder);
 /* Removes all checkpoints but that of an iteration: after a fresh start, once its first one is
  * safe. */
 void checkpoint_remove_others(const char *folder, uint64_t iteration);

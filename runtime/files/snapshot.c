@@ -217,6 +217,27 @@ bool snapshot_check(const Safetensors *file, const Program *program, Error *erro
     return true;
 }
 
+/* Of a memory that a trainer or a hook keeps in the state, how much is in use lies there too. */
+static bool check_count(const Safetensors *file, const ProgramTensor *tensor, int index,
+                        const real *state, double most, Error *error)
+{
+    const double count = (double)state[tensor->offset + (size_t)index];
+    return (count >= 0 && count <= most) || /* a NaN is neither */
+           error_set(error, EXIT_INVALID, NULL, "%s: tensor '%s' has a count of %g, not of 0 to %g",
+                     file->map.path, tensor->name, count, most);
+}
+
+static bool check_counts(const Safetensors *file, const Program *program, const real *state,
+                         Error *error)
+{
+    const ProgramTensor *remembered = &program->tensors[program->gang.count];
+    const ProgramTensor *drawn = &program->tensors[program->pictures.count];
+    return (program->gang.mix_steps == 0 ||
+            check_count(file, remembered, 0, state, program->gang.size, error)) &&
+           (!program->pictures.chooses || (check_count(file, drawn, 0, state, 0x1p20, error) &&
+                                           check_count(file, drawn, 1, state, 0x1p20, error)));
+}
+
 bool snapshot_read(const Safetensors *file, const Program *program, real *state,
                    Normaliser *normaliser, bool generator_only, Error *error)
 {
@@ -233,6 +254,9 @@ bool snapshot_read(const Safetensors *file, const Program *program, real *state,
         if (!tensor_load(tensor, state, stored, error)) {
             return false;
         }
+    }
+    if (!generator_only && !check_counts(file, program, state, error)) {
+        return false;
     }
     if (program_columns(program) == 0) {
         *normaliser = (Normaliser){0};

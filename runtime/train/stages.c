@@ -118,6 +118,7 @@ char *stages_run(const Stages *stages, bool make)
     int number = stages->program->stages.number;
     char *folder = stage_folder(stages->runs, number);
     if (make && number > 0) {
+        output_clean(stages->runs);
         char *parent = path_join(stages->runs, "stages");
         make_folder(parent);
         free(parent);

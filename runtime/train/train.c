@@ -6,6 +6,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 #include "options.h"
+#include "output.h"
 #include "place.h"
 #include "replay.h"
 #include "sampler_write.h"
@@ -390,6 +391,16 @@ static void make_folder(const char *path)
     }
 }
 
+/* What a killed training left half-written: in the run, its checkpoints and its sampler. */
+static void clean_run(const Session *session)
+{
+    char *sampler = path_join(session->run, "sampler");
+    output_clean(session->run);
+    output_clean(session->checkpoints);
+    output_clean(sampler);
+    free(sampler);
+}
+
 static void session_open(Session *session, const Program *program, const TrainOptions *options)
 {
     session->program = program;
@@ -404,7 +415,7 @@ static void session_open(Session *session, const Program *program, const TrainOp
     use_device(&session->training, options);
     make_folder(session->run);
     make_folder(session->checkpoints);
-    checkpoint_clean(session->checkpoints);
+    clean_run(session);
     take_up(session, options);
     Error error = {0};
     if (!program->images && !data_prepare(&session->data, &session->normaliser, &error)) {

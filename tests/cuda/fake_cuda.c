@@ -426,7 +426,7 @@ static void *compile(const char *image)
         at = text + strlen(text) + 1;
     }
     snprintf(command, sizeof command,
-             "cd %s && g++ -x c++ -std=gnu++17 -O1 -ffp-contract=off -w -fPIC -shared -o model.so "
+             "cd %s && g++ -x c++ -std=gnu++17 -O0 -ffp-contract=off -w -fPIC -shared -o model.so "
              "model.cu",
              folder);
     int status = system(command);

@@ -9,7 +9,7 @@ export GAGAC_CUDA_CODE=ptx PTXVM_LOG="$PWD/reports"
 replayed() {
     must "$RANDOM_CASE" $1 case
     must "$GAGAC" replay case.json case.in.safetensors interpreted.safetensors
-    must "$GAGAC" case.json -o made --target cuda --precision $2
+    must plainly "$GAGAC" case.json -o made --target cuda --precision $2
     run made/train --replay case.in.safetensors --out found.safetensors
     grep -q 'the CUDA compiler' words && finish
     [ "$status" -eq 0 ] || stop_test "seed $1: $(tail -n 2 words)"

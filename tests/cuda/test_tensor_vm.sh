@@ -11,7 +11,7 @@ golden=$GAGAC_TESTS/golden/gaga
 replayed() {
     case=$golden/$1 precision=$2
     shift 2
-    must "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
+    must plainly "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
     run made/train --replay "$case.in.safetensors" --out "out.$precision"
     grep -q 'the CUDA compiler' words && exit 77
     [ "$status" -eq 0 ] || stop_test "$case: $(tail -n 2 words)"

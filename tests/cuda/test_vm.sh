@@ -10,7 +10,7 @@ export GAGAC_LIBCUDA="$PTXVM_LIBRARY" GAGAC_CUDA_CODE=ptx PTXVM_LOG="$PWD/report
 replayed() {
     case=$GAGAC_TESTS/golden/$1 precision=$2
     shift 2
-    must "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
+    must plainly "$GAGAC" "$case.json" -o made --target cuda --precision "$precision"
     run made/train --replay "$case.in.safetensors" --out out.safetensors
     grep -q 'the CUDA compiler' words && exit 77
     [ "$status" -eq 0 ] || stop_test "$case: $(tail -n 2 words)"

@@ -16,10 +16,18 @@ for delay in 0.11 0.23 0.31 0.17 0.37 0.29 0.13 0.41 0.19 0.33 0.27 0.21; do
 done
 [ $kills -ge 3 ] || note_failure "only $kills kills"
 [ -e "$(newest parts)" ] || note_failure 'no checkpoint after all kills'
+# Half-written files of a dead program go, those of a running one stay.
+dead=$(sh -c 'echo $$')
+for folder in parts parts/checkpoints parts/sampler; do
+    mkdir -p $folder
+    : >"$folder/.tmp-$dead-1-file" && : >"$folder/.tmp-$$-1-file"
+done
 must made/train --run parts --data photons.npy --quiet
 same "$(newest whole)" "$(newest parts)"
-[ "$(find parts/checkpoints -name '.*' -type f | wc -l)" -eq 0 ] ||
+[ "$(find parts -name '.*' -type f ! -name ".tmp-$$-1-file" | wc -l)" -eq 0 ] ||
     note_failure 'temporary files are left'
+[ "$(find parts -name ".tmp-$$-1-file" | wc -l)" -eq 3 ] ||
+    note_failure 'files of a running program were removed'
 [ "$(find parts/checkpoints -name '*.safetensors' | wc -l)" -le 3 ] ||
     note_failure 'more than three checkpoints are kept'
 

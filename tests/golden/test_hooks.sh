@@ -2,7 +2,6 @@
 # Train hooks, penalties and losses beyond the golden cases: the compiled program takes the same
 # steps as the interpreter, from parameters and draws of golden cases.
 . "$GAGAC_TESTS/helpers.sh"
-export GAGAC_CACHE_DIR="$PWD/cache"
 
 # agrees CASE OPTION...
 agrees() {
@@ -10,7 +9,7 @@ agrees() {
     shift
     rm -rf run interpreted.safetensors found.safetensors
     must "$GAGAC" replay "$case.json" "$case.in.safetensors" interpreted.safetensors "$@"
-    must "$GAGAC" "$case.json" -o run --precision f64 "$@"
+    must plainly "$GAGAC" "$case.json" -o run --precision f64 "$@"
     must run/train --replay "$case.in.safetensors" --out found.safetensors
     close_to interpreted.safetensors found.safetensors 1e-9
     "$COMPARE" "$case.out.safetensors" found.safetensors 1e-9 >words &&

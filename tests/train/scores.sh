@@ -2,7 +2,8 @@
 
 # score_of NAME REAL GENERATED: one number of `gagac score --json`: sw1, sw1q, mean_ks ...
 score_of() {
-    "$GAGAC" score "$2" "$3" --json | awk -v name="\"$1\":" '$1 == name { print $2 + 0; exit }'
+    [ "$3.json" -nt "$3" ] || "$GAGAC" score "$2" "$3" --json >"$3.json"
+    awk -v name="\"$1\":" '$1 == name { print $2 + 0; exit }' "$3.json"
 }
 
 # at_most NAME BOUND REAL GENERATED

@@ -2,7 +2,6 @@
 # A curriculum of two sizes: each stage is a program of its own, weights go on by the names of their
 # layers, and a training that was cut anywhere is the same training.
 . "$GAGAC_TESTS/helpers.sh"
-export GAGAC_CACHE_DIR="$PWD/cache"
 defaults='"defaults": {"activation": "lrelu", "filter": [3, 3], "stride": [1, 1], "avg_pool": [1, 1]}'
 
 # config NAME SIZE CURRICULUM G-LAYERS D-LAYERS

@@ -2,7 +2,6 @@
 # Gang trainers: mixing with anchors, and at equilibria of remembered networks; cut anywhere and with
 # other threads it is the same training.
 . "$GAGAC_TESTS/helpers.sh"
-export GAGAC_CACHE_DIR="$PWD/cache"
 defaults='"defaults": {"activation": "lrelu", "filter": [3, 3], "stride": [1, 1], "avg_pool": [1, 1]}'
 
 # config NAME KEYS

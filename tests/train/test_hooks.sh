@@ -2,7 +2,6 @@
 # Hooks with loops around the updates: a training with them is the same training cut anywhere and
 # with other threads; what they do shows in the losses.
 . "$GAGAC_TESTS/helpers.sh"
-export GAGAC_CACHE_DIR="$PWD/cache"
 defaults='"defaults": {"activation": "lrelu", "filter": [3, 3], "stride": [1, 1], "avg_pool": [1, 1]}'
 optimizer='"optimizer": {"class": "AdamOptimizer", "learn_rate": 1e-3}'
 

@@ -12,7 +12,8 @@ at_most sw1q 0.0293 test.npy rows.npy
 at_most mean_ks 0.0196 test.npy rows.npy
 
 # The dialect of 2019: binary cross-entropy, no penalty, Adam.
-must "$GAGAC" train "$GAGAC_TESTS/../configs/gaga/photons_bce.json" --data photons.npy -o bce
+must "$GAGAC" "$GAGAC_TESTS/../configs/gaga/photons_bce.json" -o bce
+must bce/train --data photons.npy --iterations 1000
 must bce/sample -n 50000 -o bce.npy
-at_most sw1 0.12 test.npy bce.npy
+at_most sw1 0.11 test.npy bce.npy
 finish

@@ -1,7 +1,6 @@
 #!/bin/sh
 # Packaged configs of every kind train some steps on shapes, and draw a sample.
 . "$GAGAC_TESTS/helpers.sh"
-export GAGAC_CACHE_DIR="$PWD/cache"
 must "$MKSHAPES" -n 40 --size 64 -o shapes.npy
 
 # finite FILE: samples are numbers, and not all the same

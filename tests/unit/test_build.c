@@ -237,6 +237,30 @@ static void test_cache(void **state)
     assert_int_equal(build_apart(answer_program(6), &options), EXIT_TOOLCHAIN);
 }
 
+/* Another program, and other generated headers, compile what is generated and nothing else. */
+static void test_runtime_is_shared(void **state)
+{
+    (void)state;
+    const char *script = arena_printf("%s/logging", folder), *log = arena_printf("%s/log", folder);
+    const char *text = arena_printf("#!/bin/sh\necho \"$@\" >>'%s'\nexec cc \"$@\"\n", log);
+    BuildOptions options = plain_options;
+    options.compiler = script;
+    assert_true(file_write(script, text, strlen(text), 0777));
+    build_run(run, answer_program(8), &options);
+    for (int answer = 8; answer < 10; answer++) {
+        EmittedFiles files = answer_program(answer);
+        const char *header = answer == 8 ? "/* another */\n" : "/* sampler */\n";
+        files.files[1] = (EmittedFile){"sampler/sampler.h", header, strlen(header)};
+        assert_true(file_write(log, "", 0, 0666));
+        build_run(run, files, &options);
+        const char *calls = file_read(log).data;
+        assert_non_null(strstr(calls, " model.c\n"));
+        assert_null(strstr(calls, "helper.c"));
+        assert_null(strstr(calls, "train.c"));
+        assert_int_equal(status_of(inside("train")), answer + 1);
+    }
+}
+
 /* Two compilations without a cache give the same bytes, wherever they are made. */
 static void test_same_bytes(void **state)
 {
@@ -276,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_folder, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_failures, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_cache, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_runtime_is_shared, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_same_bytes, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_makefile, make_folder, remove_folder),
     };

@@ -93,7 +93,7 @@ static Applied apply(const char *keys, int batch)
     simplify_step(a.g, a.step);
     a.in = interpreter_new(a.g);
     fill(&a);
-    interpreter_run(a.in, a.step, a.in_values, NULL, a.out);
+    interpreter_run(a.in, a.step, a.in_values, (double[MAX_STEP_SCALARS]){0}, a.out);
     return a;
 }
 
@@ -265,6 +265,23 @@ static void test_attention_scale(void **state)
     }
 }
 
+/* What changes with the steps has a name of its own in C, whatever the numbers. */
+static void test_numbers_in_names(void **state)
+{
+    (void)state;
+    Applied a = apply("'filter': 1, 'layers': ['attention enable_at_step=1000001', "
+                      "'attention enable_at_step=1000002 name=a', 'identity name=b', "
+                      "'progressive_replace start=a end=b delay=-1.5 steps=3e22']",
+                      1);
+    static const double starts[] = {1000001, 1000002, -1.5};
+    assert_int_equal(a.step->scalar_count, 3);
+    for (int k = 0; k < 3; k++) {
+        const char *name = a.step->scalars[k].name;
+        assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_"), strlen(name));
+        assert_true(a.step->scalars[k].course.start == starts[k]);
+    }
+}
+
 /* ---------------------------------------------------------------- weights */
 static double column_length(const Applied *a, int rows, int columns, int f)
 {
@@ -368,12 +385,19 @@ static void test_latent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stack),        cmocka_unit_test(test_mixup),
-        cmocka_unit_test(test_slice_input),  cmocka_unit_test(test_unpool),
-        cmocka_unit_test(test_fractional),   cmocka_unit_test(test_mask),
-        cmocka_unit_test(test_relational),   cmocka_unit_test(test_attention_scale),
-        cmocka_unit_test(test_linear_types), cmocka_unit_test(test_weight_norms),
-        cmocka_unit_test(test_kept_apart),   cmocka_unit_test(test_latent),
+        cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_mixup),
+        cmocka_unit_test(test_slice_input),
+        cmocka_unit_test(test_unpool),
+        cmocka_unit_test(test_fractional),
+        cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_relational),
+        cmocka_unit_test(test_attention_scale),
+        cmocka_unit_test(test_linear_types),
+        cmocka_unit_test(test_weight_norms),
+        cmocka_unit_test(test_numbers_in_names),
+        cmocka_unit_test(test_kept_apart),
+        cmocka_unit_test(test_latent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

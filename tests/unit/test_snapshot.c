@@ -4,6 +4,7 @@
 #include "state.h"
 #include "toy.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,6 +110,31 @@ static void test_another_network_is_refused(void **unused)
     safetensors_close(&file);
 }
 
+/* Places in a memory are reckoned with the count of a checkpoint, so one that cannot be is refused.
+ */
+static void test_impossible_counts_are_refused(void **unused)
+{
+    (void)unused;
+    static const real counts[] = {0, 2, 3, -1, NAN, INFINITY};
+    Program program = toy_program;
+    program.gang.mix_steps = 1;
+    program.gang.size = 2;
+    program.gang.count = 1;
+    real *state = state_create(&program);
+    for (int k = 0; k < 6; k++) {
+        Error error = {0};
+        Normaliser scales = {0};
+        state[toy_tensors[1].offset] = counts[k];
+        assert_true(snapshot_write(folder, &program, state, &normaliser, &progress, false, &error));
+        Safetensors file = open_good(file_path);
+        assert_true(snapshot_read(&file, &program, state, &scales, false, &error) == (k < 2));
+        assert_true(k < 2 || strstr(error.message, "not of 0 to 2"));
+        normaliser_free(&scales);
+        safetensors_close(&file);
+    }
+    state_destroy(&program, state);
+}
+
 static void test_bounds(void **unused)
 {
     (void)unused;
@@ -136,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_generator_alone),
         cmocka_unit_test(test_another_network_is_refused),
+        cmocka_unit_test(test_impossible_counts_are_refused),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
