@@ -319,18 +319,16 @@ static bool is_row_constant(const Schedule *s, const Node *n)
            (!n->type.batch || (vector && !n->type.rank));
 }
 
-/* May ride on a contraction, whose loops run over rows of lanes: reads of maps at its own index
- * (not where results are interleaved) and row constants. */
+/* May ride on a contraction, whose loops run over rows of lanes: reads of maps at its own index and
+ * row constants. */
 static bool is_flat(const Schedule *s, const Node *n, const Kernel *kernel)
 {
-    bool spread = kernel->root->op == OP_CONV_X &&
-                  (kernel->root->window.stride[0] > 1 || kernel->root->window.stride[1] > 1);
     for (int k = 0; k < op_table[n->op].arity; k++) {
         const Node *a = n->inputs[k];
         if (!is_recomputed(s, a)) {
             bool own = s->kernel_of[a->id] == kernel;
             bool constant = a->op == OP_CONSTANT || is_row_constant(s, a);
-            if (!own && !constant && (spread || !type_equal(&a->type, &kernel->space)))
+            if (!own && !constant && !type_equal(&a->type, &kernel->space))
                 return false;
         } else if (op_table[a->op].kind == CLASS_ELEMENT) {
             if (!is_flat(s, a, kernel))
