@@ -369,6 +369,8 @@ static const char *load_array_at(Body *b, const Node *n, Place at)
 }
 
 /* ---------------------------------------------------------------- values */
+static const char *resample_at(Body *b, const Node *n, Place at);
+
 static const char *element_at(Body *b, const Node *n, Place at)
 {
     const char *a = value_at(b, n->inputs[0], at);
@@ -392,6 +394,8 @@ const char *value_at(Body *b, const Node *n, Place at)
             n->type.batch ? load_text(b, place_of(b, n, at, false)) : load_array_at(b, n, at);
         return define(b, n, key, load);
     }
+    if (n->op == OP_RESAMPLE && !resample_moves(n->map))
+        return define(b, n, key, resample_at(b, n, at));
     if (op_table[n->op].kind == CLASS_MOVE)
         return value_at(b, n->inputs[0], moved_place(b, n, at));
     return arena_printf("(%s)", element_at(b, n, at));
@@ -438,6 +442,42 @@ static Place with_index(const Node *n, Place at, const char *index)
     return at;
 }
 
+/* A loop over the elements of a row, with what its operand needs inside. */
+static const char *resample_by_table(Body *b, const Node *n, Place at, const char *index)
+{
+    const Node *from = n->inputs[0];
+    const char *first = map_table(b, n, "first"), *source = map_table(b, n, "index");
+    const char *weight = map_table(b, n, "weight"), *name = arena_printf("sum%d", b->value_count);
+    const char *term = arena_printf("term%d", b->value_count), *indent = b->indent;
+    const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
+    if (b->flat && n->axis == from->type.rank - 1 && *last)
+        b->broken = true;
+    Text before = b->statements;
+    int known = b->value_count;
+    add_value(b, n, "", name); /* names inside of the loop are others */
+    b->statements = (Text){0};
+    b->indent = arena_printf("%s    ", indent);
+    Place source_at = with_index(n, at, arena_printf("%s[%s]", source, term));
+    const char *value;
+    if (is_recomputed(b->plan->schedule, from))
+        value = value_at(b, from, source_at);
+    else if (from->type.batch)
+        value = load_text(b, place_of(b, from, source_at, false));
+    else
+        value = load_array_at(b, from, source_at);
+    Text inside = b->statements;
+    b->statements = before;
+    b->indent = indent;
+    b->value_count = known;
+    text_add(&b->statements,
+             "%s%s %s = %s;\n%sfor (int %s = %s[%s]; %s < %s[%s + 1]; %s++) {\n%s%s    %s = %s + "
+             "%s * %s;\n%s}\n",
+             indent, b->vector ? "vec" : "real", name, splat(b, "0"), indent, term, first, index,
+             term, first, wrapped(index), term, text_of(&inside), indent, name, name,
+             splat(b, arena_printf("%s[%s]", weight, term)), value, indent);
+    return name;
+}
+
 /* A map with few equal rows is written out, others are loops over their elements. */
 static const char *resample_at(Body *b, const Node *n, Place at)
 {
@@ -460,21 +500,7 @@ static const char *resample_at(Body *b, const Node *n, Place at)
         }
         return count ? text_of(&sum) : splat(b, "0");
     }
-    const char *first = map_table(b, n, "first"), *source = map_table(b, n, "index");
-    const char *weight = map_table(b, n, "weight"), *name = arena_printf("sum%d", b->value_count);
-    Place source_at = with_index(n, at, arena_printf("%s[term]", source));
-    const char *value = from->type.batch ? load_text(b, place_of(b, from, source_at, false))
-                                         : load_array_at(b, from, source_at);
-    const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
-    if (b->flat && n->axis == from->type.rank - 1 && *last)
-        b->broken = true;
-    text_add(&b->statements,
-             "%s%s %s = %s;\n%sfor (int term = %s[%s]; term < %s[%s + 1]; term++)\n%s    %s = %s + "
-             "%s * %s;\n",
-             b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index,
-             first, wrapped(index), b->indent, name, name,
-             splat(b, arena_printf("%s[term]", weight)), value);
-    return name;
+    return resample_by_table(b, n, at, index);
 }
 
 void emit_wide_node(Body *b, const Node *n)

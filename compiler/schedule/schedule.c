@@ -154,6 +154,27 @@ static bool *find_inner_concats(const Graph *g, const Order *order, const int *u
     return inner;
 }
 
+static bool sums_up(const Node *n) /* a map along an axis that is no move */
+{
+    return n->op == OP_RESAMPLE && n->axis != BATCH_AXIS && !resample_moves(n->map);
+}
+
+/* Maps along two axes are one pass, the inner one computed where the outer one reads it, unless its
+ * values are read again and again, as where a resize makes larger maps of many terms each. */
+static void find_inner_maps(const Order *order, const int *uses, bool *inner)
+{
+    enum { MOST_TERMS = 4 };
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k], *from = n->inputs[0];
+        if (!sums_up(n) || !sums_up(from) || from->axis == n->axis || uses[from->id] != 1 ||
+            inner[from->inputs[0]->id])
+            continue;
+        double terms = (double)n->map->first[n->map->to] / n->map->to;
+        double below = (double)from->map->first[from->map->to] / from->map->to;
+        inner[from->id] = n->map->to <= n->map->from || terms * below <= MOST_TERMS;
+    }
+}
+
 static int new_sum(Schedule *s, Node *node, int phase)
 {
     s->sums[s->sum_count] = (Sum){.node = node, .lanes = node->op == OP_SUM_BATCH, .phase = phase};
@@ -714,6 +735,7 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
     for (int id = 0; id < g->count; id++)
         s->section_of[id] = s->sum_of[id] = -1;
     if (wide) {
+        find_inner_maps(&order, uses, inner);
         hurry_reductions(g, &order);
         s->late = find_late(g, &order, step);
     } else {

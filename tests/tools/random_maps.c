@@ -184,6 +184,20 @@ static Node *relate(Maker *m, Node *x)
     return node_reshape(g, y, maps(out, x->type.dims[1], x->type.dims[2]));
 }
 
+/* Along both axes: pools, even or not, resizes to smaller and to larger maps. */
+static Node *resize(Maker *m, Node *x)
+{
+    for (int axis = 2; axis >= 1; axis--) {
+        int n = x->type.dims[axis], kind = between(0, 3), to = between(1, 2 * n);
+        const Resample *map = kind == 0   ? resample_pool(m->g, n, between(2, 3))
+                              : kind == 1 ? resample_area(m->g, n, between(1, n))
+                              : kind == 2 ? resample_bicubic(m->g, n, to)
+                                          : resample_bilinear(m->g, n, to);
+        x = node_resample(m->g, x, axis, map);
+    }
+    return x;
+}
+
 static Node *resample(Maker *m, Node *x)
 {
     Graph *g = m->g;
@@ -300,6 +314,7 @@ static Node *add_layer(Maker *m, Node *x)
                  {"rows", own_rows},
                  {"relate", relate},
                  {"pooled", pool_convolved},
+                 {"resize", resize},
                  {"dense", dense}};
     int k = between(0, (int)(sizeof kinds / sizeof *kinds) - 1);
     if (type_size(&x->type) > 700)
