@@ -123,6 +123,9 @@ const char *load_text(const Body *b, const char *place); /* a vector from there,
 const char *store_text(const Body *b, const char *place, const char *value);
 /* The node's statements in a loop over its kernel's space; reductions are the target's. */
 void emit_wide_node(Body *b, const Node *n);
+/* The statements of what rides on a contraction. Sums along the rows of its maps add up the lanes
+ * of own.lane, from lane `first` on; what they need at the begin of a row is left in row_begin. */
+void emit_epilogue(Body *b, const char *first);
 /* The declaration of a parameter for a value: maps with their halo, "real a[restrict 3][34][34 *
  * B]". */
 const char *wide_declaration(const char *name, const Plan *p, const Node *n);
@@ -201,8 +204,8 @@ SamplerTexts emit_sampler(const Model *model, Graph *g, const EmitOptions *optio
  * mark; shape: of its member `values`. */
 void emit_open_table(Text *out, const char *number, const char *size, const char *shape,
                      const char *name, const char *mark);
-void emit_names(Text *out, const Model *model);  /* the table `names` of columns */
-void emit_knots_table(Text *out);                /* those of a normalisation by knots */
+void emit_names(Text *out, const Model *model); /* the table `names` of columns */
+void emit_knots_table(Text *out);               /* those of a normalisation by knots */
 /* The calls of a sampler of rows around the template that makes them; statistics: how the tables of
  * the columns' mean, std ... begin. */
 const char *sampler_calls(const char *generate, const char *statistics);

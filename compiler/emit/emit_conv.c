@@ -348,8 +348,13 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
 }
 
 /* ---------------------------------------------------------------- epilogues */
+typedef struct Fresh { /* the first lane of the epilogue's that no block before it has seen */
+    const char *vector, *number; /* where it goes over vectors, over numbers */
+} Fresh;
+
 /* The statements on `product`; vectors unless the row is too short or they do not fit. */
-static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s, bool vector)
+static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s, Fresh fresh,
+                       bool vector)
 {
     const Node *n = kernel->root;
     Body *b = arena_alloc(sizeof *b);
@@ -367,45 +372,53 @@ static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Sh
     add_value(b, n, place_key(&n->type, b->own), "product");
     if (p->schedule->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), "product"));
-    for (int k = 0; k < kernel->body_count; k++)
-        emit_wide_node(b, kernel->body[k]);
+    emit_epilogue(b, vector ? fresh.vector : fresh.number);
     if (!b->broken)
         return b;
     if (!vector)
         internal_error("emit: what rides on a contraction does not fit its rows");
-    return make_body(e, p, kernel, s, false);
+    return make_body(e, p, kernel, s, fresh, false);
+}
+
+/* What sums along a row begin with, at its first block. */
+static const char *begin_sums(const Body *b, const char *lane)
+{
+    const char *begin = text_of(&b->row_begin);
+    return *begin ? arena_printf("        if (%s == 0) {\n%s        }\n", lane, begin) : "";
 }
 
 static const char *row_epilogue(const Body *b, int lanes)
 {
+    const char *begin = begin_sums(b, "start");
     if (!b->vector)
-        return arena_printf("        for (int v = 0; v < vectors * VL && start + v < %d; v++) {\n"
+        return arena_printf("%s        for (int v = 0; v < vectors * VL && start + v < %d; v++) {\n"
                             "            const int lane = start + v;\n"
                             "            const real product = line[r][v];\n%s        }\n",
-                            lanes, text_of(&b->statements));
+                            begin, lanes, text_of(&b->statements));
     const char *lane = "start + v * VL";
     if (lanes % b->e->vector_length)
         lane = arena_printf("%s < %d - VL ? %s : %d - VL", lane, lanes, lane, lanes);
-    return arena_printf("        UNROLL\n        for (int v = 0; v < vectors; v++) {\n"
+    return arena_printf("%s        UNROLL\n        for (int v = 0; v < vectors; v++) {\n"
                         "            const int lane = %s;\n"
                         "            const vec product = vget(&line[r][lane - start]);\n%s"
                         "        }\n",
-                        lane, text_of(&b->statements));
+                        begin, lane, text_of(&b->statements));
 }
 
 static const char *chunk_epilogue(const Body *b, int lanes, int chunk)
 {
+    const char *begin = begin_sums(b, "begin_lane");
     if (!b->vector)
-        return arena_printf("        for (int at = 0; at < count; at++) {\n"
+        return arena_printf("%s        for (int at = 0; at < count; at++) {\n"
                             "            const int lane = begin_lane + at;\n"
                             "            const real product = line[r][at];\n%s        }\n",
-                            text_of(&b->statements));
+                            begin, text_of(&b->statements));
     bool whole = lanes % b->e->vector_length == 0 && chunk % b->e->vector_length == 0;
-    return arena_printf("        for (int at = 0; at < count; at += VL) {\n"
+    return arena_printf("%s        for (int at = 0; at < count; at += VL) {\n"
                         "            const int place = %s;\n"
                         "            const int lane = begin_lane + place;\n"
                         "            const vec product = vget(&line[r][place]);\n%s        }\n",
-                        whole ? "at" : "at < count - VL ? at : count - VL",
+                        begin, whole ? "at" : "at < count - VL ? at : count - VL",
                         text_of(&b->statements));
 }
 
@@ -437,28 +450,49 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
 
 /* Blocks along a row; the last one begins early where the row is long enough, so that no lane of it
  * lies outside. */
-static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
-                             int lanes)
+typedef struct Row {
+    int full, rest; /* whole blocks; vectors of the last one */
+    int start;      /* of the last one: its first lane that is not in the whole ones, */
+    int early;      /* and where it begins */
+} Row;
+
+static Row cut_row(const Emitter *e, const Blocks *blocks, int lanes)
 {
-    int vl = b->e->vector_length, vectors = divide_up(lanes, vl), most = blocks->tile.vectors;
-    int full = vectors / most, rest = vectors % most;
-    if (rest == 0 && lanes % vl) { /* the last whole one is on its own */
-        full--;
-        rest = most;
+    int vl = e->vector_length, vectors = divide_up(lanes, vl), most = blocks->tile.vectors;
+    Row row = {.full = vectors / most, .rest = vectors % most};
+    if (row.rest == 0 && lanes % vl) { /* the last whole one is on its own */
+        row.full--;
+        row.rest = most;
     }
+    row.start = row.early = row.full * most * vl;
+    if (row.full && row.start > lanes - row.rest * vl)
+        row.early = lanes - row.rest * vl;
+    return row;
+}
+
+static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks, const char *tile,
+                             const Row *row)
+{
+    int most = blocks->tile.vectors, block = most * b->e->vector_length;
     Text out = {0};
     const char *names = name_list(b);
-    int start = full * most * vl;
-    if (full) {
-        text_add(&out, "                for (int start = 0; start < %d; start += %d)\n", start,
-                 most * vl);
+    if (row->full) {
+        text_add(&out, "                for (int start = 0; start < %d; start += %d)\n",
+                 row->full * block, block);
         add_panels(&out, s, blocks, tile, arena_printf("%d, ", most), "start", names);
     }
-    if (full && start > lanes - rest * vl)
-        start = lanes - rest * vl;
-    if (rest)
-        add_panels(&out, s, blocks, tile, arena_printf("%d, ", rest), int_text(start), names);
+    if (row->rest)
+        add_panels(&out, s, blocks, tile, arena_printf("%d, ", row->rest), int_text(row->early),
+                   names);
     return text_of(&out);
+}
+
+static Fresh fresh_lanes(const Row *row)
+{
+    if (row->early == row->start)
+        return (Fresh){"start + v * VL", "0"};
+    return (Fresh){arena_printf("(start == %d ? %d : start + v * VL)", row->early, row->start),
+                   arena_printf("(start == %d ? %d : 0)", row->early, row->start)};
 }
 
 static const char *origin_text(const Shape *s)
@@ -533,7 +567,8 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                           const Blocks *blocks)
 {
     int lanes = s->width * s->batch;
-    Body *b = make_body(e, p, kernel, s, lanes >= e->vector_length);
+    Row row = cut_row(e, blocks, lanes);
+    Body *b = make_body(e, p, kernel, s, fresh_lanes(&row), lanes >= e->vector_length);
     const char *block = emit_block(e, s, blocks->tile, s->filter[1]);
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"block", block},
@@ -548,7 +583,7 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"epilogue", row_epilogue(b, lanes)}};
     const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 11));
     return emit_items(b, s, blocks, s->dense ? "linear" : "convolution",
-                      row_calls(b, s, blocks, tile, lanes));
+                      row_calls(b, s, blocks, tile, &row));
 }
 
 /* ---------------------------------------------------------------- phases */
@@ -591,7 +626,8 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
     int vl = e->vector_length, lanes = s->width * s->batch, stride = s->stride[1];
     int all = divide_up(s->width, stride), chunk_lanes = blocks->columns * stride * s->batch;
     int tail = lanes % chunk_lanes ? lanes % chunk_lanes : chunk_lanes;
-    Body *b = make_body(e, p, kernel, s, tail >= vl && lanes >= vl);
+    Body *b =
+        make_body(e, p, kernel, s, (Fresh){"begin_lane + at", "0"}, tail >= vl && lanes >= vl);
     Text phases = {0}, calls = {0};
     for (int column = 0; column < stride; column++)
         add_phase(&phases, e, s, blocks, column);

@@ -524,3 +524,39 @@ void emit_wide_node(Body *b, const Node *n)
     if (s->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), name));
 }
+
+/* A sum along the rows of maps that a contraction makes. */
+static void emit_row_sum(Body *b, const Node *n, const char *first)
+{
+    const Node *from = n->inputs[0];
+    int batch = b->plan->schedule->graph->batch_size;
+    const char *value = value_at(b, from, b->own);
+    const char *row = arena_printf("%s[%s][%s * %d", bind_array(b, n, true), b->own.axis[0],
+                                   b->own.axis[1], batch);
+    text_add(&b->row_begin,
+             "            for (int sample = 0; sample < %d; sample++)\n"
+             "                %s + sample] = 0;\n",
+             batch, row);
+    if (b->vector && batch % b->e->vector_length == 0) {
+        const char *place = arena_printf("%s + %s %% %d]", row, b->own.lane, batch);
+        text_append(&b->statements,
+                    store_text(b, place, arena_printf("%s + %s", load_text(b, place), value)));
+    } else if (b->vector) {
+        text_add(&b->statements, "%sadd_lanes(&%s], %d, %s, %s, %s);\n", b->indent, row, batch,
+                 b->own.lane, first, value);
+    } else {
+        const char *all = strcmp(first, "0") == 0 ? NULL : first;
+        text_add(&b->statements, "%s%s%s + %s %% %d] += %s;\n", b->indent,
+                 all ? arena_printf("if (%s >= %s)\n%s    ", b->own.lane, all, b->indent) : "", row,
+                 b->own.lane, batch, value);
+    }
+}
+
+void emit_epilogue(Body *b, const char *first)
+{
+    for (int k = 0; k < b->kernel->body_count; k++)
+        if (b->kernel->body[k]->op == OP_SUM)
+            emit_row_sum(b, b->kernel->body[k], first);
+        else
+            emit_wide_node(b, b->kernel->body[k]);
+}

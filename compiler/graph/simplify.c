@@ -179,6 +179,31 @@ static Node *simplify_sum_of_map(Graph *g, Node *n)
     return resample_even(a->map, &sum) ? scaled(g, total, sum) : NULL;
 }
 
+/* A sum over the batch, or such a one after maps along its axes. */
+static bool is_total(Node *n)
+{
+    Node *rest;
+    double factor;
+    while (n->op == OP_RESAMPLE || split_scale(n, &rest, &factor))
+        n = n->op == OP_RESAMPLE ? n->inputs[0] : rest;
+    return n->op == OP_SUM_BATCH;
+}
+
+/* Of maps the sums along rows and columns come first, where lanes lie side by side; the sum over
+ * the batch is one of few numbers then. */
+static Node *simplify_sum_of_totals(Graph *g, Node *n)
+{
+    Node *a = n->inputs[0];
+    if (a->type.batch || a->type.rank < 2)
+        return NULL;
+    if (a->op == OP_SUM_BATCH)
+        return node_sum_batch(g, node_sum(g, a->inputs[0], n->axis));
+    if ((a->op != OP_ADD && a->op != OP_SUB) || !is_total(a->inputs[0]) || !is_total(a->inputs[1]))
+        return NULL;
+    Node *first = node_sum(g, a->inputs[0], n->axis), *second = node_sum(g, a->inputs[1], n->axis);
+    return node_binary(g, a->op, first, second);
+}
+
 static Node *simplify_reduce(Graph *g, Node *n)
 {
     Node *a = n->inputs[0], *rest;
@@ -195,7 +220,7 @@ static Node *simplify_reduce(Graph *g, Node *n)
         return scaled(g, batch ? node_sum_batch(g, rest) : node_sum(g, rest, n->axis), factor);
     if (a->op == OP_RESAMPLE)
         return simplify_sum_of_map(g, n);
-    return batch ? simplify_batch_sum(g, a) : NULL;
+    return batch ? simplify_batch_sum(g, a) : simplify_sum_of_totals(g, n);
 }
 
 static Node *simplify_slice(Graph *g, Node *n)

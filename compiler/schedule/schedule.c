@@ -361,13 +361,21 @@ static bool is_flat(const Schedule *s, const Node *n, const Kernel *kernel)
     return true;
 }
 
+/* Sums along the rows of maps: what makes the maps goes through a row from its first column on. */
+static bool sums_rows(const Node *n)
+{
+    if (n->op != OP_SUM || n->axis != 2)
+        return false;
+    return n->inputs[0]->type.batch && n->inputs[0]->type.rank == 3;
+}
+
 static bool hosts_wide(const Schedule *s, const Kernel *kernel, const Node *n)
 {
     bool reduction = op_table[n->op].kind == CLASS_REDUCE;
     if (kernel->late != s->late[n->id] || kernel->body_count >= MAX_BODY)
         return false;
     if (kernel->kind == KERNEL_CONTRACT)
-        return op_table[n->op].kind == CLASS_ELEMENT && is_flat(s, n, kernel);
+        return (op_table[n->op].kind == CLASS_ELEMENT || sums_rows(n)) && is_flat(s, n, kernel);
     return !reduction || kernel->reduced == NO_REDUCTION || kernel->reduced == reduced_axis(n);
 }
 

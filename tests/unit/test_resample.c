@@ -79,34 +79,9 @@ static void test_shape(void **state)
     assert_false(resample_even(resample_pool(g, 7, 3), &sum));
 }
 
-/* Kernels of a step that maps both axes of what it reads and bends the result. */
-static int count_kernels(const Resample *(*make)(Graph *g, int from, int to), int to)
-{
-    Graph *g = graph_new(NULL, 2);
-    Input in = {.name = "x", .width = 64};
-    Step step = {.name = "step", .inputs = {&in}, .input_count = 1};
-    Node *x =
-        node_reshape(g, node_input(g, &in), (Type){.batch = true, .rank = 3, .dims = {1, 8, 8}});
-    for (int axis = 1; axis <= 2; axis++)
-        x = node_resample(g, x, axis, make(g, 8, to));
-    step.outputs[step.output_count++] = node_unary(g, OP_TANH, x);
-    return schedule_step(g, &step, ORDER_WIDE)->sections[0].count;
-}
-
-/* One beside those that read the input and put it into place. */
-static void test_both_axes(void **state)
-{
-    (void)state;
-    assert_int_equal(count_kernels(resample_pool, 2), 3);
-    assert_int_equal(count_kernels(resample_bilinear, 16), 3);
-    assert_int_equal(count_kernels(resample_area, 3), 3);
-    assert_int_equal(count_kernels(resample_bicubic, 16), 4);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_axes),
-                                       cmocka_unit_test(test_values),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),
                                        cmocka_unit_test(test_identity),
                                        cmocka_unit_test(test_shape)};
     return cmocka_run_group_tests(tests, NULL, NULL);
