@@ -160,7 +160,8 @@ static bool sums_up(const Node *n) /* a map along an axis that is no move */
 }
 
 /* Maps along two axes are one pass, the inner one computed where the outer one reads it, unless its
- * values are read again and again, as where a resize makes larger maps of many terms each. */
+ * values are read again and again, as where a resize makes larger maps of many terms each. The CUDA
+ * target makes two launches of it (cuda_stages.c). */
 static void find_inner_maps(const Order *order, const int *uses, bool *inner)
 {
     enum { MOST_TERMS = 4 };
