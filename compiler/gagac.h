@@ -484,6 +484,11 @@ const Resample *resample_pick(Graph *g, int from, int start, int step, int count
 const Resample *resample_matrix(Graph *g, int from, int to, const double *matrix);
 /* Every row is one element with weight 1: the map only moves. */
 bool resample_moves(const Resample *map);
+/* All rows are one row of `count` weights, moved on by `step` places each: element j of the result
+ * is the sum of weight[t] * in[start + j * step + t] over t < count. */
+bool resample_slides(const Resample *map, int *start, int *step, int *count);
+/* Every element counts the same in the sum of the result: `sum` times. */
+bool resample_even(const Resample *map, double *sum);
 
 /* ---------------------------------------------------------------- ops.c: THE op table */
 typedef enum OpClass {
@@ -530,6 +535,11 @@ void simplify_step(Graph *g,
 void mark_needed(const Step *step, bool *needed); /* by node id: the step computes it */
 int count_contractions(const Graph *g,
                        const Step *step); /* contraction nodes that the step still needs */
+
+/* ---------------------------------------------------------------- fold.c */
+/* Maps along rows and columns of a convolution's result, as pools, become part of its filter; true
+ * when there was one. Of pools along both axes a call folds one. */
+bool fold_pools(Graph *g, Step *step);
 
 /* ---------------------------------------------------------------- interpret.c: the referee, in
  * double precision */

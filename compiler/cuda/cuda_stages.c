@@ -61,11 +61,20 @@ static int operations_from(const Lowering *l, const Node *n, const Node **from)
 }
 
 /* What another stage than the node's own reads must have an array, unless it is computed again
- * where it is read: element-wise values are, down to what has one. */
+ * where it is read: element-wise values are, down to what has one. Not so a map that adds up: of
+ * maps along two axes, which are one kernel of the schedule, each is a launch. */
 static void need(Lowering *l, Node *n)
 {
     if (is_source_node(n) || l->step->stored[n->id])
         return;
+    if (is_recomputed(l->s, n) && n->op == OP_RESAMPLE && !resample_moves(n->map)) {
+        need(l, n->inputs[0]);
+        l->step->stored[n->id] = true;
+        add_stage(
+            l->step,
+            (Stage){.kind = STAGE_RESAMPLE, .batch = n->type.batch, .space = n->type, .root = n});
+        return;
+    }
     bool again = is_recomputed(l->s, n) ||
                  (l->in_body[n->id] && op_table[n->op].kind == CLASS_ELEMENT) ||
                  (l->in_body[n->id] && op_table[n->op].kind == CLASS_MOVE && op_table[n->op].cheap);

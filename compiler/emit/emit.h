@@ -137,6 +137,9 @@ const char *load_text(const Body *b, const char *place); /* a vector from there,
 const char *store_text(const Body *b, const char *place, const char *value);
 /* The node's statements in a loop over its kernel's space; reductions are the target's. */
 void emit_wide_node(Body *b, const Node *n);
+/* The statements of what rides on a contraction. Sums along the rows of its maps add up the lanes
+ * of own.lane, from lane `first` on; what they need at the begin of a row is left in row_begin. */
+void emit_epilogue(Body *b, const char *first);
 /* The declaration of a parameter for a value: maps with their halo, "real a[restrict 3][34][34 *
  * B]". */
 const char *wide_declaration(const char *name, const Plan *p, const Node *n);

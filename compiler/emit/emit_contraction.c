@@ -71,8 +71,7 @@ static int emit_result(Emitter *e, const Plan *p, const Kernel *kernel, WidePass
     add_value(b, n, place_key(t, b->own), "product");
     if (p->schedule->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), "product"));
-    for (int k = 0; k < kernel->body_count; k++)
-        emit_wide_node(b, kernel->body[k]);
+    emit_epilogue(b, "0");
     if (b->broken)
         internal_error("emit: what rides on a contraction does not fit its rows");
     const char *sum = n->op == OP_CONV_Y   ? conv_y_sum(b, n, batch)
@@ -83,11 +82,11 @@ static int emit_result(Emitter *e, const Plan *p, const Kernel *kernel, WidePass
                             : "        const int f = item;\n";
     const char *text = arena_printf(
         "static void %s(int from, int to, %s)\n{\n"
-        "    for (int item = from; item < to; item++) {\n%s"
+        "    for (int item = from; item < to; item++) {\n%s%s"
         "        for (int lane = 0; lane < %d; lane++) {\n            real product = 0;\n%s%s"
         "        }\n    }\n}\n",
-        PLACE_OF_NAME, parameter_list(b), rows, maps ? t->dims[2] * batch : batch, sum,
-        text_of(&b->statements));
+        PLACE_OF_NAME, parameter_list(b), rows, text_of(&b->row_begin),
+        maps ? t->dims[2] * batch : batch, sum, text_of(&b->statements));
     pass->function = add_function(e, maps ? "convolution" : "linear", text);
     pass->arguments = arena_printf(", %s", argument_list(b));
     pass->items = maps ? t->dims[0] * t->dims[1] : t->dims[0];

@@ -423,8 +423,13 @@ static const char *block_of_panel(Emitter *e, const Shape *s, RegisterTile tile,
 }
 
 /* ---------------------------------------------------------------- epilogues */
+typedef struct Fresh { /* the first lane of the epilogue's that no block before it has seen */
+    const char *vector, *number; /* where it goes over vectors, over numbers */
+} Fresh;
+
 /* The statements on `product`; vectors unless the row is too short or they do not fit. */
-static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s, bool vector)
+static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s, Fresh fresh,
+                       bool vector)
 {
     const Node *n = kernel->root;
     Body *b = arena_alloc(sizeof *b);
@@ -442,45 +447,53 @@ static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Sh
     add_value(b, n, place_key(&n->type, b->own), "product");
     if (p->schedule->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), "product"));
-    for (int k = 0; k < kernel->body_count; k++)
-        emit_wide_node(b, kernel->body[k]);
+    emit_epilogue(b, vector ? fresh.vector : fresh.number);
     if (!b->broken)
         return b;
     if (!vector)
         internal_error("emit: what rides on a contraction does not fit its rows");
-    return make_body(e, p, kernel, s, false);
+    return make_body(e, p, kernel, s, fresh, false);
+}
+
+/* What sums along a row begin with, at its first block. */
+static const char *begin_sums(const Body *b, const char *lane)
+{
+    const char *begin = text_of(&b->row_begin);
+    return *begin ? arena_printf("        if (%s == 0) {\n%s        }\n", lane, begin) : "";
 }
 
 static const char *row_epilogue(const Body *b, int lanes)
 {
+    const char *begin = begin_sums(b, "start");
     if (!b->vector)
-        return arena_printf("        for (int v = 0; v < vectors * VL && start + v < %d; v++) {\n"
+        return arena_printf("%s        for (int v = 0; v < vectors * VL && start + v < %d; v++) {\n"
                             "            const int lane = start + v;\n"
                             "            const real product = line[r][v];\n%s        }\n",
-                            lanes, text_of(&b->statements));
+                            begin, lanes, text_of(&b->statements));
     const char *lane = "start + v * VL";
     if (lanes % b->e->vector_length)
         lane = arena_printf("%s < %d - VL ? %s : %d - VL", lane, lanes, lane, lanes);
-    return arena_printf("        UNROLL\n        for (int v = 0; v < vectors; v++) {\n"
+    return arena_printf("%s        UNROLL\n        for (int v = 0; v < vectors; v++) {\n"
                         "            const int lane = %s;\n"
                         "            const vec product = vget(&line[r][lane - start]);\n%s"
                         "        }\n",
-                        lane, text_of(&b->statements));
+                        begin, lane, text_of(&b->statements));
 }
 
 static const char *chunk_epilogue(const Body *b, int lanes, int chunk)
 {
+    const char *begin = begin_sums(b, "begin_lane");
     if (!b->vector)
-        return arena_printf("        for (int at = 0; at < count; at++) {\n"
+        return arena_printf("%s        for (int at = 0; at < count; at++) {\n"
                             "            const int lane = begin_lane + at;\n"
                             "            const real product = line[r][at];\n%s        }\n",
-                            text_of(&b->statements));
+                            begin, text_of(&b->statements));
     bool whole = lanes % b->e->vector_length == 0 && chunk % b->e->vector_length == 0;
-    return arena_printf("        for (int at = 0; at < count; at += VL) {\n"
+    return arena_printf("%s        for (int at = 0; at < count; at += VL) {\n"
                         "            const int place = %s;\n"
                         "            const int lane = begin_lane + place;\n"
                         "            const vec product = vget(&line[r][place]);\n%s        }\n",
-                        whole ? "at" : "at < count - VL ? at : count - VL",
+                        begin, whole ? "at" : "at < count - VL ? at : count - VL",
                         text_of(&b->statements));
 }
 
@@ -548,6 +561,14 @@ static const char *row_calls(const Body *b, const Shape *s, const Blocks *blocks
         add_panels(&out, s, blocks, tile, arena_printf("%d, ", row->rest), int_text(row->early),
                    names);
     return text_of(&out);
+}
+
+static Fresh fresh_lanes(const Row *row)
+{
+    if (row->early == row->start)
+        return (Fresh){"start + v * VL", "0"};
+    return (Fresh){arena_printf("(start == %d ? %d : start + v * VL)", row->early, row->start),
+                   arena_printf("(start == %d ? %d : 0)", row->early, row->start)};
 }
 
 static const char *origin_text(const Shape *s)
@@ -624,7 +645,7 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
 {
     int lanes = s->width * s->batch;
     Row row = cut_row(e, blocks, lanes);
-    Body *b = make_body(e, p, kernel, s, lanes >= e->vector_length);
+    Body *b = make_body(e, p, kernel, s, fresh_lanes(&row), lanes >= e->vector_length);
     int taps = s->filter[1], first = row.full ? blocks->tile.vectors : row.rest;
     const char *block = block_of_panel(e, s, blocks->tile, first, taps);
     if (row.rest && row.rest != first)
@@ -690,7 +711,8 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
     int vl = e->vector_length, lanes = s->width * s->batch, stride = s->stride[1];
     int all = divide_up(s->width, stride), chunk_lanes = blocks->columns * stride * s->batch;
     int tail = lanes % chunk_lanes ? lanes % chunk_lanes : chunk_lanes;
-    Body *b = make_body(e, p, kernel, s, tail >= vl && lanes >= vl);
+    Body *b =
+        make_body(e, p, kernel, s, (Fresh){"begin_lane + at", "0"}, tail >= vl && lanes >= vl);
     Text phases = {0}, calls = {0};
     for (int column = 0; column < stride; column++)
         add_phase(&phases, e, s, blocks, column);

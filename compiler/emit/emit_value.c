@@ -377,6 +377,8 @@ static const char *load_array_at(Body *b, const Node *n, Place at)
 }
 
 /* ---------------------------------------------------------------- values */
+static const char *resample_at(Body *b, const Node *n, Place at);
+
 static const char *element_at(Body *b, const Node *n, Place at)
 {
     const char *a = value_at(b, n->inputs[0], at);
@@ -400,6 +402,8 @@ const char *value_at(Body *b, const Node *n, Place at)
             n->type.batch ? load_text(b, place_of(b, n, at, false)) : load_array_at(b, n, at);
         return define(b, n, key, load);
     }
+    if (n->op == OP_RESAMPLE && !resample_moves(n->map))
+        return define(b, n, key, resample_at(b, n, at));
     if (op_table[n->op].kind == CLASS_MOVE)
         return value_at(b, n->inputs[0], moved_place(b, n, at));
     return arena_printf("(%s)", element_at(b, n, at));
@@ -446,6 +450,42 @@ static Place with_index(const Node *n, Place at, const char *index)
     return at;
 }
 
+/* A loop over the elements of a row, with what its operand needs inside. */
+static const char *resample_by_table(Body *b, const Node *n, Place at, const char *index)
+{
+    const Node *from = n->inputs[0];
+    const char *first = map_table(b, n, "first"), *source = map_table(b, n, "index");
+    const char *weight = map_table(b, n, "weight"), *name = arena_printf("sum%d", b->value_count);
+    const char *term = arena_printf("term%d", b->value_count), *indent = b->indent;
+    const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
+    if (b->flat && n->axis == from->type.rank - 1 && *last)
+        b->broken = true;
+    Text before = b->statements;
+    int known = b->value_count;
+    add_value(b, n, "", name); /* names inside of the loop are others */
+    b->statements = (Text){0};
+    b->indent = arena_printf("%s    ", indent);
+    Place source_at = with_index(n, at, arena_printf("%s[%s]", source, term));
+    const char *value;
+    if (is_recomputed(b->plan->schedule, from))
+        value = value_at(b, from, source_at);
+    else if (from->type.batch)
+        value = load_text(b, place_of(b, from, source_at, false));
+    else
+        value = load_array_at(b, from, source_at);
+    Text inside = b->statements;
+    b->statements = before;
+    b->indent = indent;
+    b->value_count = known;
+    text_add(&b->statements,
+             "%s%s %s = %s;\n%sfor (int %s = %s[%s]; %s < %s[%s + 1]; %s++) {\n%s%s    %s = %s + "
+             "%s * %s;\n%s}\n",
+             indent, b->vector ? "vec" : "real", name, splat(b, "0"), indent, term, first, index,
+             term, first, wrapped(index), term, text_of(&inside), indent, name, name,
+             splat(b, arena_printf("%s[%s]", weight, term)), value, indent);
+    return name;
+}
+
 /* A map with few equal rows is written out, others are loops over their elements. */
 static const char *resample_at(Body *b, const Node *n, Place at)
 {
@@ -468,21 +508,7 @@ static const char *resample_at(Body *b, const Node *n, Place at)
         }
         return count ? text_of(&sum) : splat(b, "0");
     }
-    const char *first = map_table(b, n, "first"), *source = map_table(b, n, "index");
-    const char *weight = map_table(b, n, "weight"), *name = arena_printf("sum%d", b->value_count);
-    Place source_at = with_index(n, at, arena_printf("%s[term]", source));
-    const char *value = from->type.batch ? load_text(b, place_of(b, from, source_at, false))
-                                         : load_array_at(b, from, source_at);
-    const char *last = from->type.rank ? b->own.axis[from->type.rank - 1] : "";
-    if (b->flat && n->axis == from->type.rank - 1 && *last)
-        b->broken = true;
-    text_add(&b->statements,
-             "%s%s %s = %s;\n%sfor (int term = %s[%s]; term < %s[%s + 1]; term++)\n%s    %s = %s + "
-             "%s * %s;\n",
-             b->indent, b->vector ? "vec" : "real", name, splat(b, "0"), b->indent, first, index,
-             first, wrapped(index), b->indent, name, name,
-             splat(b, arena_printf("%s[term]", weight)), value);
-    return name;
+    return resample_by_table(b, n, at, index);
 }
 
 void emit_wide_node(Body *b, const Node *n)
@@ -505,4 +531,40 @@ void emit_wide_node(Body *b, const Node *n)
     const char *name = define(b, n, place_key(&n->type, b->own), text);
     if (s->stored[n->id])
         text_append(&b->statements, store_text(b, place_of(b, n, b->own, true), name));
+}
+
+/* A sum along the rows of maps that a contraction makes. */
+static void emit_row_sum(Body *b, const Node *n, const char *first)
+{
+    const Node *from = n->inputs[0];
+    int batch = b->plan->schedule->graph->batch_size;
+    const char *value = value_at(b, from, b->own);
+    const char *row = arena_printf("%s[%s][%s * %d", bind_array(b, n, true), b->own.axis[0],
+                                   b->own.axis[1], batch);
+    text_add(&b->row_begin,
+             "            for (int sample = 0; sample < %d; sample++)\n"
+             "                %s + sample] = 0;\n",
+             batch, row);
+    if (b->vector && batch % b->e->vector_length == 0) {
+        const char *place = arena_printf("%s + %s %% %d]", row, b->own.lane, batch);
+        text_append(&b->statements,
+                    store_text(b, place, arena_printf("%s + %s", load_text(b, place), value)));
+    } else if (b->vector) {
+        text_add(&b->statements, "%sadd_lanes(&%s], %d, %s, %s, %s);\n", b->indent, row, batch,
+                 b->own.lane, first, value);
+    } else {
+        const char *all = strcmp(first, "0") == 0 ? NULL : first;
+        text_add(&b->statements, "%s%s%s + %s %% %d] += %s;\n", b->indent,
+                 all ? arena_printf("if (%s >= %s)\n%s    ", b->own.lane, all, b->indent) : "", row,
+                 b->own.lane, batch, value);
+    }
+}
+
+void emit_epilogue(Body *b, const char *first)
+{
+    for (int k = 0; k < b->kernel->body_count; k++)
+        if (b->kernel->body[k]->op == OP_SUM)
+            emit_row_sum(b, b->kernel->body[k], first);
+        else
+            emit_wide_node(b, b->kernel->body[k]);
 }

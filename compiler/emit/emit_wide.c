@@ -113,7 +113,7 @@ static void emit_sum_over_batch(Body *b, Loops *loops, const Node *n)
     b->broken |= loops->form == FORM_FLAT;
     const char *place = arena_printf("%s[lane %% LANES]", sum);
     text_append(&b->statements, store_text(b, place, add_text(b, n, load_text(b, place), value)));
-    bool columns = inner_axis(&n->inputs[0]->type, BATCH_AXIS) >= 0;
+    bool columns = inner_axis(&b->kernel->space, BATCH_AXIS) >= 0;
     Text *begin = columns ? &loops->column_begin : &b->row_begin;
     Text *end = columns ? &loops->column_end : &b->row_end;
     const char *indent = columns ? "            " : "        ";

@@ -16,6 +16,37 @@ bool resample_moves(const Resample *map)
     return true;
 }
 
+bool resample_slides(const Resample *map, int *start, int *step, int *count)
+{
+    const int *first = map->first, *index = map->index;
+    *count = first[1];
+    *start = *count > 0 ? index[0] : 0;
+    *step = map->to > 1 && *count > 0 && first[2] > first[1] ? index[first[1]] - *start : *count;
+    for (int j = 0; j < map->to; j++) {
+        if (first[j + 1] - first[j] != *count)
+            return false;
+        for (int t = 0; t < *count; t++)
+            if (index[first[j] + t] != *start + j * *step + t ||
+                map->weight[first[j] + t] != map->weight[t])
+                return false;
+    }
+    return *count > 0 && *step > 0;
+}
+
+bool resample_even(const Resample *map, double *sum)
+{
+    const Resample *back = map->transpose;
+    for (int i = 0; i < back->to; i++) {
+        double column = 0;
+        for (int e = back->first[i]; e < back->first[i + 1]; e++)
+            column += back->weight[e];
+        if (i > 0 && column != *sum)
+            return false;
+        *sum = column;
+    }
+    return true;
+}
+
 static bool same_map(const Resample *a, const Resample *b)
 {
     if (a->from != b->from || a->to != b->to ||

@@ -2,8 +2,9 @@
  *
  * Needs: a step's graph. Guarantees: the same values up to rounding, with constants folded, zero
  * adjoints gone, scalar factors pulled out of contractions (spectral norm divides a result, not a
- * matrix) and contractions with one output turned into element-wise products with a sum, which fuse
- * into their neighbours. Dead nodes simply are not reached. */
+ * matrix), pools folded into the convolutions before them (fold.c) and contractions with one output
+ * turned into element-wise products with a sum, which fuse into their neighbours. Dead nodes simply
+ * are not reached. */
 #include "gagac.h"
 
 #include <math.h>
@@ -163,6 +164,46 @@ static Node *simplify_batch_sum(Graph *g, Node *a)
     return NULL;
 }
 
+/* Before the sum and not after it, a map would go over more numbers. */
+static Node *simplify_sum_of_map(Graph *g, Node *n)
+{
+    const Node *a = n->inputs[0];
+    double sum;
+    if (a->axis == BATCH_AXIS || a->map->to < a->map->from)
+        return NULL;
+    if (n->op == OP_SUM_BATCH)
+        return node_resample(g, node_sum_batch(g, a->inputs[0]), a->axis, a->map);
+    Node *total = node_sum(g, a->inputs[0], n->axis);
+    if (n->axis != a->axis)
+        return node_resample(g, total, a->axis - (a->axis > n->axis), a->map);
+    return resample_even(a->map, &sum) ? scaled(g, total, sum) : NULL;
+}
+
+/* A sum over the batch, or such a one after maps along its axes. */
+static bool is_total(Node *n)
+{
+    Node *rest;
+    double factor;
+    while (n->op == OP_RESAMPLE || split_scale(n, &rest, &factor))
+        n = n->op == OP_RESAMPLE ? n->inputs[0] : rest;
+    return n->op == OP_SUM_BATCH;
+}
+
+/* Of maps the sums along rows and columns come first, where lanes lie side by side; the sum over
+ * the batch is one of few numbers then. */
+static Node *simplify_sum_of_totals(Graph *g, Node *n)
+{
+    Node *a = n->inputs[0];
+    if (a->type.batch || a->type.rank < 2)
+        return NULL;
+    if (a->op == OP_SUM_BATCH)
+        return node_sum_batch(g, node_sum(g, a->inputs[0], n->axis));
+    if ((a->op != OP_ADD && a->op != OP_SUB) || !is_total(a->inputs[0]) || !is_total(a->inputs[1]))
+        return NULL;
+    Node *first = node_sum(g, a->inputs[0], n->axis), *second = node_sum(g, a->inputs[1], n->axis);
+    return node_binary(g, a->op, first, second);
+}
+
 static Node *simplify_reduce(Graph *g, Node *n)
 {
     Node *a = n->inputs[0], *rest;
@@ -177,7 +218,9 @@ static Node *simplify_reduce(Graph *g, Node *n)
         return node_scale(g, a->inputs[0], extent);
     if (split_scale(a, &rest, &factor))
         return scaled(g, batch ? node_sum_batch(g, rest) : node_sum(g, rest, n->axis), factor);
-    return batch ? simplify_batch_sum(g, a) : NULL;
+    if (a->op == OP_RESAMPLE)
+        return simplify_sum_of_map(g, n);
+    return batch ? simplify_batch_sum(g, a) : simplify_sum_of_totals(g, n);
 }
 
 static Node *simplify_slice(Graph *g, Node *n)
@@ -312,7 +355,7 @@ static Node *rewrite(Graph *g, Node *n, Memo *memo)
     return node_named(result, n->name);
 }
 
-void simplify_step(Graph *g, Step *step)
+static void rewrite_step(Graph *g, Step *step)
 {
     Memo memo = {.size = 2 * g->count + 64};
     memo.done = arena_alloc((size_t)memo.size * sizeof(Node *));
@@ -327,6 +370,13 @@ void simplify_step(Graph *g, Step *step)
             step->assigns[kept++] = assign;
     }
     step->assign_count = kept;
+}
+
+void simplify_step(Graph *g, Step *step)
+{
+    do
+        rewrite_step(g, step);
+    while (fold_pools(g, step));
 }
 
 static void mark(const Node *n, bool *needed)

@@ -154,6 +154,28 @@ static bool *find_inner_concats(const Graph *g, const Order *order, const int *u
     return inner;
 }
 
+static bool sums_up(const Node *n) /* a map along an axis that is no move */
+{
+    return n->op == OP_RESAMPLE && n->axis != BATCH_AXIS && !resample_moves(n->map);
+}
+
+/* Maps along two axes are one pass, the inner one computed where the outer one reads it, unless its
+ * values are read again and again, as where a resize makes larger maps of many terms each. The CUDA
+ * target makes two launches of it (cuda_stages.c). */
+static void find_inner_maps(const Order *order, const int *uses, bool *inner)
+{
+    enum { MOST_TERMS = 4 };
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k], *from = n->inputs[0];
+        if (!sums_up(n) || !sums_up(from) || from->axis == n->axis || uses[from->id] != 1 ||
+            inner[from->inputs[0]->id])
+            continue;
+        double terms = (double)n->map->first[n->map->to] / n->map->to;
+        double below = (double)from->map->first[from->map->to] / from->map->to;
+        inner[from->id] = n->map->to <= n->map->from || terms * below <= MOST_TERMS;
+    }
+}
+
 static int new_sum(Schedule *s, Node *node, int phase)
 {
     s->sums[s->sum_count] = (Sum){.node = node, .lanes = node->op == OP_SUM_BATCH, .phase = phase};
@@ -319,18 +341,16 @@ static bool is_row_constant(const Schedule *s, const Node *n)
            (!n->type.batch || (vector && !n->type.rank));
 }
 
-/* May ride on a contraction, whose loops run over rows of lanes: reads of maps at its own index
- * (not where results are interleaved) and row constants. */
+/* May ride on a contraction, whose loops run over rows of lanes: reads of maps at its own index and
+ * row constants. */
 static bool is_flat(const Schedule *s, const Node *n, const Kernel *kernel)
 {
-    bool spread = kernel->root->op == OP_CONV_X &&
-                  (kernel->root->window.stride[0] > 1 || kernel->root->window.stride[1] > 1);
     for (int k = 0; k < op_table[n->op].arity; k++) {
         const Node *a = n->inputs[k];
         if (!is_recomputed(s, a)) {
             bool own = s->kernel_of[a->id] == kernel;
             bool constant = a->op == OP_CONSTANT || is_row_constant(s, a);
-            if (!own && !constant && (spread || !type_equal(&a->type, &kernel->space)))
+            if (!own && !constant && !type_equal(&a->type, &kernel->space))
                 return false;
         } else if (op_table[a->op].kind == CLASS_ELEMENT) {
             if (!is_flat(s, a, kernel))
@@ -342,13 +362,21 @@ static bool is_flat(const Schedule *s, const Node *n, const Kernel *kernel)
     return true;
 }
 
+/* Sums along the rows of maps: what makes the maps goes through a row from its first column on. */
+static bool sums_rows(const Node *n)
+{
+    if (n->op != OP_SUM || n->axis != 2)
+        return false;
+    return n->inputs[0]->type.batch && n->inputs[0]->type.rank == 3;
+}
+
 static bool hosts_wide(const Schedule *s, const Kernel *kernel, const Node *n)
 {
     bool reduction = op_table[n->op].kind == CLASS_REDUCE;
     if (kernel->late != s->late[n->id] || kernel->body_count >= MAX_BODY)
         return false;
     if (kernel->kind == KERNEL_CONTRACT)
-        return op_table[n->op].kind == CLASS_ELEMENT && is_flat(s, n, kernel);
+        return (op_table[n->op].kind == CLASS_ELEMENT || sums_rows(n)) && is_flat(s, n, kernel);
     return !reduction || kernel->reduced == NO_REDUCTION || kernel->reduced == reduced_axis(n);
 }
 
@@ -716,6 +744,7 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
     for (int id = 0; id < g->count; id++)
         s->section_of[id] = s->sum_of[id] = -1;
     if (wide) {
+        find_inner_maps(&order, uses, inner);
         hurry_reductions(g, &order);
         s->late = find_late(g, &order, step);
     } else {

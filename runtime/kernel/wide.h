@@ -30,6 +30,18 @@ typedef real vec_anywhere __attribute__((vector_size(GAGAC_VECTOR_BYTES), aligne
 static inline vec vget(const real *p) { return *(const vec_anywhere *)p; }
 static inline void vput(real *p, vec a) { *(vec_anywhere *)p = a; }
 
+/* sums[sample] plus the lanes of a row from `lane` on that are not below `first`: lane k is of
+ * sample k % batch. */
+static inline void add_lanes(real *sums, int batch, int lane, int first, vec a)
+{
+    real lanes[VL] ALIGNED;
+    vstore(lanes, a);
+    for (int i = lane < first ? first - lane : 0, sample = (lane + i) % batch; i < VL; i++) {
+        sums[sample] = sums[sample] + lanes[i];
+        sample = sample + 1 < batch ? sample + 1 : 0;
+    }
+}
+
 /* dst[lane][features, zeros up to a multiple of LANES] of src[feature][lane], `lanes` of them. dst
  * and its stride are aligned to LANES reals, src is not. */
 static inline void transpose_lanes(real *dst, long dst_stride, const real *src, long src_stride,

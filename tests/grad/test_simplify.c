@@ -13,6 +13,7 @@ typedef struct Leaves {
     Node *matrix; /* [2, 3] */
     Node *row;    /* [1, 3] */
     Node *scalar;
+    Node *maps; /* [batch, 2, 4, 6] */
 } Leaves;
 
 typedef struct Case {
@@ -117,6 +118,23 @@ static Node *expanded_product(const Leaves *l)
                node_expand(l->g, node_unary(l->g, OP_EXP, l->sample), 0, 3));
 }
 
+static Node *row_of_total(const Leaves *l)
+{
+    return node_sum(l->g, node_sum_batch(l->g, l->maps), 2);
+}
+static Node *spread(const Leaves *l)
+{
+    return node_resample(l->g, l->maps, 2, resample_pool(l->g, 18, 3)->transpose);
+}
+static Node *row_of_spread(const Leaves *l) { return node_sum(l->g, spread(l), 2); }
+static Node *column_of_spread(const Leaves *l) { return node_sum(l->g, spread(l), 1); }
+static Node *total_of_spread(const Leaves *l) { return node_sum_batch(l->g, spread(l)); }
+static Node *row_of_totals(const Leaves *l)
+{
+    Node *bent = node_unary(l->g, OP_EXP, l->maps), *other = node_scale(l->g, l->maps, 3);
+    return node_sum(l->g, node_sum_batch(l->g, node_binary(l->g, OP_ADD, bent, other)), 2);
+}
+
 static const Case cases[] = {
     {"constants fold", fold, OP_CONSTANT, 0},
     {"0 x", times_zero, OP_CONSTANT, 0},
@@ -150,6 +168,11 @@ static const Case cases[] = {
     {"one output, weight", one_output_weight, OP_RESHAPE, 0},
     {"two outputs", two_outputs, OP_CONTRACT_Y, 1},
     {"product of expanded", expanded_product, OP_EXPAND, 0},
+    {"row of a batch sum", row_of_total, OP_SUM_BATCH, 0},
+    {"row of a spread map", row_of_spread, OP_SUM, 0},
+    {"column of a spread map", column_of_spread, OP_RESAMPLE, 0},
+    {"batch sum of a spread map", total_of_spread, OP_RESAMPLE, 0},
+    {"row of two batch sums", row_of_totals, OP_ADD, 0},
 };
 
 enum { CASE_COUNT = sizeof cases / sizeof cases[0] };
@@ -168,6 +191,7 @@ static void test_case(void **state)
         .matrix = field_leaf(&f, type_matrix(2, 3), false),
         .row = field_leaf(&f, type_matrix(1, 3), false),
         .scalar = field_leaf(&f, type_scalar(), false),
+        .maps = field_leaf(&f, (Type){.batch = true, .rank = 3, .dims = {2, 4, 6}}, false),
     };
     Node *built = c->build(&l);
     field_fill(&f, 0.5, 2);

@@ -69,10 +69,10 @@ static Node *per_channel(Maker *m, Node *x)
     return node_expand(m->g, bias, 2, x->type.dims[2]);
 }
 
-static Node *convolve(Maker *m, Node *x)
+static Node *convolve_by(Maker *m, Node *x, int down, int across)
 {
     int k[2] = {between(1, 4), between(1, 3)}, out = between(1, 5), size[2];
-    Window window = {{between(1, 2), between(1, 3)}, {0, 0}};
+    Window window = {{down, across}, {0, 0}};
     for (int a = 0; a < 2; a++) {
         size[a] = (x->type.dims[a + 1] + window.stride[a] - 1) / window.stride[a];
         int total = (size[a] - 1) * window.stride[a] + k[a] - x->type.dims[a + 1];
@@ -81,6 +81,28 @@ static Node *convolve(Maker *m, Node *x)
     Type filter = {.rank = 4, .dims = {k[0], k[1], x->type.dims[0], out}};
     Node *y = node_conv_y(m->g, x, parameter(m, filter), window, size[0], size[1]);
     return node_binary(m->g, OP_ADD, y, per_channel(m, y));
+}
+
+static Node *convolve(Maker *m, Node *x)
+{
+    int down = between(1, 2);
+    return convolve_by(m, x, down, between(1, 3));
+}
+
+/* With average pools, which become part of the filter where there are results enough. */
+static Node *pool_convolved(Maker *m, Node *x)
+{
+    Graph *g = m->g;
+    int size[2] = {between(1, 3), between(1, 3)};
+    for (int a = 0; a < 2; a++)
+        x = node_resample(g, x, a + 1,
+                          resample_nearest(g, x->type.dims[a + 1], size[a] * between(1, 4)));
+    Node *y = convolve_by(m, x, 1, 1);
+    if (between(0, 1))
+        y = node_binary(g, OP_SUB, per_channel(m, y), node_binary(g, OP_MUL, y, per_channel(m, y)));
+    for (int a = 0; a < 2; a++)
+        y = node_resample(g, y, a + 1, resample_pool(g, y->type.dims[a + 1], size[a]));
+    return y;
 }
 
 static Node *deconvolve(Maker *m, Node *x)
@@ -160,6 +182,20 @@ static Node *relate(Maker *m, Node *x)
     Node *y = node_conv_y(g, pairs, parameter(m, filter), (Window){{1, 1}, {0, 0}}, cells, cells);
     y = node_sum(g, node_unary(g, OP_TANH, node_binary(g, OP_ADD, y, per_channel(m, y))), 2);
     return node_reshape(g, y, maps(out, x->type.dims[1], x->type.dims[2]));
+}
+
+/* Along both axes: pools, even or not, resizes to smaller and to larger maps. */
+static Node *resize(Maker *m, Node *x)
+{
+    for (int axis = 2; axis >= 1; axis--) {
+        int n = x->type.dims[axis], kind = between(0, 3), to = between(1, 2 * n);
+        const Resample *map = kind == 0   ? resample_pool(m->g, n, between(2, 3))
+                              : kind == 1 ? resample_area(m->g, n, between(1, n))
+                              : kind == 2 ? resample_bicubic(m->g, n, to)
+                                          : resample_bilinear(m->g, n, to);
+        x = node_resample(m->g, x, axis, map);
+    }
+    return x;
 }
 
 static Node *resample(Maker *m, Node *x)
@@ -265,10 +301,20 @@ static Node *add_layer(Maker *m, Node *x)
     static const struct Kind {
         const char *name;
         Node *(*add)(Maker *, Node *);
-    } kinds[] = {{"conv", convolve},       {"conv", convolve},     {"deconv", deconvolve},
-                 {"norm", normalise_maps}, {"resample", resample}, {"resample", resample},
-                 {"move", move},           {"move", move},         {"element", element},
-                 {"join", join_maps},      {"rows", own_rows},     {"relate", relate},
+    } kinds[] = {{"conv", convolve},
+                 {"conv", convolve},
+                 {"deconv", deconvolve},
+                 {"norm", normalise_maps},
+                 {"resample", resample},
+                 {"resample", resample},
+                 {"move", move},
+                 {"move", move},
+                 {"element", element},
+                 {"join", join_maps},
+                 {"rows", own_rows},
+                 {"relate", relate},
+                 {"pooled", pool_convolved},
+                 {"resize", resize},
                  {"dense", dense}};
     int k = between(0, (int)(sizeof kinds / sizeof *kinds) - 1);
     if (type_size(&x->type) > 700)
@@ -291,7 +337,8 @@ static void output(Step *step, const char *name, Node *node)
     step->outputs[step->output_count++] = node;
 }
 
-static void make_graph(Graph *g, Step *step, int number)
+/* A step, and as `plain` the same before it is simplified. */
+static void make_graph(Graph *g, Step *step, Step *plain, int number)
 {
     Maker m = {.g = g, .step = step};
     *step = (Step){.name = arena_printf("graph%d", number), .title = "a random graph", .count = 1};
@@ -314,6 +361,7 @@ static void make_graph(Graph *g, Step *step, int number)
     output(step, "value", y);
     output(step, "first", mixed);
     output(step, "second", last);
+    *plain = *step;
     simplify_step(g, step);
 }
 
@@ -332,14 +380,14 @@ static double start_value(int tensor, int64_t i)
 
 static double input_value(int input, int64_t i) { return sin(0.71 * (double)(i + 1) + 3 * input); }
 
-static void expect(Graph *g, Text *expected)
+static void expect(Graph *g, const Step *steps, Text *expected)
 {
     Interpreter *interpreter = interpreter_new(g);
     for (int t = 0; t < g->tensor_count; t++)
         for (int64_t i = 0; i < type_size(&g->tensors[t]->type); i++)
             interpreter_tensor(interpreter, g->tensors[t])[i] = start_value(t, i);
     for (int k = 0; k < g->step_count; k++) {
-        const Step *step = &g->steps[k];
+        const Step *step = &steps[k];
         double *inputs[MAX_STEP_INPUTS], values[3],
             *outputs[] = {&values[0], &values[1], &values[2]};
         for (int j = 0; j < step->input_count; j++) {
@@ -449,10 +497,11 @@ int main(int argc, char **argv)
                                                  : ISA_GENERIC;
     Graph *g = graph_new(NULL, atoi(argv[2]));
     g->steps = arena_alloc(GRAPHS * sizeof(Step));
+    static Step plain[GRAPHS];
     for (int k = 0; k < GRAPHS; k++)
-        make_graph(g, &g->steps[g->step_count++], k);
+        make_graph(g, &g->steps[g->step_count++], &plain[k], k);
     Text expected = {0};
-    expect(g, &expected);
+    expect(g, plain, &expected);
     write_file(argv[5], "expected", expected.bytes, expected.length);
     const char *program = print_program(g, &options);
     write_file(argv[5], "maps.c", program, strlen(program));

@@ -58,9 +58,31 @@ static void test_identity(void **state)
     assert_false(resample_moves(resample_nearest(g, 2, 4)->transpose));
 }
 
+static void test_shape(void **state)
+{
+    (void)state;
+    Graph *g = graph_new(NULL, 2);
+    int start, step, count;
+    double sum;
+    assert_true(resample_slides(resample_pool(g, 9, 3), &start, &step, &count));
+    assert_true(start == 0 && step == 3 && count == 3);
+    assert_true(resample_slides(resample_pick(g, 9, 2, 3, 2), &start, &step, &count));
+    assert_true(start == 2 && step == 3 && count == 1);
+    assert_true(resample_slides(resample_pool(g, 3, 3), &start, &step, &count));
+    assert_true(count == 3);
+    assert_false(resample_slides(resample_pool(g, 7, 3), &start, &step, &count));
+    assert_false(resample_slides(resample_pick(g, 4, 3, -1, 4), &start, &step, &count));
+    assert_false(resample_slides(resample_pool(g, 8, 2)->transpose, &start, &step, &count));
+    assert_false(resample_slides(resample_pick(g, 9, 2, 3, 2)->transpose, &start, &step, &count));
+    assert_true(resample_even(resample_pool(g, 8, 2), &sum) && sum == 0.5);
+    assert_true(resample_even(resample_pool(g, 8, 2)->transpose, &sum) && sum == 1);
+    assert_false(resample_even(resample_pool(g, 7, 3), &sum));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),
-                                       cmocka_unit_test(test_identity)};
+                                       cmocka_unit_test(test_identity),
+                                       cmocka_unit_test(test_shape)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
