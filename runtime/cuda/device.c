@@ -42,7 +42,7 @@ struct Device {
     CudaContext context;
     CudaStream stream, copies; /* copies: of the next window while the GPU computes */
     CudaModule module;
-    CudaGraphExec iteration;
+    CudaGraphExec iteration, alone[MAX_UPDATES]; /* an iteration; an update by its kind, or NULL */
     CudaPointer state, work, facts, outputs, run, data, given;
     CudaPointer kept; /* a copy of the state */
     size_t given_size;
@@ -316,16 +316,17 @@ static bool launch_iteration(Device *device, Error *error)
     return good && launch(device, &next_iteration, 0, error);
 }
 
-static bool instantiate(Device *device, CudaGraph graph, Error *error)
+static bool instantiate(Device *device, CudaGraph graph, CudaGraphExec *made, Error *error)
 {
     const char *what = "making the graph of an iteration";
     if (device->cuda.cuGraphInstantiateWithFlags) {
-        return CHECK(cuGraphInstantiateWithFlags, (&device->iteration, graph, 0), what);
+        return CHECK(cuGraphInstantiateWithFlags, (made, graph, 0), what);
     }
-    return CHECK(cuGraphInstantiate_v2, (&device->iteration, graph, NULL, NULL, 0), what);
+    return CHECK(cuGraphInstantiate_v2, (made, graph, NULL, NULL, 0), what);
 }
 
-static bool capture(Device *device, Error *error)
+/* The graph of an iteration, or of the launches of `alone`. */
+static bool capture(Device *device, const CudaSteps *alone, CudaGraphExec *made, Error *error)
 {
     CudaGraph graph = NULL;
     if (!CHECK(cuStreamBeginCapture_v2, (device->stream, CUDA_CAPTURE_THREAD),
@@ -333,12 +334,12 @@ static bool capture(Device *device, Error *error)
         return false;
     }
     Error first = {0};
-    bool good = launch_iteration(device, &first);
+    bool good = alone ? launch_steps(device, alone, 0, &first) : launch_iteration(device, &first);
     bool ended = CHECK(cuStreamEndCapture, (device->stream, &graph), "capturing an iteration");
     if (!good) {
         *error = first;
     }
-    good = good && ended && instantiate(device, graph, error);
+    good = good && ended && instantiate(device, graph, made, error);
     if (graph) {
         device->cuda.cuGraphDestroy(graph);
     }
@@ -390,7 +391,7 @@ Device *device_create(const Program *program, Error *error)
                                   "this program has no code for a GPU");
     good = good && cuda_open(&device->cuda, error) && find_gpu(device, error) &&
            open_context(device, error) && load_module(device, error) &&
-           take_memory(device, error) && capture(device, error) &&
+           take_memory(device, error) && capture(device, NULL, &device->iteration, error) &&
            CHECK(cuStreamSynchronize, (device->stream), "starting");
     if (good) {
         return device;
@@ -410,6 +411,13 @@ static void release_host(Device *device, void *place)
 {
     if (place) {
         device->cuda.cuMemFreeHost(place);
+    }
+}
+
+static void release_graph(Device *device, CudaGraphExec graph)
+{
+    if (graph) {
+        device->cuda.cuGraphExecDestroy(graph);
     }
 }
 
@@ -437,8 +445,9 @@ void device_destroy(Device *device)
     Cuda *cuda = &device->cuda;
     if (cuda->library) {
         release_memory(device);
-        if (device->iteration) {
-            cuda->cuGraphExecDestroy(device->iteration);
+        release_graph(device, device->iteration);
+        for (int k = 0; k < MAX_UPDATES; k++) {
+            release_graph(device, device->alone[k]);
         }
         if (device->module) {
             cuda->cuModuleUnload(device->module);
@@ -935,10 +944,12 @@ void device_update(Device *device, Training *training, int kind, const Batch *ba
         given[k] = reads ? rows : batch->given[k];
     }
     send_given(device, kind, given, &at, facts);
-    send_facts(device, 1);
-    if (!launch_steps(device, &device->code->updates[kind], 0, &error)) {
+    if (!device->alone[kind] &&
+        !capture(device, &device->code->updates[kind], &device->alone[kind], &error)) {
         fail_error(&error);
     }
+    send_facts(device, 1);
+    REQUIRE(cuGraphLaunch, (device->alone[kind], device->stream), update->name);
     REQUIRE(cuMemcpyDtoHAsync_v2,
             (device->host_outputs, device->outputs, CUDA_OUTPUTS * sizeof(double), device->stream),
             "of the losses");

@@ -151,12 +151,26 @@ bool training_is_latent(const ProgramInput *input)
     return !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
 }
 
-static void give(const ProgramUpdate *update, const Choice *from, const real *given[MAX_INPUTS])
+/* What the iteration's first update is given for the same input, or NULL. */
+static const real *first_of(const Program *program, const Choice *from, const ProgramInput *input)
+{
+    const ProgramUpdate *first = &program->updates[0];
+    for (int k = 0; k < first->input_count && from->first; k++) {
+        if (!strcmp(first->inputs[k].name, input->name) && first->inputs[k].part == input->part) {
+            return from->first[k];
+        }
+    }
+    return NULL;
+}
+
+static void give(const Program *program, const ProgramUpdate *update, const Choice *from,
+                 const real *given[MAX_INPUTS])
 {
     for (int k = 0; k < update->input_count; k++) {
         const ProgramInput *input = &update->inputs[k];
-        bool data = input->kind == INPUT_DATA;
-        given[k] = training_is_latent(input) ? from->latents : data ? from->pictures : NULL;
+        given[k] = training_is_latent(input)   ? from->latents
+                   : input->kind == INPUT_DATA ? from->pictures
+                                               : first_of(program, from, input);
     }
 }
 
@@ -168,7 +182,7 @@ void training_update_given(Training *training, int kind, int repeat, const Choic
     real scalars[MAX_SCALARS] = {0}, unused[MAX_SCALARS] = {0};
     training_facts(training, training->iteration, kind, repeat, &batch, scalars);
     training_facts(training, training->iteration, training_data_kind(program), 0, &first, unused);
-    give(update, given, first.given);
+    give(program, update, given, first.given);
     training_run(training, kind, &first, scalars, training->outputs[kind]);
 }
 
@@ -212,7 +226,7 @@ static const char *run_updates(Training *training, const Choice *from)
     for (int kind = 0; kind < program->update_count; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         const real *given[MAX_INPUTS] = {NULL};
-        give(update, from, given);
+        give(program, update, from, given);
         for (int repeat = 0; repeat < update->count; repeat++) {
             training_update(training, kind, repeat, given);
             const char *diverged = find_divergence(training, kind);
@@ -267,7 +281,7 @@ const char *training_advance(Training *training, uint64_t most)
     start_iteration(training);
     real *pictures = hooks_choose_pictures(training);
     real *latents = search_latents(training, pictures, &skip);
-    const Choice given = {latents, pictures};
+    const Choice given = {.latents = latents, .pictures = pictures};
     if (skip) {
         training->iteration++;
     } else {
@@ -302,7 +316,7 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 {
     const Program *program = training->program;
     start_iteration(training);
-    Choice first = {NULL, NULL}; /* what the first update reads */
+    Choice first = {.first = given[0]};
     for (int k = 0; k < program->updates[0].input_count; k++) {
         const ProgramInput *input = &program->updates[0].inputs[k];
         first.latents = strcmp(input->name, "z_d") ? first.latents : given[0][k];

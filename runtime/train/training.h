@@ -67,9 +67,11 @@ void training_run(Training *training, int kind, const Batch *batch, const real *
 /* Whether an input takes the latents that a search found: those of the D and G updates. */
 bool training_is_latent(const ProgramInput *input);
 
-typedef struct Choice {   /* what all updates of an iteration read instead of draws and data */
-    const real *latents;  /* [batch_size][z_dim] of z_d and z_g, or NULL */
-    const real *pictures; /* [batch_size][x_dim], channels first, or NULL */
+typedef struct Choice {       /* what all updates of an iteration read instead of draws and data */
+    const real *latents;      /* [batch_size][z_dim] of z_d and z_g, or NULL */
+    const real *pictures;     /* [batch_size][x_dim], channels first, or NULL */
+    const real *const *first; /* a replay: what the inputs of the iteration's first update are
+                                 given; others of the same name get it too. Or NULL */
 } Choice;
 /* The same update, of a kind that is none of the iteration's own; its draws and data are those of
  * the iteration's first update, and its rates those of the repeat-th update. */
