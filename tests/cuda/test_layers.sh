@@ -46,8 +46,7 @@ elastic=$(optimizer ElasticWeightConsolidation \
     ", 'add_ewc_loss_gradients': true, 'optimizer': $(optimizer Adamirror)")
 negative=$(optimizer NegativeMomentum ", 'optimizer': $(optimizer Ftrl)")
 average=$(optimizer Ema ", 'optimizer': $(optimizer Adadelta)")
-plain_g="'layers': ['linear 4*4*4', 'resize_conv 2 activation=null']"
-plain_d="'layers': ['conv 3 stride=2', 'linear 1 activation=null']"
+narrow_d="'layers': ['linear 3', 'linear 2 activation=null']"
 
 net moves 5 \
     "'layers': ['linear 3*3*4 name=a', 'activation crelu', 'phase_shift 2 name=b',
@@ -61,29 +60,29 @@ net moves 5 \
     'g_optimizer': $elastic}"
 
 net attention 3 \
-    "'heads': 2, 'layers': ['linear 4 name=style', 'linear 2*2*4', 'attention final_activation=swish',
-    'resize_conv 3',
-    'adaptive_instance_norm w=style', 'noise learned', 'noise mask', 'subpixel 2 activation=selu',
-    'add noise', 'variational_noise', 'variational 3', 'concat noise mask=true',
-    'conv 2 activation=null']" \
-    "'layers': ['conv 4 stride=2', 
-    'attention h_activation=lrelu dot_product_similarity=true c_scale=2 concat=true', 'linear 1 activation=null']" \
+    "'heads': 2, 'layers': ['linear 4 name=style', 'linear 2*2*4',
+    'attention final_activation=swish', 'resize_conv 3', 'adaptive_instance_norm w=style',
+    'noise learned', 'noise mask', 'subpixel 2 activation=selu', 'add noise', 'variational_noise',
+    'variational 3', 'concat noise mask=true', 'conv 2 activation=null']" \
+    "'layers': ['conv 4 stride=2',
+    'attention h_activation=lrelu dot_product_similarity=true c_scale=2 concat=true',
+    'linear 1 activation=null']" \
     "'RaganLoss', 'random_penalty': true" \
     "'AlternatingTrainer', 'd_optimizer': $average, 'g_optimizer': $negative"
 
-net samples 6 "$plain_g" \
+net samples 6 "'layers': ['linear 4*4*4', 'resize_conv 2 activation=null']" \
     "'relational': {'layers': ['linear 5', 'linear 3 activation=null']}, 'layers': [
     'conv 3 stride=4', 'two_sample_stack', 'minibatch', 'two_sample_stack mixup=true', 'relational',
     'slice_input 1 3', 'reverse_batch', 'turing_test', 'knowledge_base',
     'linear 1 activation=null']" \
     "'StandardLoss', 'improved': true, 'gradient_penalty': 1, 'gradient_penalty_type': 'dragan'" \
-    "'SimultaneousTrainer', 'optimizer': $(optimizer Curl ", 'optimizer': $(optimizer AdaBound)"),
+    "'SimultaneousTrainer', 'optimizer': $(optimizer AMSGrad),
     'hooks': [{'class': 'SelfSupervisedTrainHook'}, {'class': 'MaxGpTrainHook'}]"
 
 net norms 4 \
-    "'layer_regularizer': 'weight_norm3', 'layers': ['linear 1*1*4', 'batch_norm',
-    'resize_conv 4 activation=groupsort', 'layer_norm', 'conv_double 4 activation=prelu',
-    'pixel_norm', 'conv_reshape 2 activation=trelu stride=2', 'deconv 2 activation=frelu',
+    "'layer_regularizer': 'weight_norm3', 'layers': ['linear 2*2*4', 'batch_norm',
+    'resize_conv 4 activation=groupsort', 'layer_norm', 'activation prelu', 'pixel_norm',
+    'conv_reshape 2 activation=trelu stride=2', 'deconv 2 activation=frelu',
     'bicubic_conv 4 activation=bipolar', 'avg_pool stride=2', 'conv 2 activation=clamped_unit']" \
     "'layer_regularizer': 'spectral_norm', 'linear_type': 'weight_norm', 'layers': [
     'conv 4 activation=double_sided', 'resnet 3 stride=2', 'linear 4 activation=nsoftplus',
@@ -91,8 +90,7 @@ net norms 4 \
     "'FDivergenceLoss', 'type': 'pearson', 'g_loss_type': 'alpha1', 'rothk_penalty': true" \
     "'AlternatingTrainer', 'optimizer': $(optimizer Momentum)"
 
-# Inner trainings of a replay, memories and constraints of weights.
-match="'class': 'MatchSupportTrainHook', 'layer': 'at', 'max_steps': 3"
+# An inner training of a replay, memories and constraints of weights.
 net hooks 4 \
     "'layers': ['linear 4*4*4 name=start', 'conv 4 name=end',
     'progressive_replace start=start end=end steps=3', ['identity', 'const_like end'],
@@ -103,23 +101,18 @@ net hooks 4 \
     'linear 1 activation=null']" \
     "'LogisticLoss', 'minibatch': true, 'minibatch_kernels': 3, 'dim_per_kernel': 2" \
     "'SimultaneousTrainer', 'optimizer': $adam, 'hooks': [
-    {$match, 'optimizer': $wolf, 'loss': 'xor', 'max_depth': 2, 'loss_threshold': 1e-4},
-    {$match, 'optimizer': $adam, 'loss': 'fixed7', 'variables': ['generator', 'discriminator']},
+    {'class': 'MatchSupportTrainHook', 'layer': 'at', 'variables': ['generator', 'x'],
+    'optimizer': $wolf, 'loss': 'xor', 'max_steps': 2, 'max_depth': 2, 'loss_threshold': 1e-4},
     {'class': 'RollingMemoryTrainHook', 'types': ['mx/mg', 'mx-/g(mz-)', 'x/mg+']},
     {'class': 'WeightConstraintTrainHook', 'constraints': ['ortho', 'ortho2', 'lipschitz', 'l2nn'],
     'constraint_every': 2, 'weight_constraint_k': 0.5}]"
 
-linear="'layers': ['linear 3', 'linear 2 activation=null']"
-number=0
-for loss in "'QPLoss'" "'LambGanLoss', 'labels': [0, 1, 1], 'k_lipschitz_penalty': 1" \
-    "'FDivergenceLoss', 'type': 'alpha2', 'g_loss_type': 'kl', 'l2nn_penalty': 1, 'gradient_locally_stable': 1"; do
-    number=$((number + 1))
-    net loss$number 3 "'layers': ['linear 8*8*2']" "$linear" "$loss" \
-        "'AlternatingTrainer', 'optimizer': $adam"
-done
+net divergence 3 "'layers': ['linear 8*8*2']" "$narrow_d" \
+    "'FDivergenceLoss', 'type': 'alpha2', 'g_loss_type': 'kl', 'gradient_locally_stable': 1" \
+    "'SimultaneousTrainer', 'optimizer': $(optimizer Curl ", 'optimizer': $(optimizer AdaBound)")"
 
-net game 4 "$plain_g" "'layers': ['conv 3 stride=2', 'linear 2 activation=null']" \
-    "'SoftmaxLoss', 'jg_penalty': true, 'ortho_penalty': 0.1, 'reduce': 'reduce_logsumexp'" \
+net consensus 4 "'layers': ['linear 8*8*2']" "$narrow_d" \
+    "'SoftmaxLoss', 'l2nn_penalty': 0.1, 'ortho_penalty': 0.1, 'reduce': 'reduce_logsumexp'" \
     "'ConsensusTrainer', 'trainer': 'RMSPropOptimizer', 'learn_rate': 0.01"
 
 must "$RANDOM_LAYERS" $((${GAGAC_DIFF_SEED:-0} + 51)) case
