@@ -928,6 +928,7 @@ void device_update(Device *device, Training *training, int kind, const Batch *ba
 {
     const ProgramUpdate *update = &device->program->updates[kind];
     const real *given[MAX_INPUTS];
+    char what[64];
     CudaFacts *facts = device->host_facts;
     size_t at = 0;
     Error error = {0};
@@ -949,11 +950,12 @@ void device_update(Device *device, Training *training, int kind, const Batch *ba
         fail_error(&error);
     }
     send_facts(device, 1);
-    REQUIRE(cuGraphLaunch, (device->alone[kind], device->stream), update->name);
+    snprintf(what, sizeof what, "of the update %s", update->name);
+    REQUIRE(cuGraphLaunch, (device->alone[kind], device->stream), what);
     REQUIRE(cuMemcpyDtoHAsync_v2,
             (device->host_outputs, device->outputs, CUDA_OUTPUTS * sizeof(double), device->stream),
             "of the losses");
-    REQUIRE(cuStreamSynchronize, (device->stream), update->name);
+    REQUIRE(cuStreamSynchronize, (device->stream), what);
     memcpy(outputs, device->host_outputs, CUDA_OUTPUTS * sizeof(double));
     free(rows);
 }

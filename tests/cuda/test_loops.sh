@@ -77,7 +77,7 @@ grep -q '"match_loss": null, "match_loss": [0-9]' inner.gpu/metrics.jsonl ||
 
 # A step of the host that fails names its call; the training goes on from its checkpoint.
 trained batch broken --device cuda --iterations 2
-FAKE_FAIL=cuGraphLaunch:6 expect 6 'cuGraphLaunch() search failed' \
+FAKE_FAIL=cuGraphLaunch:6 expect 6 'cuGraphLaunch() of the update fitness failed' \
     batch/train --data shapes.npy --run broken --device cuda --iterations 5 --quiet
 trained batch broken --device cuda --iterations 5
 same "$(newest batch.gpu)" "$(newest broken)"
