@@ -361,8 +361,8 @@ static void match(Replay *r, const Hook *hook, int number, double *const *values
     n.remembered = arena_printf(".match%d_", number);
     for (int k = 0; k < n.step->input_count; k++)
         for (int i = 0; i < first->input_count; i++)
-            if (first->inputs[i] == n.step->inputs[k] ||
-                strcmp(first->inputs[i]->name, n.step->inputs[k]->name) == 0)
+            if (strcmp(first->inputs[i]->name, n.step->inputs[k]->name) == 0 &&
+                first->inputs[i]->part == n.step->inputs[k]->part)
                 n.inputs[k] = input_slice(r, first, first->inputs[i], 0, values[i]);
     reset_offsets(r, n.match, n.remembered);
     *n.last = 0;

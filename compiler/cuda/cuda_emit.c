@@ -34,6 +34,26 @@ typedef struct CudaFiles { /* of one program in the making */
 static size_t round_to(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* ---------------------------------------------------------------- the kernels */
+static bool reads_tensor(const Stage *stage, const Tensor *tensor)
+{
+    for (int k = 0; k < stage->binding_count; k++)
+        if (stage->bindings[k].space == CUDA_STATE && stage->bindings[k].tensor == tensor)
+            return true;
+    return false;
+}
+
+/* No stage comes after the assignment of a tensor that it reads. */
+static void check_assignments(const CudaStep *step)
+{
+    for (int j = 0; j < step->stage_count; j++)
+        for (int i = 0; i < step->stages[j]->binding_count; i++) {
+            const CudaBinding *b = &step->stages[j]->bindings[i];
+            for (int k = j + 1; b->space == CUDA_STATE && b->written && k < step->stage_count; k++)
+                if (reads_tensor(step->stages[k], b->tensor))
+                    internal_error("cuda: %s is needed after its assignment", b->tensor->name);
+        }
+}
+
 static void print_stages(Emitter *e, CudaStep *step)
 {
     int kept = 0;
@@ -45,6 +65,7 @@ static void print_stages(Emitter *e, CudaStep *step)
             step->stages[kept++] = step->stages[j];
     }
     step->stage_count = kept;
+    check_assignments(step);
     cuda_place(step);
 }
 
@@ -109,6 +130,7 @@ static void print_model(CudaFiles *f)
     text_append(&out, " */\n");
     text_append(&out, cuda_kernels(f->options, f->graph, f->steps, f->count, &f->batch_base,
                                    &f->work_size));
+    cuda_shake_kernels(&out, f->model, f->graph);
     cuda_texts(f->options, wrap_lines(text_of(&out)), f->texts);
 }
 
@@ -181,6 +203,18 @@ static const char *steps_text(const CudaStep *step)
     return arena_printf("{%d, %s_launches}", step->stage_count, step->schedule->step->name);
 }
 
+/* What comes before the updates of an iteration: weights are clamped (GAGA) or shaken (HyperGAN).
+ */
+static const char *emit_before(Text *out, const CudaFiles *f, bool clamp)
+{
+    int shakes = cuda_shake_launches(out, f->model, f->graph, f->options);
+    if (clamp && shakes > 0)
+        internal_error("cuda: weights that are clamped and shaken");
+    if (shakes > 0)
+        return arena_printf("{%d, shake_launches}", shakes);
+    return clamp ? steps_text(f->steps[0]) : "{0, NULL}";
+}
+
 static const char *emit_cuda_tables(const CudaFiles *f)
 {
     Text out = {0};
@@ -193,6 +227,7 @@ static const char *emit_cuda_tables(const CudaFiles *f)
     emit_images(&out, f);
     for (int k = 0; k < f->count; k++)
         emit_launches(&out, f, f->steps[k]);
+    const char *before = emit_before(&out, f, clamp);
     text_append(&out, "static const CudaSteps updates[] = {\n");
     for (int k = clamp; k < f->count; k++)
         text_add(&out, "    %s,\n", steps_text(f->steps[k]));
@@ -201,8 +236,8 @@ static const char *emit_cuda_tables(const CudaFiles *f)
              "    .texts = texts, .text_count = %d, .work_size = %zu, .data_width = %d,\n"
              "    .before = %s, .updates = updates,\n    .image_count = %d, .images = %s,\n"
              "    .device = \"%s\", .least_arch = %d,\n};\n",
-             TEXTS, f->work_size, f->model->x_dim, clamp ? steps_text(f->steps[0]) : "{0, NULL}",
-             f->options->arch_count, f->options->arch_count ? "images" : "NULL", f->options->device,
+             TEXTS, f->work_size, f->model->x_dim, before, f->options->arch_count,
+             f->options->arch_count ? "images" : "NULL", f->options->device,
              f->options->tensor == TENSOR_NONE ? 75 : 80);
     return text_of(&out);
 }

@@ -330,7 +330,7 @@ static void print_fill(Printer *p)
     int index = input_index(p->step->schedule->step, in),
         batch = p->step->schedule->graph->batch_size;
     bool data = in->kind == INPUT_DATA;
-    int draws = p->e->options->f64 ? 2 : 4;
+    int draws = cuda_draws_a_block(p->e->options);
     cuda_use_run(p);
     const char *out = cuda_use_array(p, n, true);
     cuda_set_launch(p->stage, data ? cuda_blocks_of(batch, 128) : cuda_blocks_of(in->width, draws),

@@ -102,18 +102,61 @@ static Stage *reduction_stage(CudaStep *step, int from, const Node *n)
                                    .space = n->inputs[0]->type});
 }
 
+/* Whether an element of the value is computed again from the tensor's old value. */
+static bool reads_old(const Lowering *l, const Node *n, const Tensor *tensor)
+{
+    if (n->op == OP_PARAMETER)
+        return n->tensor == tensor;
+    if (l->step->stored[n->id] ||
+        (op_table[n->op].kind != CLASS_ELEMENT && op_table[n->op].kind != CLASS_MOVE))
+        return false;
+    for (int k = 0; k < op_table[n->op].arity; k++)
+        if (reads_old(l, n->inputs[k], tensor))
+            return true;
+    return false;
+}
+
+/* An assignment whose old value a reduction of the same kernel reads: it comes after those. */
+static bool waits(const Lowering *l, const Kernel *kernel, const Node *n)
+{
+    for (int k = 0; k < kernel->body_count && n->op == OP_ASSIGN; k++)
+        if (is_reduction(kernel->body[k]) && reads_old(l, kernel->body[k]->inputs[0], n->tensor))
+            return true;
+    return false;
+}
+
+/* Assignments that waited. */
+static void lower_waiting(Lowering *l, const Kernel *kernel, Node *const *waiting, int count)
+{
+    for (int k = 0; k < count; k++) {
+        Node *value = waiting[k]->inputs[0];
+        if (l->in_body[value->id])
+            l->step->stored[value->id] = true;
+        else
+            need(l, value);
+        add_node(add_stage(l->step, (Stage){.kind = STAGE_ELEMENT, .space = kernel->space}),
+                 waiting[k]);
+    }
+}
+
 /* The body of a kernel: element-wise nodes stay together until a map along an axis, reductions
  * follow. `host` is the stage of the kernel's contraction, or NULL. */
 static void lower_body(Lowering *l, const Kernel *kernel, Stage *host)
 {
     CudaStep *step = l->step;
     Stage *current = host;
+    Node **waiting = arena_alloc(((size_t)kernel->body_count + 1) * sizeof *waiting);
+    int waiting_count = 0;
     for (int k = 0; k < kernel->body_count; k++)
         l->in_body[kernel->body[k]->id] = true;
     for (int k = 0; k < kernel->body_count; k++) {
         Node *n = kernel->body[k];
         if (is_reduction(n))
             continue;
+        if (waits(l, kernel, n)) {
+            waiting[waiting_count++] = n;
+            continue;
+        }
         if (n->op == OP_RESAMPLE || n->op == OP_PAD || n->op == OP_CONCAT) {
             StageKind kind = n->op == OP_RESAMPLE ? STAGE_RESAMPLE : STAGE_JOIN;
             need(l, n->inputs[0]);
@@ -144,6 +187,7 @@ static void lower_body(Lowering *l, const Kernel *kernel, Stage *host)
         Stage *stage = reduction_stage(step, first, n);
         add_node(stage, n);
     }
+    lower_waiting(l, kernel, waiting, waiting_count);
     for (int k = 0; k < kernel->body_count; k++)
         l->in_body[kernel->body[k]->id] = false;
 }

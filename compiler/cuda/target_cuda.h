@@ -10,6 +10,9 @@
 
 enum { QUAD = 4 }; /* samples a thread handles at once */
 
+/* Numbers of a block of draws: DRAWS_A_BLOCK of rng.h in the program's precision. */
+static inline int cuda_draws_a_block(const EmitOptions *options) { return options->f64 ? 2 : 4; }
+
 typedef enum StageKind {
     STAGE_FILL,      /* an input of the step */
     STAGE_ELEMENT,   /* element-wise nodes over one index space */
@@ -98,6 +101,12 @@ void cuda_find_chains(Emitter *e, CudaStep *step);
 void cuda_print(Emitter *e, CudaStep *step, Stage *stage);
 int64_t cuda_blocks_of(int64_t items, int64_t size);
 int cuda_row(const Type *type); /* reals between rows of an array of the work block */
+
+/* ---------------------------------------------------------------- cuda_shake.c */
+/* Kernels that add noise to weights before an iteration, if the trainer asks for it. */
+void cuda_shake_kernels(Text *out, const Model *model, const Graph *g);
+/* Their launches, as a table shake_launches; how many, 0: no table. */
+int cuda_shake_launches(Text *out, const Model *model, const Graph *g, const EmitOptions *options);
 
 /* ---------------------------------------------------------------- cuda_emit.c */
 /* The text of all kernels of these steps, which get their places. batch_base: where arrays of the

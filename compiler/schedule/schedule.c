@@ -520,24 +520,92 @@ static void find_stored(Schedule *s)
  * read of the old value */
 typedef struct OldReader {
     const Tensor *tensor;
-    bool found;
+    bool found, aside; /* aside: at another index than the reader's own */
 } OldReader;
 
 static void find_old(void *context, Node *read, bool direct)
 {
     OldReader *old = context;
-    (void)direct;
-    old->found |= read->op == OP_PARAMETER && read->tensor == old->tensor;
+    bool found = read->op == OP_PARAMETER && read->tensor == old->tensor;
+    old->found |= found;
+    old->aside |= found && !direct;
 }
 
 static bool reads_tensor(const Schedule *s, const Kernel *kernel, const Tensor *tensor)
 {
-    OldReader old = {tensor, false};
+    OldReader old = {tensor, false, false};
     if (kernel->root)
         visit_reads(s, kernel->root, find_old, &old);
     for (int i = 0; i < kernel->body_count; i++)
         visit_reads(s, kernel->body[i], find_old, &old);
     return old.found;
+}
+
+static void remove_from_body(Kernel *kernel, int at)
+{
+    Node **rest = kernel->body + at;
+    memmove(rest, rest + 1, (size_t)(--kernel->body_count - at) * sizeof *rest);
+}
+
+/* An assignment in a kernel of its own, the last one. */
+static void split_assignment(Schedule *s, Node *assign, int at)
+{
+    Section *section = &s->sections[0];
+    Kernel *writer = s->kernel_of[assign->id], **from;
+    remove_from_body(writer, at);
+    if (writer->body_count == 0 && !writer->root) {
+        from = section->kernels + kernel_index(section, writer);
+        memmove(from, from + 1,
+                (size_t)(section->kernels + --section->count - from) * sizeof *from);
+    }
+    Kernel *last = add_kernel(s, 0,
+                              (Kernel){.kind = KERNEL_NEST,
+                                       .space = assign->type,
+                                       .reduced = NO_REDUCTION,
+                                       .late = s->late[assign->id]});
+    add_to_body(last, assign);
+    s->kernel_of[assign->id] = last;
+}
+
+/* Brings an assignment behind what reads the old value in its kernel, and in the wide order, whose
+ * kernels have no levels, behind later kernels that do. True when it had to move. */
+static bool delay_assignment(Schedule *s, Node *assign)
+{
+    Kernel *writer = s->kernel_of[assign->id];
+    const Section *section = &s->sections[0];
+    bool wide = s->order == ORDER_WIDE, apart = false;
+    int at = -1, last = -1;
+    for (int i = 0; i < writer->body_count; i++) {
+        OldReader old = {assign->tensor, false, false};
+        at = writer->body[i] == assign ? i : at;
+        if (writer->body[i] == assign)
+            continue;
+        visit_reads(s, writer->body[i], find_old, &old);
+        last = old.found ? i : last;
+        apart |= old.aside;
+    }
+    for (int k = kernel_index(section, writer) + 1; wide && k < section->count; k++)
+        apart |= reads_tensor(s, section->kernels[k], assign->tensor);
+    if (wide && apart) {
+        split_assignment(s, assign, at);
+    } else if (last > at) {
+        Node **nodes = writer->body;
+        memmove(nodes + at, nodes + at + 1, (size_t)(last - at) * sizeof *nodes);
+        nodes[last] = assign;
+    }
+    return (wide && apart) || last > at;
+}
+
+static void delay_assignments(Schedule *s)
+{
+    bool moved = true;
+    for (int round = 0; moved; round++) {
+        moved = false;
+        for (int k = 0; k < s->step->assign_count; k++)
+            moved |= delay_assignment(s, s->step->assigns[k]);
+        if (round > 2 * s->step->assign_count)
+            internal_error("schedule: two tensors are each other's new value");
+    }
 }
 
 static bool raise_level(Kernel *kernel, int level)
@@ -708,19 +776,6 @@ static bool *find_late(const Graph *g, const Order *order, const Step *step)
     return late;
 }
 
-/* An assignment must not come before a kernel that reads the old value. */
-static void check_assignments(const Schedule *s)
-{
-    const Section *section = &s->sections[0];
-    for (int k = 0; k < s->step->assign_count; k++) {
-        const Node *assign = s->step->assigns[k];
-        int writer = kernel_index(section, s->kernel_of[assign->id]);
-        for (int j = writer + 1; j < section->count; j++)
-            if (reads_tensor(s, section->kernels[j], assign->tensor))
-                internal_error("schedule: %s is needed after its assignment", assign->tensor->name);
-    }
-}
-
 LoopOrder host_order(const Model *model)
 {
     return model && model->channels ? ORDER_WIDE : ORDER_TILES;
@@ -771,10 +826,9 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
                 place(s, n, wide ? 0 : 2 * phase[n->id] + per_sample);
         }
     choose_tiles(s);
+    delay_assignments(s);
     find_stored(s);
-    if (wide)
-        check_assignments(s);
-    else
+    if (!wide)
         order_assignments(s);
     for (int k = 0; k < s->section_count; k++)
         for (int j = 0; j < s->sections[k].count; j++)

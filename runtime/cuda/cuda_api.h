@@ -68,6 +68,7 @@ enum { CUDA_LEAST_DRIVER = 11020 }; /* 1000 * major + 10 * minor */
     F(cuMemFreeHost, (void *))                                                                   \
     F(cuMemcpyHtoDAsync_v2, (CudaPointer, const void *, size_t, CudaStream))                     \
     F(cuMemcpyDtoHAsync_v2, (void *, CudaPointer, size_t, CudaStream))                           \
+    F(cuMemcpyDtoDAsync_v2, (CudaPointer, CudaPointer, size_t, CudaStream))                      \
     F(cuMemsetD8Async, (CudaPointer, unsigned char, size_t, CudaStream))                         \
     F(cuModuleLoadData, (CudaModule *, const void *))                                            \
     F(cuModuleUnload, (CudaModule))                                                              \

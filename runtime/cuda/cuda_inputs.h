@@ -57,6 +57,28 @@ static inline void fill_draws(const CudaFacts *facts, int input, uint32_t stream
     }
 }
 
+/* Noise before an iteration: the numbers of a tensor gain U(0, 1) times an amount; a thread draws a
+ * block of a row. */
+static inline void shake(const CudaRun *run, real amount, int tensor, int rows, int row, int stride,
+                         real *values)
+{
+    const CudaFacts *facts = facts_of(run, 0);
+    const int blocks = (row + DRAWS_A_BLOCK - 1) / DRAWS_A_BLOCK;
+    const int index = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    const int at = index / blocks, column = index % blocks * DRAWS_A_BLOCK;
+    if (!facts->shakes || at >= rows)
+        return;
+    real draws[DRAWS_A_BLOCK];
+    draw_shake(draws, facts->seed, facts->iteration, tensor, at, column);
+    UNROLL
+    for (int i = 0; i < DRAWS_A_BLOCK; i++) {
+        if (column + i < row) {
+            const real part = amount * draws[i];
+            values[(size_t)at * stride + column + i] += part;
+        }
+    }
+}
+
 /* After the last update of an iteration. */
 KERNEL next_iteration(CudaRun *run) { run->slot++; }
 

@@ -14,6 +14,8 @@ typedef struct CudaFacts { /* of one update */
     Order order;           /* of the data's rows, entered at this update's pass */
     uint64_t position;     /* of the batch's first row in the endless order */
     uint64_t seed;
+    uint64_t iteration;
+    bool shakes; /* weights gain noise, where the program says so: not in a replay */
     uint64_t counters[CUDA_INPUTS]; /* the update that an input's draws are counted by */
     const real *given[CUDA_INPUTS]; /* on the device: values instead of draws, or NULL */
     real scalars[CUDA_SCALARS];

@@ -42,8 +42,9 @@ struct Device {
     CudaContext context;
     CudaStream stream, copies; /* copies: of the next window while the GPU computes */
     CudaModule module;
-    CudaGraphExec iteration;
+    CudaGraphExec iteration, alone[MAX_UPDATES]; /* an iteration; an update by its kind, or NULL */
     CudaPointer state, work, facts, outputs, run, data, given;
+    CudaPointer kept; /* a copy of the state */
     size_t given_size;
     CudaFacts *host_facts; /* [CHUNK][updates], pinned, like the two below */
     double *host_outputs;
@@ -87,11 +88,22 @@ static void require(const Device *device, CudaResult result, const char *call, c
 /* ---------------------------------------------------------------- memory */
 static double mebibytes(size_t bytes) { return (double)bytes / 1048576; }
 
+static size_t state_bytes(const Device *device)
+{
+    return device->program->state_size * sizeof(real);
+}
+
+/* The copy of the state that inner trainings go back to. */
+static size_t kept_bytes(const Device *device)
+{
+    return device->program->match_count > 0 ? state_bytes(device) : 0;
+}
+
 /* Bytes that do not grow with the batch. */
 static size_t fixed_bytes(const Device *device)
 {
     size_t rows = (size_t)CHUNK * (size_t)device->updates;
-    return device->program->state_size * sizeof(real) + sizeof(CudaRun) +
+    return state_bytes(device) + kept_bytes(device) + sizeof(CudaRun) +
            rows * (sizeof(CudaFacts) + CUDA_OUTPUTS * sizeof(double));
 }
 
@@ -151,8 +163,9 @@ static bool take_memory(Device *device, Error *error)
 {
     size_t rows = (size_t)CHUNK * (size_t)device->updates;
     size_t work = device->code->work_size * sizeof(real);
-    return take(device, &device->state, device->program->state_size * sizeof(real), "state",
-                error) &&
+    size_t kept = kept_bytes(device);
+    return take(device, &device->state, state_bytes(device), "state", error) &&
+           (kept == 0 || take(device, &device->kept, kept, "copy of the state", error)) &&
            take(device, &device->work, work, "work block", error) &&
            take(device, &device->facts, rows * sizeof(CudaFacts), "control block", error) &&
            take(device, &device->outputs, rows * CUDA_OUTPUTS * sizeof(double), "losses", error) &&
@@ -261,6 +274,7 @@ static bool launch(Device *device, const CudaLaunch *launch, int update, Error *
             [CUDA_WORK] = device->work + bytes,
             [CUDA_RUN] = device->run,
             [CUDA_UPDATE] = (CudaPointer)update,
+            [CUDA_NUMBER] = argument->offset,
         };
         pointers[k] = bases[argument->space];
         arguments[k] =
@@ -291,7 +305,8 @@ static const CudaLaunch next_iteration = {
 static bool launch_iteration(Device *device, Error *error)
 {
     const Program *program = device->program;
-    bool good = launch_steps(device, &device->code->before, 0, error);
+    bool loops = training_has_loops(program); /* then device_start_iteration() runs `before` */
+    bool good = loops || launch_steps(device, &device->code->before, 0, error);
     int number = 0;
     for (int kind = 0; kind < program->update_count; kind++) {
         for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
@@ -301,16 +316,17 @@ static bool launch_iteration(Device *device, Error *error)
     return good && launch(device, &next_iteration, 0, error);
 }
 
-static bool instantiate(Device *device, CudaGraph graph, Error *error)
+static bool instantiate(Device *device, CudaGraph graph, CudaGraphExec *made, Error *error)
 {
     const char *what = "making the graph of an iteration";
     if (device->cuda.cuGraphInstantiateWithFlags) {
-        return CHECK(cuGraphInstantiateWithFlags, (&device->iteration, graph, 0), what);
+        return CHECK(cuGraphInstantiateWithFlags, (made, graph, 0), what);
     }
-    return CHECK(cuGraphInstantiate_v2, (&device->iteration, graph, NULL, NULL, 0), what);
+    return CHECK(cuGraphInstantiate_v2, (made, graph, NULL, NULL, 0), what);
 }
 
-static bool capture(Device *device, Error *error)
+/* The graph of an iteration, or of the launches of `alone`. */
+static bool capture(Device *device, const CudaSteps *alone, CudaGraphExec *made, Error *error)
 {
     CudaGraph graph = NULL;
     if (!CHECK(cuStreamBeginCapture_v2, (device->stream, CUDA_CAPTURE_THREAD),
@@ -318,12 +334,12 @@ static bool capture(Device *device, Error *error)
         return false;
     }
     Error first = {0};
-    bool good = launch_iteration(device, &first);
+    bool good = alone ? launch_steps(device, alone, 0, &first) : launch_iteration(device, &first);
     bool ended = CHECK(cuStreamEndCapture, (device->stream, &graph), "capturing an iteration");
     if (!good) {
         *error = first;
     }
-    good = good && ended && instantiate(device, graph, error);
+    good = good && ended && instantiate(device, graph, made, error);
     if (graph) {
         device->cuda.cuGraphDestroy(graph);
     }
@@ -375,7 +391,7 @@ Device *device_create(const Program *program, Error *error)
                                   "this program has no code for a GPU");
     good = good && cuda_open(&device->cuda, error) && find_gpu(device, error) &&
            open_context(device, error) && load_module(device, error) &&
-           take_memory(device, error) && capture(device, error) &&
+           take_memory(device, error) && capture(device, NULL, &device->iteration, error) &&
            CHECK(cuStreamSynchronize, (device->stream), "starting");
     if (good) {
         return device;
@@ -398,10 +414,17 @@ static void release_host(Device *device, void *place)
     }
 }
 
+static void release_graph(Device *device, CudaGraphExec graph)
+{
+    if (graph) {
+        device->cuda.cuGraphExecDestroy(graph);
+    }
+}
+
 static void release_memory(Device *device)
 {
     const CudaPointer places[] = {device->state, device->work, device->facts, device->outputs,
-                                  device->run,   device->data, device->given};
+                                  device->run,   device->data, device->given, device->kept};
     for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
         release(device, places[k]);
     }
@@ -422,8 +445,9 @@ void device_destroy(Device *device)
     Cuda *cuda = &device->cuda;
     if (cuda->library) {
         release_memory(device);
-        if (device->iteration) {
-            cuda->cuGraphExecDestroy(device->iteration);
+        release_graph(device, device->iteration);
+        for (int k = 0; k < MAX_UPDATES; k++) {
+            release_graph(device, device->alone[k]);
         }
         if (device->module) {
             cuda->cuModuleUnload(device->module);
@@ -542,9 +566,9 @@ static Half *ready_half(Device *device, const Training *training, uint64_t itera
 /* ---------------------------------------------------------------- iterations */
 static void send_state(Device *device, const Training *training)
 {
-    size_t bytes = device->program->state_size * sizeof(real);
     if (!device->holds_state) {
-        REQUIRE(cuMemcpyHtoDAsync_v2, (device->state, training->state, bytes, device->stream),
+        REQUIRE(cuMemcpyHtoDAsync_v2,
+                (device->state, training->state, state_bytes(device), device->stream),
                 "of the state");
         REQUIRE(cuStreamSynchronize, (device->stream), "after the copy of the state");
     }
@@ -554,8 +578,7 @@ static void send_state(Device *device, const Training *training)
 void device_fetch(Device *device, real *state)
 {
     if (device->newer) {
-        REQUIRE(cuMemcpyDtoHAsync_v2,
-                (state, device->state, device->program->state_size * sizeof(real), device->stream),
+        REQUIRE(cuMemcpyDtoHAsync_v2, (state, device->state, state_bytes(device), device->stream),
                 "of the state");
         REQUIRE(cuStreamSynchronize, (device->stream), "after the copy of the state");
     }
@@ -567,12 +590,17 @@ static size_t tensor_bytes(const ProgramTensor *tensor)
     return (size_t)tensor->rows * (size_t)tensor->stride * sizeof(real);
 }
 
+static CudaPointer tensor_place(const Device *device, const ProgramTensor *tensor)
+{
+    return device->state + tensor->offset * sizeof(real);
+}
+
 void device_fetch_tensor(Device *device, const ProgramTensor *tensor, real *state)
 {
     if (device->newer) {
         REQUIRE(cuMemcpyDtoHAsync_v2,
-                (state + tensor->offset, device->state + tensor->offset * sizeof(real),
-                 tensor_bytes(tensor), device->stream),
+                (state + tensor->offset, tensor_place(device, tensor), tensor_bytes(tensor),
+                 device->stream),
                 "of a part of the state");
         REQUIRE(cuStreamSynchronize, (device->stream), "after the copy of a part of the state");
     }
@@ -582,11 +610,47 @@ void device_send_tensor(Device *device, const ProgramTensor *tensor, const real 
 {
     if (device->holds_state) {
         REQUIRE(cuMemcpyHtoDAsync_v2,
-                (device->state + tensor->offset * sizeof(real), state + tensor->offset,
-                 tensor_bytes(tensor), device->stream),
+                (tensor_place(device, tensor), state + tensor->offset, tensor_bytes(tensor),
+                 device->stream),
                 "of a part of the state");
         REQUIRE(cuStreamSynchronize, (device->stream), "after the copy of a part of the state");
     }
+}
+
+void device_restart_tensor(Device *device, const Training *training, int index)
+{
+    const ProgramTensor *tensors = device->program->tensors, *tensor = &tensors[index];
+    CudaPointer place = tensor_place(device, tensor);
+    bool copies = tensor->init == INIT_COPY;
+    if (!device->holds_state || (!copies && tensor->init != INIT_ZERO)) {
+        tensor_restart(device->program, training->state, index, training->seed);
+        device_send_tensor(device, tensor, training->state);
+        return;
+    }
+    device->newer = true;
+    if (copies) {
+        REQUIRE(cuMemcpyDtoDAsync_v2,
+                (place, tensor_place(device, &tensors[tensor->source]), tensor_bytes(tensor),
+                 device->stream),
+                "of a part of the state");
+    } else {
+        REQUIRE(cuMemsetD8Async, (place, 0, tensor_bytes(tensor), device->stream),
+                "of a part of the state");
+    }
+}
+
+void device_keep(Device *device)
+{
+    REQUIRE(cuMemcpyDtoDAsync_v2,
+            (device->kept, device->state, state_bytes(device), device->stream),
+            "keeping the state");
+}
+
+void device_take_back(Device *device)
+{
+    REQUIRE(cuMemcpyDtoDAsync_v2,
+            (device->state, device->kept, state_bytes(device), device->stream),
+            "taking the state back");
 }
 
 void device_forget(Device *device) { device->holds_state = device->newer = false; }
@@ -608,6 +672,7 @@ static void write_batch(const Device *device, const Training *training, int kind
 {
     const ProgramUpdate *update = &device->program->updates[kind];
     facts->seed = training->seed;
+    facts->shakes = training->data != NULL;
     facts->position = batch->position;
     if (training->data) {
         facts->order = data_order(training->data, training->seed);
@@ -624,6 +689,7 @@ static void write_facts(const Device *device, const Training *training, uint64_t
     Batch batch;
     *facts = (CudaFacts){0};
     training_facts(training, iteration, kind, repeat, &batch, facts->scalars);
+    facts->iteration = iteration;
     write_batch(device, training, kind, &batch, facts);
 }
 
@@ -715,9 +781,22 @@ static const char *read_outputs(const Device *device, Training *training, const 
 }
 
 /* ---------------------------------------------------------------- given values */
-static size_t given_bytes(const Program *program, const ProgramInput *input)
+static size_t given_bytes(const Program *program, int width)
 {
-    return ((size_t)program->batch_size * (size_t)input->width * sizeof(real) + 255) / 256 * 256;
+    return ((size_t)program->batch_size * (size_t)width * sizeof(real) + 255) / 256 * 256;
+}
+
+/* Rows of `width` numbers to the GPU, from *at on; NULL: there are none. */
+static const real *send_rows(Device *device, const real *rows, int width, size_t *at)
+{
+    size_t bytes = (size_t)device->program->batch_size * (size_t)width * sizeof(real);
+    CudaPointer place = device->given + *at;
+    if (!rows) {
+        return NULL;
+    }
+    REQUIRE(cuMemcpyHtoDAsync_v2, (place, rows, bytes, device->stream), "of given values");
+    *at += given_bytes(device->program, width);
+    return (const real *)(uintptr_t)place;
 }
 
 /* Copies all that is given to an update to the GPU, from *at on. */
@@ -726,14 +805,7 @@ static void send_given(Device *device, int kind, const real *const *given, size_
 {
     const ProgramUpdate *update = &device->program->updates[kind];
     for (int k = 0; k < update->input_count; k++) {
-        const ProgramInput *input = &update->inputs[k];
-        size_t bytes = (size_t)device->program->batch_size * (size_t)input->width * sizeof(real);
-        if (given[k]) {
-            facts->given[k] = (const real *)(uintptr_t)(device->given + *at);
-            REQUIRE(cuMemcpyHtoDAsync_v2, (device->given + *at, given[k], bytes, device->stream),
-                    "of given values");
-        }
-        *at += given_bytes(device->program, input);
+        facts->given[k] = send_rows(device, given[k], update->inputs[k].width, at);
     }
 }
 
@@ -745,7 +817,7 @@ static void take_given(Device *device)
         const ProgramUpdate *update = &program->updates[kind];
         for (int k = 0; k < update->input_count; k++) {
             size_t count = update->count > 0 ? (size_t)update->count : 1;
-            device->given_size += count * given_bytes(program, &update->inputs[k]);
+            device->given_size += count * given_bytes(program, update->inputs[k].width);
         }
     }
     if (!device->given &&
@@ -763,39 +835,58 @@ static void prepare(Device *device, const Training *training)
     }
 }
 
-/* All updates of the iteration whose facts are written read these latents. */
-static void give_latents(Device *device, const real *latents)
+/* All updates of the iteration whose facts are written read what is given. */
+static void give_choice(Device *device, const Choice *given)
 {
     const Program *program = device->program;
     CudaFacts *facts = device->host_facts;
-    size_t bytes = (size_t)program->batch_size * (size_t)program->z_dim * sizeof(real);
+    size_t at = 0;
     take_given(device);
-    REQUIRE(cuMemcpyHtoDAsync_v2, (device->given, latents, bytes, device->stream), "of latents");
+    const real *latents = send_rows(device, given->latents, program->z_dim, &at);
+    const real *pictures = send_rows(device, given->pictures, program->x_dim, &at);
     for (int kind = 0; kind < program->update_count; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         for (int repeat = 0; repeat < update->count; repeat++, facts++) {
             for (int k = 0; k < update->input_count; k++) {
-                if (training_is_latent(&update->inputs[k])) {
-                    facts->given[k] = (const real *)(uintptr_t)device->given;
-                }
+                const ProgramInput *input = &update->inputs[k];
+                const real *rows = training_is_latent(input)   ? latents
+                                   : input->kind == INPUT_DATA ? pictures
+                                                               : NULL;
+                facts->given[k] = rows ? rows : facts->given[k];
             }
         }
     }
 }
 
-const char *device_advance(Device *device, Training *training, uint64_t most, const real *latents)
+void device_start_iteration(Device *device, Training *training)
+{
+    const CudaSteps *before = &device->code->before;
+    Error error = {0};
+    if (before->count == 0 || !training_has_loops(device->program)) {
+        return;
+    }
+    prepare(device, training);
+    write_facts(device, training, training->iteration, 0, 0, device->host_facts);
+    send_facts(device, 1);
+    if (!launch_steps(device, before, 0, &error)) {
+        fail_error(&error);
+    }
+    REQUIRE(cuStreamSynchronize, (device->stream), "at the start of an iteration");
+}
+
+const char *device_advance(Device *device, Training *training, uint64_t most, const Choice *given)
 {
     Half *half = NULL;
-    uint64_t count = most < 1 || latents ? 1 : most > CHUNK ? CHUNK : most;
+    uint64_t count = most < 1 ? 1 : most > CHUNK ? CHUNK : most;
     prepare(device, training);
-    if (device->window > 0) {
+    if (device->window > 0 && !given->pictures) {
         half = ready_half(device, training, training->iteration);
         uint64_t left = half->first + device->window - training->iteration;
         count = count < left ? count : left;
     }
     write_iterations(device, training, half, count);
-    if (latents) {
-        give_latents(device, latents);
+    if (given->latents || given->pictures) {
+        give_choice(device, given);
     }
     start_iterations(device, count);
     if (half) { /* the other window is filled meanwhile */
@@ -837,28 +928,34 @@ void device_update(Device *device, Training *training, int kind, const Batch *ba
 {
     const ProgramUpdate *update = &device->program->updates[kind];
     const real *given[MAX_INPUTS];
+    char what[64];
     CudaFacts *facts = device->host_facts;
     size_t at = 0;
     Error error = {0};
     prepare(device, training);
     take_given(device);
-    real *rows = device->window > 0 ? gather_rows(training, batch->position) : NULL;
+    real *rows = NULL;
     *facts = (CudaFacts){0};
     memcpy(facts->scalars, scalars, sizeof facts->scalars);
     write_batch(device, training, kind, batch, facts);
     for (int k = 0; k < update->input_count; k++) {
         bool reads = update->inputs[k].kind == INPUT_DATA && !batch->given[k];
+        rows =
+            rows || !reads || device->window == 0 ? rows : gather_rows(training, batch->position);
         given[k] = reads ? rows : batch->given[k];
     }
     send_given(device, kind, given, &at, facts);
-    send_facts(device, 1);
-    if (!launch_steps(device, &device->code->updates[kind], 0, &error)) {
+    if (!device->alone[kind] &&
+        !capture(device, &device->code->updates[kind], &device->alone[kind], &error)) {
         fail_error(&error);
     }
+    send_facts(device, 1);
+    snprintf(what, sizeof what, "of the update %s", update->name);
+    REQUIRE(cuGraphLaunch, (device->alone[kind], device->stream), what);
     REQUIRE(cuMemcpyDtoHAsync_v2,
             (device->host_outputs, device->outputs, CUDA_OUTPUTS * sizeof(double), device->stream),
             "of the losses");
-    REQUIRE(cuStreamSynchronize, (device->stream), update->name);
+    REQUIRE(cuStreamSynchronize, (device->stream), what);
     memcpy(outputs, device->host_outputs, CUDA_OUTPUTS * sizeof(double));
     free(rows);
 }
@@ -882,7 +979,6 @@ void device_iterate_given(Device *device, Training *training,
         memcpy(outputs[number], device->host_outputs + number * CUDA_OUTPUTS,
                CUDA_OUTPUTS * sizeof(double));
     }
-    training->iteration++;
 }
 
 /* ---------------------------------------------------------------- clocks */

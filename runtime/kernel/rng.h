@@ -75,6 +75,18 @@ static inline void draw_row(real *out, int width, DrawKind kind, uint64_t seed, 
     }
 }
 
+/* Noise on the weights of a training: DRAWS_A_BLOCK numbers in [0, 1) for those from `column`, a
+ * multiple of that, of a row of a tensor. Limits: tensor < 2^12, row < 2^24, column < 2^26. */
+static inline void draw_shake(real draws[DRAWS_A_BLOCK], uint64_t seed, uint64_t iteration,
+                              int tensor, int row, int column)
+{
+    enum { STREAM_SHAKE = 36, PIECE = 64 };
+    const uint64_t place =
+        (uint64_t)tensor << 44 | (uint64_t)row << 20 | (uint64_t)(column / PIECE);
+    draw_block(draws, DRAW_UNIFORM, seed, STREAM_SHAKE, iteration, place,
+               (uint32_t)(column % PIECE / DRAWS_A_BLOCK));
+}
+
 static inline real draw_one_normal(uint64_t seed, uint32_t stream, uint64_t update, uint64_t sample,
                                    uint32_t column)
 {

@@ -18,6 +18,19 @@ static const ProgramTensor *tensor_at(const Training *training, int index)
     return &training->program->tensors[index];
 }
 
+/* Numbers of a tensor of the state, wherever that is; and their way back. */
+static void read_tensor(Training *training, int index, real *numbers)
+{
+    training_fetch_tensor(training, tensor_at(training, index));
+    tensor_get(tensor_at(training, index), training->state, numbers);
+}
+
+static void write_tensor(Training *training, int index, const real *numbers)
+{
+    tensor_put(tensor_at(training, index), training->state, numbers);
+    training_send_tensor(training, tensor_at(training, index));
+}
+
 /* ---------------------------------------------------------------- pictures */
 typedef struct Chooser {
     Training *training;
@@ -43,7 +56,7 @@ static void judge_pictures(Chooser *c, const real *pictures)
 {
     Choice given = {.pictures = pictures};
     training_update_given(c->training, c->plan->update, 0, &given);
-    tensor_get(tensor_at(c->training, c->plan->scores), c->training->state, c->scores);
+    read_tensor(c->training, c->plan->scores, c->scores);
 }
 
 static real largest(const real *a, const real *b, size_t count)
@@ -96,8 +109,8 @@ real *hooks_choose_pictures(Training *training)
     c.width = (size_t)program->x_dim;
     c.scores = allocate(c.batch, sizeof(real));
     real *kept = allocate(c.batch * c.width, sizeof(real)), count[2];
-    tensor_get(tensor_at(training, plan->count), training->state, count);
-    tensor_get(tensor_at(training, plan->kept), training->state, kept);
+    read_tensor(training, plan->count, count);
+    read_tensor(training, plan->kept, kept);
     c.draws = (uint64_t)count[1] * DRAWS_A_WORD + (uint64_t)count[0];
     if (c.draws == 0 || plan->steps == 0) {
         draw_pictures(&c, kept);
@@ -105,8 +118,8 @@ real *hooks_choose_pictures(Training *training)
     search_pictures(&c, kept);
     count[0] = (real)(c.draws % DRAWS_A_WORD);
     count[1] = (real)(c.draws / DRAWS_A_WORD);
-    tensor_put(tensor_at(training, plan->count), training->state, count);
-    tensor_put(tensor_at(training, plan->kept), training->state, kept);
+    write_tensor(training, plan->count, count);
+    write_tensor(training, plan->kept, kept);
     free(c.scores);
     return kept;
 }
@@ -114,9 +127,7 @@ real *hooks_choose_pictures(Training *training)
 /* ---------------------------------------------------------------- weights */
 void hooks_shake(Training *training)
 {
-    enum { STREAM_SHAKE = 36 };
     const Program *program = training->program;
-    real draws[64];
     for (int k = 0; k < program->tensor_count; k++) {
         const ProgramTensor *tensor = &program->tensors[k];
         real amount = (real)program->shake[tensor->name[0] == 'D'];
@@ -125,12 +136,10 @@ void hooks_shake(Training *training)
         }
         for (int row = 0; row < tensor->rows; row++) {
             real *values = training->state + tensor->offset + (size_t)row * (size_t)tensor->stride;
-            for (int at = 0; at < tensor->row; at += 64) {
-                int count = tensor->row - at < 64 ? tensor->row - at : 64;
-                uint64_t place = ((uint64_t)k << 44) | ((uint64_t)row << 20) | (uint64_t)(at / 64);
-                draw_row(draws, count, DRAW_UNIFORM, training->seed, STREAM_SHAKE,
-                         training->iteration, place);
-                for (int i = 0; i < count; i++) {
+            for (int at = 0; at < tensor->row; at += DRAWS_A_BLOCK) {
+                real draws[DRAWS_A_BLOCK];
+                draw_shake(draws, training->seed, training->iteration, k, row, at);
+                for (int i = 0; i < DRAWS_A_BLOCK && at + i < tensor->row; i++) {
                     real part = amount * draws[i];
                     values[at + i] += part;
                 }
@@ -152,7 +161,7 @@ typedef struct Matching {
 static void put_number(const Matching *m, int tensor, double number)
 {
     real value = (real)number;
-    tensor_put(tensor_at(m->training, tensor), m->training->state, &value);
+    write_tensor(m->training, tensor, &value);
 }
 
 /* One update, or with the factor 0 a look; the loss is that before it. */
@@ -161,16 +170,15 @@ static void run_match(Matching *m, double factor)
     put_number(m, m->plan->factor, factor);
     training_update_given(m->training, m->plan->update, m->runs++, m->given);
     real moved = 0;
-    tensor_get(tensor_at(m->training, m->plan->moved), m->training->state, &moved);
+    read_tensor(m->training, m->plan->moved, &moved);
     m->loss = m->training->outputs[m->plan->update][0];
     m->moved = moved > 0;
 }
 
 static void start_match(Matching *m)
 {
-    real *state = m->training->state;
     for (int k = 0; k < m->plan->reset_count; k++) {
-        tensor_restart(m->training->program, state, m->plan->reset[k], m->training->seed);
+        training_restart_tensor(m->training, m->plan->reset[k]);
     }
     put_number(m, m->plan->last, 0);
     m->runs = 0;
@@ -194,20 +202,17 @@ static bool run_depth(Matching *m, int depth)
 
 static void match(Matching *m)
 {
-    size_t bytes = m->training->program->state_size * sizeof(real);
     start_match(m);
     run_match(m, 0);
     if (!isfinite(m->loss) || (m->plan->has_threshold && m->loss < m->plan->threshold)) {
         return;
     }
-    real *before = allocate(m->training->program->state_size, sizeof(real));
-    memcpy(before, m->training->state, bytes);
+    training_keep(m->training);
     for (int depth = 0; depth < m->plan->depth && !run_depth(m, depth); depth++) {
     }
     if (!isfinite(m->loss)) { /* as if nothing had been tried */
-        memcpy(m->training->state, before, bytes);
+        training_take_back(m->training);
     }
-    free(before);
 }
 
 void hooks_match(Training *training, const Choice *given)
@@ -224,8 +229,7 @@ void hooks_end(Training *training)
     const Program *program = training->program;
     for (int k = 0; k < program->match_count; k++) {
         for (int i = 0; i < program->matches[k].offset_count; i++) {
-            tensor_restart(program, training->state, program->matches[k].offsets[i],
-                           training->seed);
+            training_restart_tensor(training, program->matches[k].offsets[i]);
         }
     }
 }

@@ -9,7 +9,8 @@
  * caller frees them. NULL: the program does not choose, and each update reads its own. */
 real *hooks_choose_pictures(Training *training);
 
-/* Adds noise to the weights, if the program does: each number gains U(0, 1) times an amount. */
+/* Adds noise to the weights on the CPU, if the program does: each number gains U(0, 1) times an
+ * amount. A GPU does it as the first of an iteration. */
 void hooks_shake(Training *training);
 
 /* Runs the inner trainings. given: for an input that has a value in all updates of the iteration.

@@ -39,6 +39,7 @@ void training_destroy(Training *training)
     int threads = pool_threads(training->pool);
     pool_destroy(training->pool);
     state_destroy(training->program, training->state);
+    free(training->kept);
     block_destroy(training->work, work_bytes(training->program, threads));
 }
 
@@ -169,12 +170,26 @@ bool training_is_latent(const ProgramInput *input)
     return !strcmp(input->name, "z_d") || !strcmp(input->name, "z_g");
 }
 
-static void give(const ProgramUpdate *update, const Choice *from, const real *given[MAX_INPUTS])
+/* What the iteration's first update is given for the same input, or NULL. */
+static const real *first_of(const Program *program, const Choice *from, const ProgramInput *input)
+{
+    const ProgramUpdate *first = &program->updates[0];
+    for (int k = 0; k < first->input_count && from->first; k++) {
+        if (!strcmp(first->inputs[k].name, input->name) && first->inputs[k].part == input->part) {
+            return from->first[k];
+        }
+    }
+    return NULL;
+}
+
+static void give(const Program *program, const ProgramUpdate *update, const Choice *from,
+                 const real *given[MAX_INPUTS])
 {
     for (int k = 0; k < update->input_count; k++) {
         const ProgramInput *input = &update->inputs[k];
-        bool data = input->kind == INPUT_DATA;
-        given[k] = training_is_latent(input) ? from->latents : data ? from->pictures : NULL;
+        given[k] = training_is_latent(input)   ? from->latents
+                   : input->kind == INPUT_DATA ? from->pictures
+                                               : first_of(program, from, input);
     }
 }
 
@@ -186,9 +201,8 @@ void training_update_given(Training *training, int kind, int repeat, const Choic
     real scalars[MAX_SCALARS] = {0}, unused[MAX_SCALARS] = {0};
     training_facts(training, training->iteration, kind, repeat, &batch, scalars);
     training_facts(training, training->iteration, training_data_kind(program), 0, &first, unused);
-    give(update, given, first.given);
-    update->run(training->pool, training->state, training->work, &first, scalars,
-                training->outputs[kind]);
+    give(program, update, given, first.given);
+    training_run(training, kind, &first, scalars, training->outputs[kind]);
 }
 
 /* The name of an output of this kind of update that is not finite, or NULL. */
@@ -203,10 +217,25 @@ static const char *find_divergence(const Training *training, int kind)
     return NULL;
 }
 
+bool training_has_loops(const Program *program)
+{
+    return program->search.kind != SEARCH_NONE || program->pictures.chooses ||
+           program->match_count > 0;
+}
+
+/* A replay has no noise on weights. */
 static void start_iteration(Training *training)
 {
-    if (training->program->before_iteration) {
-        training->program->before_iteration(training->pool, training->state, training->work);
+    const Program *program = training->program;
+    if (training->device) {
+        device_start_iteration(training->device, training);
+        return;
+    }
+    if (training->data) {
+        hooks_shake(training);
+    }
+    if (program->before_iteration) {
+        program->before_iteration(training->pool, training->state, training->work);
     }
 }
 
@@ -216,7 +245,7 @@ static const char *run_updates(Training *training, const Choice *from)
     for (int kind = 0; kind < program->update_count; kind++) {
         const ProgramUpdate *update = &program->updates[kind];
         const real *given[MAX_INPUTS] = {NULL};
-        give(update, from, given);
+        give(program, update, from, given);
         for (int repeat = 0; repeat < update->count; repeat++) {
             training_update(training, kind, repeat, given);
             const char *diverged = find_divergence(training, kind);
@@ -225,6 +254,7 @@ static const char *run_updates(Training *training, const Choice *from)
             }
         }
     }
+    training->iteration++;
     return NULL;
 }
 
@@ -236,8 +266,8 @@ static void constrain(Training *training)
     }
 }
 
-/* At most `most` iterations, up to the next after which weights are constrained, or networks mixed
- * or trained on what is remembered. */
+/* At most `most` iterations, up to the next that loops of the host belong to, or after which
+ * weights are constrained, or networks mixed or trained on what is remembered. */
 static uint64_t until_pause(const Training *training, uint64_t most)
 {
     const ProgramGang *gang = &training->program->gang;
@@ -248,20 +278,17 @@ static uint64_t until_pause(const Training *training, uint64_t most)
         uint64_t left = period > 0 ? period - training->iteration % period : most;
         most = left < most ? left : most;
     }
-    return most;
+    return training_has_loops(training->program) ? 1 : most;
 }
 
 /* One iteration, on a GPU at most `most`; counts them. */
 static const char *iterate(Training *training, uint64_t most, const Choice *given)
 {
-    if (training->device) {
-        return device_advance(training->device, training, until_pause(training, most),
-                              given->latents);
-    }
     hooks_match(training, given);
-    const char *diverged = run_updates(training, given);
+    const char *diverged = training->device ? device_advance(training->device, training,
+                                                             until_pause(training, most), given)
+                                            : run_updates(training, given);
     hooks_end(training);
-    training->iteration += !diverged;
     return diverged;
 }
 
@@ -270,13 +297,10 @@ const char *training_advance(Training *training, uint64_t most)
     bool skip = false;
     const char *diverged = NULL;
     gang_start(training);
-    if (!training->device) {
-        hooks_shake(training);
-        start_iteration(training);
-    }
+    start_iteration(training);
     real *pictures = hooks_choose_pictures(training);
     real *latents = search_latents(training, pictures, &skip);
-    const Choice given = {latents, pictures};
+    const Choice given = {.latents = latents, .pictures = pictures};
     if (skip) {
         training->iteration++;
     } else {
@@ -294,27 +318,34 @@ const char *training_advance(Training *training, uint64_t most)
 
 const char *training_iterate(Training *training) { return training_advance(training, 1); }
 
+static void run_given(Training *training, const real *const (*given)[MAX_INPUTS],
+                      double (*outputs)[MAX_OUTPUTS])
+{
+    const Program *program = training->program;
+    for (int kind = 0, number = 0; kind < program->update_count; kind++) {
+        for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
+            training_update(training, kind, repeat, given[number]);
+            memcpy(outputs[number], training->outputs[kind], sizeof outputs[number]);
+        }
+    }
+}
+
 void training_iterate_given(Training *training, const real *const (*given)[MAX_INPUTS],
                             double (*outputs)[MAX_OUTPUTS])
 {
     const Program *program = training->program;
-    if (training->device) {
-        device_iterate_given(training->device, training, given, outputs);
-        return;
-    }
     start_iteration(training);
-    Choice first = {NULL, NULL}; /* what the first update reads */
+    Choice first = {.first = given[0]};
     for (int k = 0; k < program->updates[0].input_count; k++) {
         const ProgramInput *input = &program->updates[0].inputs[k];
         first.latents = strcmp(input->name, "z_d") ? first.latents : given[0][k];
         first.pictures = input->kind == INPUT_DATA ? given[0][k] : first.pictures;
     }
     hooks_match(training, &first);
-    for (int kind = 0, number = 0; kind < program->update_count; kind++) {
-        for (int repeat = 0; repeat < program->updates[kind].count; repeat++, number++) {
-            training_update(training, kind, repeat, given[number]);
-            memcpy(outputs[number], training->outputs[kind], sizeof outputs[number]);
-        }
+    if (training->device) {
+        device_iterate_given(training->device, training, given, outputs);
+    } else {
+        run_given(training, given, outputs);
     }
     hooks_end(training);
     training->iteration++;
@@ -323,13 +354,6 @@ void training_iterate_given(Training *training, const real *const (*given)[MAX_I
 
 bool training_use_device(Training *training, Error *error)
 {
-    const Program *program = training->program;
-    if (program->pictures.chooses || program->match_count > 0 || program->shake[0] != 0 ||
-        program->shake[1] != 0) {
-        return error_set(error, EXIT_DEVICE, "--device cpu trains it",
-                         "a training that chooses its pictures, shakes weights or has an inner "
-                         "training runs on the CPU alone");
-    }
     training->device = device_create(training->program, error);
     return training->device != NULL;
 }
@@ -359,6 +383,35 @@ void training_changed(Training *training)
 {
     if (training->device) {
         device_forget(training->device);
+    }
+}
+
+void training_restart_tensor(Training *training, int index)
+{
+    if (training->device) {
+        device_restart_tensor(training->device, training, index);
+    } else {
+        tensor_restart(training->program, training->state, index, training->seed);
+    }
+}
+
+void training_keep(Training *training)
+{
+    size_t count = training->program->state_size;
+    if (training->device) {
+        device_keep(training->device);
+        return;
+    }
+    training->kept = training->kept ? training->kept : allocate(count, sizeof(real));
+    memcpy(training->kept, training->state, count * sizeof(real));
+}
+
+void training_take_back(Training *training)
+{
+    if (training->device) {
+        device_take_back(training->device);
+    } else {
+        memcpy(training->state, training->kept, training->program->state_size * sizeof(real));
     }
 }
 

@@ -19,6 +19,7 @@ typedef struct Training {
     Pool *pool;
     struct Device *device; /* the GPU that runs the updates; NULL: the CPU */
     real *state;           /* with a device: brought up to date by training_fetch() */
+    real *kept;            /* by training_keep() on the CPU */
     void *work;
     const struct Data *data; /* NULL in a replay */
     uint64_t seed;
@@ -41,10 +42,18 @@ void training_fetch(Training *training);
 void training_fetch_tensor(Training *training, const ProgramTensor *tensor);
 void training_send_tensor(Training *training, const ProgramTensor *tensor);
 void training_changed(Training *training);
+/* A tensor begins anew, as tensor_restart() does, where the state is. */
+void training_restart_tensor(Training *training, int index);
+/* Keeps a copy of the state, of a program with inner trainings; and makes it the state again. */
+void training_keep(Training *training);
+void training_take_back(Training *training);
 
 /* Which rows, draws and rates the repeat-th update (from 0) of its kind gets in an iteration. */
 void training_facts(const Training *training, uint64_t iteration, int kind, int repeat,
                     Batch *batch, real scalars[MAX_SCALARS]);
+/* Whether the host has something to do between the start of an iteration and its updates: pictures
+ * or latents are chosen, or an inner training runs. */
+bool training_has_loops(const Program *program);
 /* Updates of all kinds in an iteration. */
 int training_updates(const Program *program);
 
@@ -58,9 +67,11 @@ void training_run(Training *training, int kind, const Batch *batch, const real *
 /* Whether an input takes the latents that a search found: those of the D and G updates. */
 bool training_is_latent(const ProgramInput *input);
 
-typedef struct Choice {   /* what all updates of an iteration read instead of draws and data */
-    const real *latents;  /* [batch_size][z_dim] of z_d and z_g, or NULL */
-    const real *pictures; /* [batch_size][x_dim], channels first, or NULL */
+typedef struct Choice {       /* what all updates of an iteration read instead of draws and data */
+    const real *latents;      /* [batch_size][z_dim] of z_d and z_g, or NULL */
+    const real *pictures;     /* [batch_size][x_dim], channels first, or NULL */
+    const real *const *first; /* a replay: what the inputs of the iteration's first update are
+                                 given; others of the same name get it too. Or NULL */
 } Choice;
 /* The same update, of a kind that is none of the iteration's own; its draws and data are those of
  * the iteration's first update, and its rates those of the repeat-th update. */

@@ -376,6 +376,13 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream)
     memcpy(to, (const void *)(uintptr_t)from, bytes);
     return 0;
 }
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream)
+{
+    (void)stream;
+    CALL(cuMemcpyDtoDAsync_v2);
+    memcpy((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
+    return 0;
+}
 int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void *stream)
 {
     (void)stream;
@@ -466,8 +473,11 @@ int cuFuncGetAttribute(int *value, int attribute, void *function)
     return 0;
 }
 
-static Node *captured;
-static int captured_count;
+typedef struct Graph {
+    int count;
+    Node nodes[MAX_NODES];
+} Graph;
+static Graph *captured;
 static bool capturing;
 
 int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned threads,
@@ -485,8 +495,8 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned 
         memcpy(&node.arguments[k], values[k], sizeof node.arguments[k]);
     if (!capturing) {
         run_node(&node);
-    } else if (captured_count < MAX_NODES) {
-        captured[captured_count++] = node;
+    } else if (captured->count < MAX_NODES) {
+        captured->nodes[captured->count++] = node;
     }
     return 0;
 }
@@ -513,8 +523,7 @@ int cuStreamBeginCapture_v2(void *stream, int mode)
 {
     (void)stream, (void)mode;
     CALL(cuStreamBeginCapture_v2);
-    captured = calloc(MAX_NODES, sizeof *captured);
-    captured_count = 0;
+    captured = calloc(1, sizeof *captured);
     capturing = true;
     return 0;
 }
@@ -546,9 +555,9 @@ int cuGraphLaunch(void *exec, void *stream)
 {
     (void)stream;
     CALL(cuGraphLaunch);
-    const Node *nodes = exec;
-    for (int k = 0; k < captured_count; k++)
-        run_node(&nodes[k]);
+    const Graph *graph = exec;
+    for (int k = 0; k < graph->count; k++)
+        run_node(&graph->nodes[k]);
     return 0;
 }
 int cuGraphExecDestroy(void *exec)

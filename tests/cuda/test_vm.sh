@@ -52,5 +52,13 @@ close_to "$(newest pictures_cpu)" "$(newest pictures_cuda)" 1e-9
 GAGAC_CUDA_DATA=30000 must pictures/train --data shapes.npy --run pictures_window --device cuda \
     --iterations 3 --quiet
 same "$(newest pictures_cuda)" "$(newest pictures_window)"
+
+# Shaken weights, chosen pictures, inner trainings, memories.
+must "$MKSHAPES" -o grey.npy -n 60 --size 8 --channels 1
+must "$GAGAC" "$GAGAC_TESTS/cuda/hooked.json" -o hooked --target both --precision f64
+for device in cpu cuda; do
+    must hooked/train --data grey.npy --run hooked_$device --device $device --iterations 3 --quiet
+done
+close_to "$(newest hooked_cpu)" "$(newest hooked_cuda)" 1e-9
 [ -s reports ] && note_failure "$(head -n 3 reports)"
 finish

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Train hooks, penalties and losses beyond the golden cases: the compiled program takes the same
-# steps as the interpreter, from parameters and draws of golden cases.
+# Train hooks, penalties, losses and optimizers beyond the golden cases: the compiled program takes
+# the same steps as the interpreter, from parameters and draws of golden cases.
 . "$GAGAC_TESTS/helpers.sh"
 
 # agrees CASE OPTION...
@@ -33,6 +33,8 @@ agrees trainer_alternating -p "trainer.hooks=[{$match, \"loss\": \"base\", \"lay
     \"constraints\": [\"ortho\", \"ortho2\", \"lipschitz\", \"l2nn\"], \"constraint_every\": 2,
     \"weight_constraint_k\": 0.5, \"weight_bounce\": true}]" \
     -p 'discriminator.layers=["conv 4", "match_support name=at", "conv 5", "linear 1 activation=null"]'
+agrees trainer_simultaneous_adam -p 'trainer.optimizer={"class": "ElasticWeightConsolidationOptimizer",
+    "add_ewc_loss_gradients": true, "optimizer": {"class": "AdamirrorOptimizer", "learn_rate": 0.01}}'
 loss='"class": "LogisticLoss"'
 agrees trainer_simultaneous_adam -p "loss={$loss, \"k_lipschitz_penalty_ragan\": 1, \"jg_penalty\": true,
     \"l2nn_penalty\": 0.5, \"ortho_penalty\": 0.1}"

@@ -211,7 +211,7 @@ static real matched(ProgramMatch match, int expected_runs)
     program.match_count = 1;
     program.matches = &match;
     Training training = training_create(&program, 1, 7);
-    Choice none = {NULL, NULL};
+    Choice none = {NULL, NULL, NULL};
     evaluations = 0;
     hooks_match(&training, &none);
     assert_int_equal(evaluations, expected_runs);
