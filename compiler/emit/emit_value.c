@@ -311,7 +311,7 @@ static const char *alike_index(Body *b, const Type *t, Place at)
         b->broken |= strcmp(at.axis[k], b->own.axis[k]) != 0 || t->dims[k] != space->dims[k];
     if (t->rank == space->rank)
         return b->kernel->reduced == NO_REDUCTION ? "[i]" : "[begin + i]";
-    b->broken |= t->rank != space->rank - 1;
+    b->broken |= t->rank != space->rank - 1 || b->kernel->reduced == NO_REDUCTION; /* no rows */
     if (last == 0 || t->dims[last] % 16 == 0)
         return "[row]";
     return arena_printf("[row / %d * %d + row %% %d]", t->dims[last], padded(t->dims[last]),
