@@ -15,17 +15,17 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {
     real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[/*{stride*/80/*}*/] = (real(*)[/*{stride*/80/*}*/])&dw[o][c + i];
+    real(*const block_dw)[/*{stride*/80/*}*/] = &dw[o];
     vec sum[/*{rows_a_block*/5/*}*/][/*{vectors_a_block*/5/*}*/];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & /*{fetch_rows*/7/*}*/)][/*{fetch_column*/s/*}*/], 1);
+        __builtin_prefetch(&block_dw[rows + (s & /*{fetch_rows*/7/*}*/)][c + i + /*{fetch_column*/s/*}*/], 1);
         vec xs[/*{vectors_a_block*/5/*}*/];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][v * VL], sum[r][v]);
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
     }
 }
 

@@ -18,8 +18,7 @@ enum {
     MOST_TERMS = 256,        /* of a filter whose panel an item packs for itself */
     FEW_LANES = 1024,        /* of a whole map: each item packs its weights for itself */
     LEAST_ITEMS = 8,
-    PANEL_LINE = 18, /* as in wide.h */
-    MOST_TAPS = 3,   /* whose loads a compiler may mix without running out of registers */
+    MOST_TAPS = 3, /* whose loads a compiler may mix without running out of registers */
     MOST_BLOCKS = 4
 };
 
@@ -85,7 +84,7 @@ static bool packs_itself(const Shape *s)
 /* Reals that `channels` of them take in a panel (wide.h), for each tap and result. */
 static int64_t panel_reals(const Shape *s, int channels)
 {
-    return s->reversed ? (int64_t)divide_up(channels, 16) * PANEL_LINE : channels;
+    return s->reversed ? round_16(channels) : channels;
 }
 
 /* The same in C. */
@@ -306,7 +305,7 @@ static const char *weight_text(const Shape *s)
 {
     if (s->dense)
         return s->reversed ? "w[r]" : arena_printf("w[(long)r * %d]", padded(s->channels));
-    return s->reversed ? "w[r * PANEL_LINE]" : "w[r]";
+    return s->reversed ? "w[r * LANES]" : "w[r]";
 }
 
 /* From a tap's weights to the next one's. */
@@ -314,7 +313,7 @@ static const char *tap_weights(const Shape *s)
 {
     if (s->dense)
         return s->reversed ? int_text(padded(s->results)) : "1";
-    return s->reversed ? "ROWS * PANEL_LINE" : "ROWS";
+    return s->reversed ? "ROWS * LANES" : "ROWS";
 }
 
 static void add_tap(Text *out, const Shape *s, int offset)
@@ -359,11 +358,10 @@ static const char *fetch_text(const Shape *s, int taps, bool apart)
                  "                __builtin_prefetch(at + place[0] + j + %s);\n",
                  taps > 0 ? (taps - 1) * s->batch : 0, ahead);
     if (s->reversed && !s->dense)
-        text_add(
-            &t,
-            "            for (int j = 0; j < ROWS * %d; j += LANES)\n"
-            "                __builtin_prefetch(next + (long)(k * %d * ROWS + j) * PANEL_LINE);\n",
-            taps, taps);
+        text_add(&t,
+                 "            for (int j = 0; j < ROWS * %d; j += LANES)\n"
+                 "                __builtin_prefetch(next + (long)(k * %d * ROWS + j) * LANES);\n",
+                 taps, taps);
     return text_of(&t);
 }
 
@@ -388,10 +386,10 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
                              s->batch);
     bool reversed = s->reversed && !s->dense;
     const char *weights = arena_printf(
-        "        const real *w =\n            panel + (long)(c / LANES * PANEL_LINE) * "
+        "        const real *w =\n            panel + (long)(c / LANES * LANES) * "
         "depth * %d * ROWS + c %% LANES;\n"
-        "        const real *const next = w + (long)depth * %d * ROWS * PANEL_LINE + c %% LANES * "
-        "PANEL_LINE;\n",
+        "        const real *const next = w + (long)depth * %d * ROWS * LANES + c %% LANES * "
+        "LANES;\n",
         taps, taps);
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"panel", reversed ? "panel" : "w"},

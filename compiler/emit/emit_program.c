@@ -287,9 +287,8 @@ static void emit_config_fields(Text *out, const Model *m, const EmitOptions *opt
                  m->height, m->width, m->channels, m->hyper->strict ? "false" : "true");
     text_add(
         out,
-        "    .iterations = %lld, .passes = %lld,\n    .schedule_step = %d, .schedule_per_update = "
-        "%s, "
-        ".schedule_gamma = %s,\n"
+        "    .iterations = %lld, .passes = %lld,\n"
+        "    .schedule_step = %d, .schedule_per_update = %s, .schedule_gamma = %s,\n"
         "    .shuffle = %s, .ema_decay = %s,\n"
         "    .store_start = %lld, .store_every = %lld, .store_last = %lld, .log_every = %lld,\n"
         "    .seed = UINT64_C(%llu),\n    .start_from = %s,\n    .estimates_w1 = %s,\n",

@@ -396,6 +396,16 @@ static void warn_frozen(const Builder *b)
     }
 }
 
+/* All samples would be one, and a sampler has latents as its input. */
+static void check_latents(const Builder *b, const Step *sample)
+{
+    for (int k = 0; k < sample->input_count; k++)
+        if (strcmp(sample->inputs[k]->name, "z") == 0)
+            return;
+    fail_at(b->hyper->latent.span, "begin with a layer that does, as `linear`",
+            "the generator does not read these latents");
+}
+
 Graph *hyper_steps(const Model *model)
 {
     Builder b = builder_new(model, model->batch_size);
@@ -424,6 +434,7 @@ Graph *hyper_steps(const Model *model)
         simplify_step(b.g, &b.g->steps[k]);
         prune(b.g, &b.g->steps[k]);
     }
+    check_latents(&b, &b.g->steps[b.g->step_count - 1]);
     return b.g;
 }
 

@@ -664,17 +664,17 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
     real dw[restrict 100][16])
 {
     real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[16] = (real(*)[16])&dw[o][c + i];
+    real(*const block_dw)[16] = &dw[o];
     vec sum[28][1];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 31)][(s >> 5) * 16], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 31)][c + i + (s >> 5) * 16], 1);
         vec xs[1];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -691,7 +691,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][v * VL], sum[r][v]);
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
     }
 }
 
@@ -772,17 +772,17 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     real dw[restrict 100][112])
 {
     real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[112] = (real(*)[112])&dw[o][c + i];
+    real(*const block_dw)[112] = &dw[o];
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 7)][(s >> 3) * 14], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -799,7 +799,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][v * VL], sum[r][v]);
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
     }
 }
 
@@ -1729,17 +1729,17 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
     real dw[restrict 100][16])
 {
     real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[16] = (real(*)[16])&dw[o][c + i];
+    real(*const block_dw)[16] = &dw[o];
     vec sum[28][1];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 31)][(s >> 5) * 16], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 31)][c + i + (s >> 5) * 16], 1);
         vec xs[1];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -1756,7 +1756,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][v * VL], sum[r][v]);
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
     }
 }
 
@@ -1776,17 +1776,17 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_2_bloc
     real dw[restrict 100][112])
 {
     real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[112] = (real(*)[112])&dw[o][c + i];
+    real(*const block_dw)[112] = &dw[o];
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 7)][(s >> 3) * 14], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -1803,7 +1803,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_2_bloc
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][v * VL], sum[r][v]);
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
     }
 }
 
@@ -1825,17 +1825,17 @@ static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     real dw[restrict 6][112])
 {
     real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[112] = (real(*)[112])&dw[o][c + i];
+    real(*const block_dw)[112] = &dw[o];
     vec sum[5][5];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][v * VL]);
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
     }
     ROLLED
     for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 7)][(s >> 3) * 14], 1);
+        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
         vec xs[5];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -1852,7 +1852,7 @@ static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][v * VL], sum[r][v]);
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
     }
 }
 

@@ -80,21 +80,14 @@ static inline void copy_few(real *to, const real *from, int n)
     }
 }
 
-/* Reals of LANES channels in a panel of reversed weights. Not LANES: one channel of all results and
- * taps is read at a time, which then lies in all banks of the first cache. */
-enum { PANEL_LINE = LANES + 2 };
-
-/* Reals that `channels` of them take in such a panel, for each tap and result. */
-static inline long line_reals(int channels)
-{
-    return (long)(channels + LANES - 1) / LANES * PANEL_LINE;
-}
+/* Reals that `channels` of reversed weights take in a panel, for each tap and result. */
+static inline long line_reals(int channels) { return (long)(channels + LANES - 1) / LANES * LANES; }
 
 /* Sums of a convolution in registers, result channels by vectors of lanes, over `channels` channels
- * and `depth` rows of the filter. w is a panel of packed weights (Panels below); x the place
- * of the first filter row and column in the first of the channels, whose channels and rows are so
- * many reals apart; start: the first lane. Sums go on from `from`, blocks of one register tile,
- * unless they are fresh; rows of `to` are `pitch` reals apart. */
+ * and `depth` rows of the filter. w is a panel of packed weights (Panels below); x the
+ * place of the first filter row and column in the first of the channels, whose channels and rows
+ * are so many reals apart; start: the first lane. Sums go on from `from`, blocks of one register
+ * tile, unless they are fresh; rows of `to` are `pitch` reals apart. */
 typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
                        long channel_pitch, long row_pitch, const real *from, real *to, long pitch);
 
@@ -107,9 +100,7 @@ typedef void GradientBlock(int fresh, int units, const real *const *s, const rea
 /* How the weights of a convolution w[filter row][filter column][input][pitch] are packed: in parts
  * of the channels; a part is panels of `panel` result channels. A panel of a convolution is
  * [channel][filter row][filter column][result channel]; reversed, where w has the channels side by
- * side, it stays so: [phase][LANES channels][filter row][filter column][result
- * channel][PANEL_LINE].
- */
+ * side, it stays so: [phase][LANES channels][filter row][filter column][result channel][LANES]. */
 typedef struct Panels {
     int results, channels, part, panel;
     int pitch;     /* reals of a row of w */
@@ -156,7 +147,7 @@ static inline real *pack_phase(const Panels *p, real *to, const real *w, const i
             const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
             const real *row =
                 w + ((long)(k * p->filter[1] + l) * p->results + first) * p->pitch + i;
-            for (int r = 0; r < rows; r++, row += p->pitch, to += PANEL_LINE) {
+            for (int r = 0; r < rows; r++, row += p->pitch, to += LANES) {
                 __builtin_prefetch(row + (long)rows * p->pitch, 0, 2);
                 memcpy(to, row, LANES * sizeof *to);
             }

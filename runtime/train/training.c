@@ -2,7 +2,6 @@
 #include "training.h"
 
 #include "data.h"
-
 #include "device.h"
 #include "gang.h"
 #include "hooks.h"

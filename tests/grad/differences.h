@@ -17,6 +17,13 @@
 
 #include <cmocka.h>
 
+/* The test of a table's case, which it gets as its state. */
+static inline struct CMUnitTest case_test(const char *name, CMUnitTestFunction run, const void *of)
+{
+    return (
+        struct CMUnitTest){.name = name, .test_func = run, .initial_state = (void *)(uintptr_t)of};
+}
+
 enum { FIELD_BATCH = 4, MAX_LEAVES = 24 };
 
 /* A step that leads beyond rounding (1e-16 / 1e-5) and truncation (1e-10) by orders of magnitude.

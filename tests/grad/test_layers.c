@@ -137,8 +137,6 @@ int main(void)
 {
     struct CMUnitTest tests[CASE_COUNT + 1] = {cmocka_unit_test(test_spectral_norm)};
     for (int k = 0; k < CASE_COUNT; k++)
-        tests[1 + k] = (struct CMUnitTest){.name = cases[k].name,
-                                           .test_func = test_case,
-                                           .initial_state = (void *)(uintptr_t)&cases[k]};
+        tests[1 + k] = case_test(cases[k].name, test_case, &cases[k]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,8 +254,6 @@ int main(void)
                                                cmocka_unit_test(test_ties),
                                                cmocka_unit_test(test_independent)};
     for (int k = 0; k < CASE_COUNT; k++)
-        tests[4 + k] = (struct CMUnitTest){.name = op_table[cases[k].op].name,
-                                           .test_func = test_case,
-                                           .initial_state = (void *)(uintptr_t)&cases[k]};
+        tests[4 + k] = case_test(op_table[cases[k].op].name, test_case, &cases[k]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,8 +207,6 @@ int main(void)
 {
     struct CMUnitTest tests[CASE_COUNT];
     for (int k = 0; k < CASE_COUNT; k++)
-        tests[k] = (struct CMUnitTest){.name = cases[k].name,
-                                       .test_func = test_case,
-                                       .initial_state = (void *)(uintptr_t)&cases[k]};
+        tests[k] = case_test(cases[k].name, test_case, &cases[k]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
