@@ -47,17 +47,21 @@ static Node *scaled(const Maps *n)
     return pool(n, node_binary(g, OP_SUB, b, y), 1, 3);
 }
 
-/* Rows that weigh their three elements differently, two apart. */
-static Node *weighed(const Maps *n)
+/* Rows that weigh their three elements differently, two apart, from element `start` on. */
+static Node *weighed_from(const Maps *n, int start)
 {
     Node *y = convolved(n, 1);
-    int from = y->type.dims[1], to = (from - 1) / 2;
+    int from = y->type.dims[1], to = (from - start - 1) / 2;
     double *rows = arena_alloc((size_t)(from * to) * sizeof *rows);
     for (int j = 0; j < to; j++)
         for (int t = 0; t < 3; t++)
-            rows[j * from + 2 * j + t] = 0.3 + t;
+            rows[j * from + start + 2 * j + t] = 0.3 + t;
     return node_resample(n->f->g, y, 1, resample_matrix(n->f->g, from, to, rows));
 }
+
+static Node *weighed(const Maps *n) { return weighed_from(n, 0); }
+static Node *weighed_later(const Maps *n) { return weighed_from(n, 1); }
+static Node *weighed_too_late(const Maps *n) { return weighed_from(n, 2); }
 
 /* The unpooled maps are needed too. */
 static Node *kept(const Maps *n)
@@ -85,6 +89,8 @@ static const struct Case {
              {"pool along one axis of a strided one", with_stride, true},
              {"pool of a scaled one", scaled, true},
              {"weighed rows", weighed, true},
+             {"weighed rows that begin later", weighed_later, true},
+             {"later than the filter's edge", weighed_too_late, false},
              {"maps that are needed unpooled", kept, false},
              {"pool of an activation", bent, false},
              {"pool that does not divide the map", uneven, false},
