@@ -4,15 +4,17 @@
  * Needs: a wide plan with zeros around maps. A dense layer is the case of maps of one column. The
  * input gradient of a convolution without stride is a convolution with the filter reversed; with a
  * stride it is one convolution for each phase of rows and columns. Passes: pack the weights into
- * panels, split the operand's columns if vectors of a strided row would not be contiguous, compute.
- * The order of a sum's terms does not depend on the length of vectors. */
+ * panels, lay the operand out anew where vectors of its rows would not be contiguous (`split`) or
+ * not full (`flat`), compute. The order of a sum's terms depends on none of these. */
 #include "emit.h"
 
+#include <limits.h>
 #include <string.h>
 
 enum {
     SPLIT_SLACK = 64,
     NEAR_REALS = 8192,       /* of the operand that stay in the first cache */
+    FLAT_REALS = 32 * 1024,  /* the same of flat maps, whose weights are read in longer pieces */
     SUM_REALS = 64 * 1024,   /* sums that wait for the next part of the channels */
     PANEL_REALS = 32 * 1024, /* packed weights of a part that an item goes over again and again */
     MOST_TERMS = 256,        /* of a filter whose panel an item packs for itself */
@@ -29,14 +31,63 @@ typedef struct Shape {  /* of CONTRACT_Y, CONTRACT_X, CONV_Y, CONV_X */
     bool dense, phases; /* phases: CONV_X with a stride */
     bool reversed;      /* CONV_X: rows of the result are the weight's inputs */
     bool split;         /* columns of the operand are split by their phase first */
+    bool itself;        /* maps of few lanes: each item packs the weights that it needs */
+    bool flat;          /* all rows of a phase are one, over a copy of the operand for each tap */
     int results, channels;
-    int height, width; /* of the result */
+    int height, width; /* of the result; flat: height is phases of rows, */
+    int turns, copies; /* rows of the result in the first, copies of the operand's maps, */
+    int first;         /* and where the first copy begins, as a column with halo */
     int filter[2], stride[2], before[2];
     int batch;
     Halo halo;               /* around the operand */
     int row_pitch, map_rows; /* of the operand, reals; rows with halo */
     int split_columns;       /* of one phase */
 } Shape;
+
+static int taps_of(int filter, int stride, int phase)
+{
+    return phase < filter ? (filter - 1 - phase) / stride + 1 : 0;
+}
+
+/* Taps along a row of the result's column `column`, and the operand's column under the first. */
+static int find_taps(const Shape *s, int column, int *origin)
+{
+    if (!s->reversed) {
+        *origin = column * s->stride[1] - s->before[1] + s->halo.before[1];
+        return s->filter[1];
+    }
+    int stride = s->stride[1], phase = (column + s->before[1]) % stride;
+    int taps = taps_of(s->filter[1], stride, phase);
+    *origin = (column + s->before[1] - phase) / stride - (taps - 1) + s->halo.before[1];
+    return taps;
+}
+
+/* Small maps whose rows fill vectors badly, and whole maps much better. */
+static bool rows_waste_lanes(const Shape *s)
+{
+    if (!s->itself || (!s->reversed && (s->stride[0] > 1 || s->stride[1] > 1)))
+        return false;
+    int64_t row = (int64_t)divide_up(s->width, s->stride[1]) * s->batch;
+    int64_t map = divide_up(s->height, s->stride[0]) * row;
+    return 10 * row * round_16(map) < 9 * map * round_16(row);
+}
+
+static void flatten(Shape *s)
+{
+    s->flat = true;
+    s->turns = divide_up(s->height, s->stride[0]);
+    s->height = s->stride[0] < s->height ? s->stride[0] : s->height;
+    int end = 0;
+    s->first = INT_MAX;
+    for (int column = 0; column < s->stride[1] && column < s->width; column++) {
+        int origin, taps = find_taps(s, column, &origin);
+        s->first = taps && origin < s->first ? origin : s->first;
+        end = taps && origin + taps > end ? origin + taps : end;
+    }
+    s->copies = end - s->first;
+    s->map_rows *= s->copies;
+    s->row_pitch = divide_up(s->width, s->stride[1]) * s->batch;
+}
 
 static Shape find_shape(const Plan *p, const Node *n)
 {
@@ -71,14 +122,10 @@ static Shape find_shape(const Plan *p, const Node *n)
     s.split_columns = divide_up(columns, s.stride[1]);
     if (s.split)
         s.row_pitch = s.stride[1] * s.split_columns * s.batch;
+    s.itself = s.height * s.width * s.batch <= FEW_LANES && s.filter[0] * s.filter[1] <= MOST_TERMS;
+    if (rows_waste_lanes(&s))
+        flatten(&s);
     return s;
-}
-
-/* Of a map of few lanes each item packs the weights that it needs. */
-static bool packs_itself(const Shape *s)
-{
-    return s->height * s->width * s->batch <= FEW_LANES &&
-           s->filter[0] * s->filter[1] <= MOST_TERMS;
 }
 
 /* Reals that `channels` of them take in a panel (wide.h), for each tap and result. */
@@ -96,14 +143,14 @@ static const char *panel_text(const Shape *s, const char *channels)
 static int64_t pack_size(const Shape *s)
 {
     int64_t channels = panel_reals(s, s->channels);
-    return s->dense || packs_itself(s)
-               ? 0
-               : round_16(s->results * channels * s->filter[0] * s->filter[1]);
+    return s->dense || s->itself ? 0
+                                 : round_16(s->results * channels * s->filter[0] * s->filter[1]);
 }
 
 static int64_t split_size(const Shape *s)
 {
-    return s->split ? (int64_t)s->channels * s->map_rows * s->row_pitch + SPLIT_SLACK : 0;
+    bool anew = s->split || s->flat;
+    return anew ? (int64_t)s->channels * s->map_rows * s->row_pitch + SPLIT_SLACK : 0;
 }
 
 /* ---------------------------------------------------------------- register blocks */
@@ -154,12 +201,22 @@ typedef struct Blocks {
 
 static int round_down(int n, int unit) { return n / unit * unit > unit ? n / unit * unit : unit; }
 
-/* Channels whose lanes under a tile stay in the first cache, in parts of about equal size. */
+/* Parts of about `part` channels, of about equal size. */
+static int even_part(const Shape *s, int part, int unit)
+{
+    int even = divide_up(divide_up(s->channels, divide_up(s->channels, part)), unit) * unit;
+    return even < s->channels ? even : s->channels;
+}
+
+/* Channels whose lanes under a tile stay in the first cache. */
 static int choose_part(const Shape *s, RegisterTile tile, int vl)
 {
     int rows = s->filter[0], columns = s->filter[1], stride = s->stride[1];
     if (s->dense)
         return s->channels;
+    int unit = s->reversed ? 16 : 4;
+    if (s->flat)
+        return even_part(s, round_down(FLAT_REALS / (s->map_rows * s->row_pitch), unit), unit);
     if (s->phases) {
         rows = divide_up(rows, s->stride[0]);
         columns = divide_up(columns, stride);
@@ -167,9 +224,7 @@ static int choose_part(const Shape *s, RegisterTile tile, int vl)
     }
     int lanes = tile.vectors * vl * stride;
     lanes += columns > stride ? (columns - stride) * s->batch : 0;
-    int unit = s->reversed ? 16 : 4, part = round_down(NEAR_REALS / (rows * lanes), unit);
-    int even = divide_up(divide_up(s->channels, divide_up(s->channels, part)), unit) * unit;
-    return even < s->channels ? even : s->channels;
+    return even_part(s, round_down(NEAR_REALS / (rows * lanes), unit), unit);
 }
 
 /* Columns of a phase whose lanes fill whole blocks best. */
@@ -177,7 +232,9 @@ static void choose_columns(const Shape *s, Blocks *b, int vl)
 {
     int all = divide_up(s->width, s->stride[1]), block = b->tile.vectors * vl;
     double best = 0;
-    for (int columns = 1; columns <= all; columns++) {
+    b->columns = all;
+    b->blocks = divide_up(s->turns * s->row_pitch, block);
+    for (int columns = 1; columns <= all && !s->flat; columns++) {
         int blocks = divide_up(columns * s->batch, block);
         double share = (double)columns * s->batch / (blocks * block);
         if (columns > 1 && blocks > MOST_BLOCKS)
@@ -194,7 +251,7 @@ static void choose_columns(const Shape *s, Blocks *b, int vl)
 /* Tiles along a row of the result. */
 static int tiles_a_row(const Shape *s, const Blocks *b, int vl)
 {
-    if (s->phases)
+    if (s->phases || s->flat)
         return divide_up(divide_up(s->width, s->stride[1]), b->columns);
     return divide_up(divide_up(s->width * s->batch, vl), b->tile.vectors);
 }
@@ -214,18 +271,19 @@ static Blocks choose_blocks(const Emitter *e, const Shape *s)
 {
     int vl = e->vector_length, rows = s->height;
     int lanes = (s->phases ? divide_up(s->width, s->stride[1]) : s->width) * s->batch;
+    lanes = s->flat ? s->turns * s->row_pitch : lanes;
     Blocks b = {.tile = choose_registers(e, s->results, divide_up(lanes, vl), 16)};
     int panels = divide_up(s->results, b.tile.rows);
     b.part = choose_part(s, b.tile, vl);
     b.slot = b.tile.rows * b.tile.vectors * vl;
-    if (s->phases)
+    if (s->phases || s->flat)
         choose_columns(s, &b, vl);
     if (tiles_a_row(s, &b, vl) * b.slot > 2 * SUM_REALS) /* not even those of one panel */
         b.part = s->channels;
     b.strip = 1;
     b.group = b.tile.rows;
     double least = 1e300;
-    for (int strip = packs_itself(s) ? rows : 1; strip <= rows && !s->dense; strip++) {
+    for (int strip = s->itself ? rows : 1; strip <= rows && !s->dense; strip++) {
         int most = SUM_REALS / (strip * tiles_a_row(s, &b, vl) * b.slot);
         int weights = PANEL_REALS / (b.tile.rows * b.part * s->filter[0] * s->filter[1]);
         int wanted = divide_up(LEAST_ITEMS, divide_up(rows, strip));
@@ -249,11 +307,6 @@ const char *bind_packed(Body *b, const char *name, int64_t offset)
     static const char keys[4];
     return body_bind(b, &keys[offset ? 1 : 0], name, arena_printf("real *restrict %s", name),
                      offset ? arena_printf("s->packed + %lld", (long long)offset) : "s->packed");
-}
-
-static int taps_of(int filter, int stride, int phase)
-{
-    return phase < filter ? (filter - 1 - phase) / stride + 1 : 0;
 }
 
 /* What pack_panels() and pack_group() need to know. */
@@ -300,6 +353,28 @@ static WidePass emit_split(Emitter *e, const Plan *p, const Kernel *kernel, cons
                       s->channels * s->map_rows, 1};
 }
 
+/* All columns that a tap of the filter meets side by side, row by row, for each tap:
+ * spread[c][first column][row][column][sample]; zeros behind the last column with halo. */
+static WidePass emit_spread(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s)
+{
+    Body *b = arena_alloc(sizeof *b);
+    *b = (Body){.e = e, .plan = p, .kernel = kernel};
+    bind_operand(b, kernel->root->inputs[0], "x");
+    bind_packed(b, "spread", pack_size(s));
+    int columns = s->halo.before[1] + kernel->root->inputs[0]->type.dims[2] + s->halo.after[1];
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"parameters", parameter_list(b)},
+                    {"copies", int_text(s->copies)},
+                    {"rows", int_text(s->map_rows / s->copies)},
+                    {"first", int_text(s->first)},
+                    {"batch", int_text(s->batch)},
+                    {"row_lanes", int_text(s->row_pitch)},
+                    {"lanes", int_text(columns * s->batch)}};
+    const char *text = template_fill("conv_spread.c", holes, sizeof holes / sizeof *holes);
+    return (WidePass){add_function(e, "spread", text), arena_printf(", %s", argument_list(b)),
+                      s->channels, 1};
+}
+
 /* ---------------------------------------------------------------- blocks */
 static const char *weight_text(const Shape *s)
 {
@@ -333,6 +408,8 @@ static void add_tap(Text *out, const Shape *s, int offset)
 /* Where the filter's column l meets the first lane of a row, in reals. */
 static int tap_offset(const Shape *s, int l)
 {
+    if (s->flat)
+        return l * (s->map_rows / s->copies) * s->row_pitch;
     if (!s->split)
         return l * s->batch;
     int column = l + s->halo.before[1] - s->before[1];
@@ -346,7 +423,7 @@ static const char *fetch_text(const Shape *s, int taps, bool apart)
     const char *ahead = s->dense ? "8 * channel_pitch" : "channel_pitch";
     Text t = {0};
     text_append(&t, "            UNROLL\n");
-    if (apart || s->split)
+    if (apart || s->split || s->flat)
         text_add(&t,
                  "            for (int v = 0; v < VECTORS; v++) /* the next channel's */\n"
                  "                __builtin_prefetch(at + place[v] + %s);\n",
@@ -434,12 +511,12 @@ static Body *make_body(Emitter *e, const Plan *p, const Kernel *kernel, const Sh
     *b = (Body){.e = e, .plan = p, .kernel = kernel, .flat = !s->dense, .vector = vector};
     b->indent = "            ";
     b->own = (Place){.axis = {"f", "row", "column"}, .lane = "lane"};
-    if (s->dense || packs_itself(s))
+    if (s->dense || s->itself)
         bind_operand(b, n->inputs[1], "w");
     else
         bind_packed(b, "packed", 0);
-    if (s->split)
-        bind_packed(b, "split", pack_size(s));
+    if (s->split || s->flat)
+        bind_packed(b, s->flat ? "spread" : "split", pack_size(s));
     else
         bind_operand(b, n->inputs[0], "x");
     add_value(b, n, place_key(&n->type, b->own), "product");
@@ -593,7 +670,7 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
 {
     int terms = s->filter[0] * s->filter[1], vl = b->e->vector_length;
     int groups = divide_up(s->results, blocks->group);
-    bool itself = packs_itself(s) && !s->dense;
+    bool itself = s->itself && !s->dense;
     int sums = blocks->part < s->channels
                    ? divide_up(blocks->group, blocks->tile.rows) * blocks->strip *
                          tiles_a_row(s, blocks, vl) * blocks->slot
@@ -635,7 +712,7 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
 /* The tile's function has the item's parameters, but is given its panel. */
 static const char *unused_weights(const Shape *s)
 {
-    return s->dense || packs_itself(s) ? "    (void)w;\n" : "    (void)packed;\n";
+    return s->dense || s->itself ? "    (void)w;\n" : "    (void)packed;\n";
 }
 
 static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
@@ -667,52 +744,55 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
 }
 
 /* ---------------------------------------------------------------- phases */
-/* One phase of columns: columns j = phase_column + stride * v, from v = begin on. */
+/* Blocks of one phase of columns: columns j = column + stride * v, from v = begin on. */
 static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *blocks, int column)
 {
-    int stride = s->stride[1], phase = (column + s->before[1]) % stride;
-    int taps = taps_of(s->filter[1], stride, phase), rows = blocks->tile.rows;
-    int count = divide_up(s->width - column, stride), vl = e->vector_length;
-    if (count <= 0)
-        return;
+    int origin, taps = find_taps(s, column, &origin), rows = blocks->tile.rows, before = 0;
+    int count = divide_up(s->width - column, s->stride[1]), vl = e->vector_length;
     int block = blocks->tile.vectors * vl, pitch = blocks->blocks * block;
-    int origin = (column + s->before[1] - phase) / stride - (taps - 1) + s->halo.before[1];
-    int before = 0;
+    for (int l = 0; l < (column + s->before[1]) % s->stride[1]; l++)
+        before += taps_of(s->filter[1], s->stride[1], l);
+    const char *lanes = arena_printf("turns * %d", s->row_pitch), *x;
+    if (s->flat)
+        x = arena_printf("spread + %d",
+                         (origin - s->first) * (s->map_rows / s->copies) * s->row_pitch);
+    else {
+        x = arena_printf("x[0][0] + (%d + begin) * %d", origin, s->batch);
+        lanes = arena_printf("(%d - begin < %d ? %d - begin : %d) * %d", count, blocks->columns,
+                             count, blocks->columns, s->batch);
+    }
     long long channel_pitch = (long long)s->map_rows * s->row_pitch;
-    for (int l = 0; l < phase; l++)
-        before += taps_of(s->filter[1], stride, l);
-    text_add(
-        out,
-        "    {\n        ConvBlock *const block = %s;\n"
-        "        const int columns = %d - begin < %d ? %d - begin : %d;\n"
-        "        for (int start = 0; start < columns * %d; start += %d) {\n"
-        "            real *const at = sum + (%d + start / %d) * %d;\n"
-        "            block(channel == 0, channels, depth, start,\n"
-        "                at_phase + depth * %d * %s * rows,\n"
-        "                x[0][0] + (long)channel * %lld + (long)(y + %d) * %d + (%d + begin) * "
-        "%d,\n"
-        "                %lld, %d, at, last ? part[0] + start : at, last ? %d : %d);\n        }\n"
-        "        for (int r = 0; last && r < rows; r++)\n"
-        "            for (int v = 0; v < columns; v++)\n"
-        "                memcpy(&line[r][(v * %d + %d) * %d], &part[r][v * %d], %d * "
-        "sizeof(real));\n    }\n",
-        block_of_panel(e, s, blocks->tile, blocks->tile.vectors, taps), count, blocks->columns,
-        count, blocks->columns, s->batch, block, column * blocks->blocks, block, rows * block,
-        before, panel_text(s, "channels"), channel_pitch, s->halo.before[0], s->row_pitch, origin,
-        s->batch, channel_pitch, s->row_pitch, pitch, block, stride, column, s->batch, s->batch,
-        s->batch);
+    text_add(out,
+             "    {\n        ConvBlock *const block = %s;\n"
+             "        const int lanes = %s;\n"
+             "        for (int start = 0; start < lanes; start += %d) {\n"
+             "            real *const at = sum + (%d + start / %d) * %d;\n"
+             "            block(channel == 0, channels, depth, start,\n"
+             "                at_phase + depth * %d * %s * rows,\n"
+             "                %s + (long)channel * %lld + (long)(y + %d) * %d,\n"
+             "                %lld, %d, at, last ? part[%d][0] + start : at, last ? %d : %d);\n"
+             "        }\n    }\n",
+             block_of_panel(e, s, blocks->tile, blocks->tile.vectors, taps), lanes, block,
+             column * blocks->blocks, block, rows * block, before, panel_text(s, "channels"), x,
+             channel_pitch, s->halo.before[0], s->row_pitch, channel_pitch, s->row_pitch, column,
+             pitch, block);
 }
 
 static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,
                             const Blocks *blocks)
 {
     int vl = e->vector_length, lanes = s->width * s->batch, stride = s->stride[1];
+    int height = kernel->root->type.dims[1];
     int all = divide_up(s->width, stride), chunk_lanes = blocks->columns * stride * s->batch;
     int tail = lanes % chunk_lanes ? lanes % chunk_lanes : chunk_lanes;
     Body *b =
         make_body(e, p, kernel, s, (Fresh){"begin_lane + at", "0"}, tail >= vl && lanes >= vl);
+    const char *phase_rows =
+        arena_printf("(row + %d - phase) / %d - depth + 1", s->before[0], s->stride[0]);
+    const char *turns =
+        arena_printf("(%d - row + %d) / %d", height, s->stride[0] - 1, s->stride[0]);
     Text phases = {0}, calls = {0};
-    for (int column = 0; column < stride; column++)
+    for (int column = 0; column < stride && column < s->width; column++)
         add_phase(&phases, e, s, blocks, column);
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"parameters", parameter_list(b)},
@@ -722,6 +802,13 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
                     {"channels", int_text(s->channels)},
                     {"before", int_text(s->before[0])},
                     {"row_stride", int_text(s->stride[0])},
+                    {"y", s->reversed ? phase_rows : arena_printf("row - %d", s->before[0])},
+                    {"turns", s->flat ? turns : "1"},
+                    {"phases_of_columns", int_text(stride)},
+                    {"width", int_text(s->width)},
+                    {"columns", int_text(blocks->columns)},
+                    {"row_lanes", int_text(blocks->columns * s->batch)},
+                    {"batch", int_text(s->batch)},
                     {"filter_rows", int_text(s->filter[0])},
                     {"filter_columns", int_text(s->filter[1])},
                     {"panel_channels", panel_text(s, "channels")},
@@ -736,7 +823,7 @@ static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, con
     text_add(&calls, "                for (int start = 0; start < %d; start += %d)\n", all,
              blocks->columns);
     add_panels(&calls, s, blocks, tile, "", "start", name_list(b));
-    return emit_items(b, s, blocks, "deconvolution", text_of(&calls));
+    return emit_items(b, s, blocks, s->phases ? "deconvolution" : "convolution", text_of(&calls));
 }
 
 int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass *passes)
@@ -744,12 +831,14 @@ int emit_result_passes(Emitter *e, const Plan *p, const Kernel *kernel, WidePass
     Shape s = find_shape(p, kernel->root);
     Blocks blocks = choose_blocks(e, &s);
     int count = 0;
-    if (!s.dense && !packs_itself(&s))
+    if (!s.dense && !s.itself)
         passes[count++] = emit_pack(e, p, kernel, &s, &blocks);
     if (s.split)
         passes[count++] = emit_split(e, p, kernel, &s);
-    passes[count++] =
-        s.phases ? emit_phases(e, p, kernel, &s, &blocks) : emit_rows(e, p, kernel, &s, &blocks);
+    if (s.flat)
+        passes[count++] = emit_spread(e, p, kernel, &s);
+    passes[count++] = s.phases || s.flat ? emit_phases(e, p, kernel, &s, &blocks)
+                                         : emit_rows(e, p, kernel, &s, &blocks);
     return count;
 }
 

@@ -123,18 +123,22 @@ static int table_places(const Node *n)
     return along_columns(n) ? padded(n->map->to) : n->map->to;
 }
 
-/* index[first[j] + t] = (j * step + start + t) / divide for all rows of `count` elements. */
+/* index[first[j] + t] = (j * step + start + t) / divide for all rows of `count` elements, or all
+ * the same. */
 static const char *map_index(Body *b, const Node *n, const char *index, int t)
 {
     const Resample *map = n->map;
     int count = map->first[1] - map->first[0];
     int start = map->index[0], step = map->to > 1 ? map->index[map->first[1]] - start : 1;
-    bool affine = !along_columns(n), divided = affine;
+    bool affine = !along_columns(n), divided = affine, same = true;
     int divide = map->to >= map->from ? (map->to + map->from - 1) / map->from : 1;
     for (int j = 0; j < map->to; j++) {
+        same &= map->index[map->first[j] + t] == start + t;
         affine &= map->index[map->first[j] + t] == j * step + start + t;
         divided &= count == 1 && map->index[map->first[j]] == j / divide;
     }
+    if (same)
+        return int_text(start + t);
     if (affine && step > 0)
         return plus(times_plus(index, step, "0"), start + t);
     if (divided)

@@ -141,18 +141,18 @@ static inline real *pack_phase(const Panels *p, real *to, const real *w, const i
     int taps[2];
     for (int a = 0; a < 2; a++)
         taps[a] = (p->filter[a] + p->step[a] - 1 - phase[a]) / p->step[a];
-    for (int i = c; i < c + count; i += LANES)
-        for (int t = 0; t < taps[0] * taps[1]; t++) {
-            const int k = phase[0] + p->step[0] * (taps[0] - 1 - t / taps[1]);
-            const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
-            const real *row =
-                w + ((long)(k * p->filter[1] + l) * p->results + first) * p->pitch + i;
-            for (int r = 0; r < rows; r++, row += p->pitch, to += LANES) {
-                __builtin_prefetch(row + (long)rows * p->pitch, 0, 2);
-                memcpy(to, row, LANES * sizeof *to);
+    const long next = (long)taps[0] * taps[1] * rows * LANES;
+    for (int t = 0; t < taps[0] * taps[1]; t++) {
+        const int k = phase[0] + p->step[0] * (taps[0] - 1 - t / taps[1]);
+        const int l = phase[1] + p->step[1] * (taps[1] - 1 - t % taps[1]);
+        const real *row = w + ((long)(k * p->filter[1] + l) * p->results + first) * p->pitch + c;
+        for (int r = 0; r < rows; r++, row += p->pitch)
+            for (int i = 0; i < count; i += LANES) {
+                __builtin_prefetch(row + i + (long)rows * p->pitch, 0, 2);
+                memcpy(to + (t * rows + r) * LANES + i / LANES * next, row + i, LANES * sizeof *to);
             }
-        }
-    return to;
+    }
+    return to + line_reals(count) / LANES * next;
 }
 
 /* Panels of results from .. to - 1 of `count` channels from c on. */

@@ -24,7 +24,7 @@ gate() {
     shift
     open=$*
     for attempt in 1 2 3 4 5; do
-        "$GAGAC" bench network.json --json $options >measured 2>words || stop_test "$(cat words)"
+        "$GAGAC" bench $options --json >measured 2>words || stop_test "$(cat words)"
         left=
         for step in $open; do
             share=$(percent "$step")
@@ -37,14 +37,16 @@ gate() {
     note_failure "$options: below $least % of the peak:$open"
 }
 
-options='--threads 1'
+options='network.json --threads 1'
 gate 40 d_step g_step sample iteration
-options='--threads 1 -p penalty=clamp'
+options='network.json --threads 1 -p penalty=clamp'
 gate 40 d_step
-options='--threads 1 -p d_dim=100 -p g_dim=100'
+options='network.json --threads 1 -p d_dim=100 -p g_dim=100'
 gate 30 d_step g_step
-options='--threads 1 --isa avx2'
+options='network.json --threads 1 --isa avx2'
 if cpu_has avx2 fma; then
     gate 40 d_step
 fi
+options='dcgan-configurable -s 64x64x3 -b 4 --threads 1'
+gate 35 gan_step sample sample_1
 finish
