@@ -15,6 +15,7 @@ enum {
     SPLIT_SLACK = 64,
     NEAR_REALS = 8192,       /* of the operand that stay in the first cache */
     FLAT_REALS = 32 * 1024,  /* the same of flat maps, whose weights are read in longer pieces */
+    OWN_REALS = 128 * 1024,  /* of a panel that an item packs for itself, on its stack */
     SUM_REALS = 64 * 1024,   /* sums that wait for the next part of the channels */
     PANEL_REALS = 32 * 1024, /* packed weights of a part that an item goes over again and again */
     MOST_TERMS = 256,        /* of a filter whose panel an item packs for itself */
@@ -201,22 +202,13 @@ typedef struct Blocks {
 
 static int round_down(int n, int unit) { return n / unit * unit > unit ? n / unit * unit : unit; }
 
-/* Parts of about `part` channels, of about equal size. */
-static int even_part(const Shape *s, int part, int unit)
-{
-    int even = divide_up(divide_up(s->channels, divide_up(s->channels, part)), unit) * unit;
-    return even < s->channels ? even : s->channels;
-}
-
-/* Channels whose lanes under a tile stay in the first cache. */
+/* Channels of a part, in parts of about equal size: as many as have their lanes under a tile in the
+ * first cache. */
 static int choose_part(const Shape *s, RegisterTile tile, int vl)
 {
-    int rows = s->filter[0], columns = s->filter[1], stride = s->stride[1];
     if (s->dense)
         return s->channels;
-    int unit = s->reversed ? 16 : 4;
-    if (s->flat)
-        return even_part(s, round_down(FLAT_REALS / (s->map_rows * s->row_pitch), unit), unit);
+    int rows = s->filter[0], columns = s->filter[1], stride = s->stride[1], part;
     if (s->phases) {
         rows = divide_up(rows, s->stride[0]);
         columns = divide_up(columns, stride);
@@ -224,7 +216,12 @@ static int choose_part(const Shape *s, RegisterTile tile, int vl)
     }
     int lanes = tile.vectors * vl * stride;
     lanes += columns > stride ? (columns - stride) * s->batch : 0;
-    return even_part(s, round_down(NEAR_REALS / (rows * lanes), unit), unit);
+    part = s->flat ? FLAT_REALS / (s->map_rows * s->row_pitch) : NEAR_REALS / (rows * lanes);
+    int most = OWN_REALS / (tile.rows * s->filter[0] * s->filter[1]);
+    part = s->itself && part > most ? most : part;
+    int unit = s->reversed ? 16 : 4, parts = divide_up(s->channels, round_down(part, unit));
+    int even = divide_up(divide_up(s->channels, parts), unit) * unit;
+    return even < s->channels ? even : s->channels;
 }
 
 /* Columns of a phase whose lanes fill whole blocks best. */
