@@ -14,10 +14,11 @@ enum { B = 16 };
             sum[r][v] = vfma(vsplat(w[r]), vget(at + place[v] + (offset)), sum[r][v]);
 /*[*/
 SHARED void /*{name*/conv_block/*}*/(int fresh, int channels, int depth, int start,
-    const real *restrict /*{panel*/w/*}*/, const real *restrict x, long channel_pitch, long row_pitch,
-    const real *from, real *to, long pitch)
+    const real *restrict /*{panel*/w/*}*/, const real *restrict x, const real *ahead,
+    long channel_pitch, long row_pitch, const real *from, real *to, long pitch)
 {
     enum { ROWS = /*{rows*/8/*}*/, VECTORS = /*{vectors*/3/*}*/ };
+    (void)ahead;
     vec sum[ROWS][VECTORS];
     long place[VECTORS];
     UNROLL
@@ -61,5 +62,5 @@ SHARED void /*{name*/conv_block/*}*/(int fresh, int channels, int depth, int sta
 void conv_block_test(const real *w, const real *x, real *line);
 void conv_block_test(const real *w, const real *x, real *line)
 {
-    conv_block(1, 64, 3, 0, w, x, 34 * 34 * B, 34 * B, line, line, 3 * VL);
+    conv_block(1, 64, 3, 0, w, x, NULL, 34 * 34 * B, 34 * B, line, line, 3 * VL);
 }

@@ -13,7 +13,7 @@ enum { B = 16 };
 /*[*/
 static inline __attribute__((always_inline)) void /*{name*/conv_phases/*}*/(
     int rows, int row, int first, int begin, int channel, int channels,
-    const real *restrict panels, real *sum, /*{parameters*/
+    const real *restrict panels, real *sum, const real *ahead, /*{parameters*/
     real x[restrict 64][34][34 * B], real out[restrict 64][32][32 * B]/*}*/)
 {
     enum { PHASES = /*{phases_of_columns*/2/*}*/, ROW_LANES = /*{row_lanes*/4 * B/*}*/ };
@@ -28,7 +28,7 @@ static inline __attribute__((always_inline)) void /*{name*/conv_phases/*}*/(
     for (int k = 0; k < phase; k++)
         at_phase += (/*{filter_rows*/5/*}*/ + /*{row_stride*/2/*}*/ - 1 - k) / /*{row_stride*/2/*}*/ *
              /*{filter_columns*/5/*}*/ * /*{panel_channels*/(long)channels/*}*/ * rows;
-    (void)y, (void)at_phase, (void)sum;
+    (void)y, (void)at_phase, (void)sum, (void)ahead;
 /*{weights*//*}*//*{phases*/    (void)x;
     memset(part, 0, sizeof part);
 /*}*/    if (!last)
@@ -58,5 +58,5 @@ static inline __attribute__((always_inline)) void /*{name*/conv_phases/*}*/(
 void conv_phases_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B]);
 void conv_phases_test(const real *packed, real x[64][34][34 * B], real out[64][32][32 * B])
 {
-    conv_phases(8, 0, 0, 0, 0, 64, packed, NULL, x, out);
+    conv_phases(8, 0, 0, 0, 0, 64, packed, NULL, NULL, x, out);
 }

@@ -306,14 +306,19 @@ const char *bind_packed(Body *b, const char *name, int64_t offset)
                      offset ? arena_printf("s->packed + %lld", (long long)offset) : "s->packed");
 }
 
+/* Reversed weights that items pack for themselves come from far away: while one panel is worked on,
+ * its blocks fetch those that are packed next. */
+static bool fetches_ahead(const Shape *s) { return s->itself && s->reversed && !s->dense; }
+
 /* What pack_panels() and pack_group() need to know. */
 static const char *panel_layout(Emitter *e, const Shape *s, const Blocks *blocks)
 {
     const char *text =
-        arena_printf("static const Panels %s = {%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d};\n",
+        arena_printf("static const Panels %s = {%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d, %d};\n",
                      PLACE_OF_NAME, s->results, s->channels, blocks->part, blocks->tile.rows,
                      padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
-                     s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed);
+                     s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed,
+                     !fetches_ahead(s));
     return arena_printf("&%s", add_function(e, "panel_layout", text));
 }
 
@@ -413,8 +418,29 @@ static int tap_offset(const Shape *s, int l)
     return (column % s->stride[1] * s->split_columns + column / s->stride[1]) * s->batch;
 }
 
+/* From a tap's raw weights to those of the next filter row, or column, in reals; the filter goes
+ * backwards. */
+static int64_t raw_column(const Shape *s)
+{
+    return (int64_t)s->stride[1] * s->results * padded(s->channels);
+}
+
+static int64_t raw_row(const Shape *s)
+{
+    return (int64_t)s->stride[0] * s->filter[1] * s->results * padded(s->channels);
+}
+
+/* Where a block's first tap is in the raw weights that are packed next: filter row and column. */
+static const char *ahead_text(const Shape *s, const char *row, int column)
+{
+    if (!fetches_ahead(s))
+        return "NULL";
+    return arena_printf("ahead + (long)((%s) * %d + %d) * %lld", row, s->filter[1], column,
+                        (long long)s->results * padded(s->channels));
+}
+
 /* Each turn over a filter row fetches the next channel's lanes under all its taps, and of reversed
- * weights a share of the next channels'. */
+ * weights a share of the next channels', and of those that are packed next. */
 static const char *fetch_text(const Shape *s, int taps, bool apart)
 {
     const char *ahead = s->dense ? "8 * channel_pitch" : "channel_pitch";
@@ -436,6 +462,12 @@ static const char *fetch_text(const Shape *s, int taps, bool apart)
                  "            for (int j = 0; j < ROWS * %d; j += LANES)\n"
                  "                __builtin_prefetch(next + (long)(k * %d * ROWS + j) * LANES);\n",
                  taps, taps);
+    if (fetches_ahead(s))
+        text_add(&t,
+                 "            for (int l = 0; l < %d && c %% LANES < ROWS; l++)\n"
+                 "                __builtin_prefetch(ahead + (long)(c %% LANES) * %d + c / LANES * "
+                 "LANES - k * %lldL - l * %lldL, 0, 2);\n",
+                 taps, padded(s->channels), (long long)raw_row(s), (long long)raw_column(s));
     return text_of(&t);
 }
 
@@ -582,8 +614,10 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
     if (s->dense)
         panel = s->reversed ? "panels + first"
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
-    const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s", shape,
-                                         place, panel, names);
+    const char *ahead =
+        fetches_ahead(s) ? arena_printf("next + (long)first * %d", padded(s->channels)) : "NULL";
+    const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s, %s",
+                                         shape, place, panel, ahead, names);
     bool both = rest && rest != s->results;
     text_add(out, "%.*sfor (int first = begin; first < end; first += %d, sum += %d)%s\n",
              (int)strlen(indent) - 4, indent, rows, blocks->slot, both ? " {" : "");
@@ -678,8 +712,14 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
                              (long long)(blocks->group * panel_reals(s, blocks->part) * terms));
         panels = arena_printf(
             "            pack_group(%s, (const void *)w, begin, end, channel, channels, packed);\n"
-            "            const real *const panels = packed;\n",
-            panel_layout(b->e, s, blocks));
+            "            const real *const panels = packed;\n%s",
+            panel_layout(b->e, s, blocks),
+            fetches_ahead(s)
+                ? arena_printf("            const real *const next = (const real *)(const void *)w "
+                               "+ (channel + %d < %d ? channel + %d : %d);\n",
+                               blocks->part, s->channels, blocks->part,
+                               blocks->group * padded(s->channels))
+                : "");
     } else if (s->dense) {
         panels = "            const real *const panels = w[0];\n";
     } else {
@@ -733,9 +773,11 @@ static WidePass emit_rows(Emitter *e, const Plan *p, const Kernel *kernel, const
                     {"row_pitch", int_text(s->row_pitch)},
                     {"depth", int_text(s->filter[0])},
                     {"origin", origin_text(s)},
+                    {"ahead", ahead_text(s, int_text(s->filter[0] - 1), s->filter[1] - 1)},
                     {"weights", unused_weights(s)},
                     {"epilogue", row_epilogue(b, lanes)}};
-    const char *tile = add_function(e, "rows_of_sums", template_fill("conv_rows.c", holes, 12));
+    const char *tile = add_function(
+        e, "rows_of_sums", template_fill("conv_rows.c", holes, sizeof holes / sizeof *holes));
     return emit_items(b, s, blocks, s->dense ? "linear" : "convolution",
                       row_calls(b, s, blocks, tile, &row));
 }
@@ -746,8 +788,9 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
 {
     int origin, taps = find_taps(s, column, &origin), rows = blocks->tile.rows, before = 0;
     int count = divide_up(s->width - column, s->stride[1]), vl = e->vector_length;
+    int phase = (column + s->before[1]) % s->stride[1];
     int block = blocks->tile.vectors * vl, pitch = blocks->blocks * block;
-    for (int l = 0; l < (column + s->before[1]) % s->stride[1]; l++)
+    for (int l = 0; l < phase; l++)
         before += taps_of(s->filter[1], s->stride[1], l);
     const char *lanes = arena_printf("turns * %d", s->row_pitch), *x;
     if (s->flat)
@@ -759,6 +802,8 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
                              count, blocks->columns, s->batch);
     }
     long long channel_pitch = (long long)s->map_rows * s->row_pitch;
+    const char *ahead = ahead_text(s, arena_printf("phase + %d * (depth - 1)", s->stride[0]),
+                                   phase + s->stride[1] * (taps - 1));
     text_add(out,
              "    {\n        ConvBlock *const block = %s;\n"
              "        const int lanes = %s;\n"
@@ -766,13 +811,13 @@ static void add_phase(Text *out, Emitter *e, const Shape *s, const Blocks *block
              "            real *const at = sum + (%d + start / %d) * %d;\n"
              "            block(channel == 0, channels, depth, start,\n"
              "                at_phase + depth * %d * %s * rows,\n"
-             "                %s + (long)channel * %lld + (long)(y + %d) * %d,\n"
+             "                %s + (long)channel * %lld + (long)(y + %d) * %d, %s,\n"
              "                %lld, %d, at, last ? part[%d][0] + start : at, last ? %d : %d);\n"
              "        }\n    }\n",
              block_of_panel(e, s, blocks->tile, blocks->tile.vectors, taps), lanes, block,
              column * blocks->blocks, block, rows * block, before, panel_text(s, "channels"), x,
-             channel_pitch, s->halo.before[0], s->row_pitch, channel_pitch, s->row_pitch, column,
-             pitch, block);
+             channel_pitch, s->halo.before[0], s->row_pitch, ahead, channel_pitch, s->row_pitch,
+             column, pitch, block);
 }
 
 static WidePass emit_phases(Emitter *e, const Plan *p, const Kernel *kernel, const Shape *s,

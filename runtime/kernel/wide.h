@@ -86,10 +86,12 @@ static inline long line_reals(int channels) { return (long)(channels + LANES - 1
 /* Sums of a convolution in registers, result channels by vectors of lanes, over `channels` channels
  * and `depth` rows of the filter. w is a panel of packed weights (Panels below); x the
  * place of the first filter row and column in the first of the channels, whose channels and rows
- * are so many reals apart; start: the first lane. Sums go on from `from`, blocks of one register
- * tile, unless they are fresh; rows of `to` are `pitch` reals apart. */
+ * are so many reals apart; start: the first lane; ahead: weights that the block may fetch. Sums go
+ * on from `from`, blocks of one register tile, unless they are fresh; rows of `to` are `pitch`
+ * reals apart. */
 typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
-                       long channel_pitch, long row_pitch, const real *from, real *to, long pitch);
+                       const real *ahead, long channel_pitch, long row_pitch, const real *from,
+                       real *to, long pitch);
 
 /* Sums of a weight gradient in registers: dw[r][...] += sum over the lanes of s[r][lane] times a
  * vector of t, which lies transposed, a register tile's vectors a lane. A unit is a lane, or a
@@ -107,6 +109,7 @@ typedef struct Panels {
     int filter[2]; /* rows and columns */
     int step[2];   /* of a phase's filter rows and columns; as many phases */
     int reversed;  /* results are the inputs of w, filter rows and columns go backwards */
+    int fetch;     /* packing a panel fetches the next one: nobody else has */
 } Panels;
 
 static inline long panel_reals(const Panels *p, int channels)
@@ -148,7 +151,8 @@ static inline real *pack_phase(const Panels *p, real *to, const real *w, const i
         const real *row = w + ((long)(k * p->filter[1] + l) * p->results + first) * p->pitch + c;
         for (int r = 0; r < rows; r++, row += p->pitch)
             for (int i = 0; i < count; i += LANES) {
-                __builtin_prefetch(row + i + (long)rows * p->pitch, 0, 2);
+                if (p->fetch)
+                    __builtin_prefetch(row + i + (long)rows * p->pitch, 0, 2);
                 memcpy(to + (t * rows + r) * LANES + i / LANES * next, row + i, LANES * sizeof *to);
             }
     }
