@@ -306,9 +306,12 @@ const char *bind_packed(Body *b, const char *name, int64_t offset)
                      offset ? arena_printf("s->packed + %lld", (long long)offset) : "s->packed");
 }
 
-/* Reversed weights that items pack for themselves come from far away: while one panel is worked on,
- * its blocks fetch those that are packed next. */
-static bool fetches_ahead(const Shape *s) { return s->itself && s->reversed && !s->dense; }
+/* Weights that items pack for themselves come from far away: while one panel is worked on, its
+ * blocks fetch those that are packed next. */
+static bool fetches_ahead(const Shape *s) { return s->itself && !s->dense; }
+
+/* Reals from one row of the weights to the next. */
+static int raw_pitch(const Shape *s) { return padded(s->reversed ? s->channels : s->results); }
 
 /* What pack_panels() and pack_group() need to know. */
 static const char *panel_layout(Emitter *e, const Shape *s, const Blocks *blocks)
@@ -316,9 +319,8 @@ static const char *panel_layout(Emitter *e, const Shape *s, const Blocks *blocks
     const char *text =
         arena_printf("static const Panels %s = {%d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, %d, %d};\n",
                      PLACE_OF_NAME, s->results, s->channels, blocks->part, blocks->tile.rows,
-                     padded(s->reversed ? s->channels : s->results), s->filter[0], s->filter[1],
-                     s->phases ? s->stride[0] : 1, s->phases ? s->stride[1] : 1, s->reversed,
-                     !fetches_ahead(s));
+                     raw_pitch(s), s->filter[0], s->filter[1], s->phases ? s->stride[0] : 1,
+                     s->phases ? s->stride[1] : 1, s->reversed, !fetches_ahead(s));
     return arena_printf("&%s", add_function(e, "panel_layout", text));
 }
 
@@ -418,25 +420,39 @@ static int tap_offset(const Shape *s, int l)
     return (column % s->stride[1] * s->split_columns + column / s->stride[1]) * s->batch;
 }
 
-/* From a tap's raw weights to those of the next filter row, or column, in reals; the filter goes
- * backwards. */
-static int64_t raw_column(const Shape *s)
+/* Reals of a tap of the weights. */
+static int64_t raw_tap(const Shape *s)
 {
-    return (int64_t)s->stride[1] * s->results * padded(s->channels);
+    return (int64_t)(s->reversed ? s->results : s->channels) * raw_pitch(s);
 }
 
-static int64_t raw_row(const Shape *s)
-{
-    return (int64_t)s->stride[0] * s->filter[1] * s->results * padded(s->channels);
-}
-
-/* Where a block's first tap is in the raw weights that are packed next: filter row and column. */
+/* Where the first tap of a block is in the weights that are packed next; row, column: of the
+ * filter.
+ */
 static const char *ahead_text(const Shape *s, const char *row, int column)
 {
     if (!fetches_ahead(s))
         return "NULL";
+    if (!s->reversed)
+        return "ahead";
     return arena_printf("ahead + (long)((%s) * %d + %d) * %lld", row, s->filter[1], column,
-                        (long long)s->results * padded(s->channels));
+                        (long long)raw_tap(s));
+}
+
+/* Fetches of filter row k and channel c, a tap each: of a reversed filter, which goes backwards, 16
+ * channels of one result, else a panel's results of one channel. */
+static void add_fetch_ahead(Text *t, const Shape *s, int taps)
+{
+    const char *place = s->reversed
+                            ? "c %% LANES * (long)%d + c / LANES * LANES - k * %lldL - l * %lldL"
+                            : "c * (long)%d + k * %lldL + l * %lldL";
+    int rows = s->reversed ? s->stride[0] : 1, columns = s->reversed ? s->stride[1] : 1;
+    text_add(t,
+             "            for (int l = 0; l < %d%s; l++)\n"
+             "                __builtin_prefetch(ahead + %s, 0, 2);\n",
+             taps, s->reversed ? " && c % LANES < ROWS" : "",
+             arena_printf(place, raw_pitch(s), (long long)(rows * s->filter[1] * raw_tap(s)),
+                          (long long)(columns * raw_tap(s))));
 }
 
 /* Each turn over a filter row fetches the next channel's lanes under all its taps, and of reversed
@@ -463,11 +479,7 @@ static const char *fetch_text(const Shape *s, int taps, bool apart)
                  "                __builtin_prefetch(next + (long)(k * %d * ROWS + j) * LANES);\n",
                  taps, taps);
     if (fetches_ahead(s))
-        text_add(&t,
-                 "            for (int l = 0; l < %d && c %% LANES < ROWS; l++)\n"
-                 "                __builtin_prefetch(ahead + (long)(c %% LANES) * %d + c / LANES * "
-                 "LANES - k * %lldL - l * %lldL, 0, 2);\n",
-                 taps, padded(s->channels), (long long)raw_row(s), (long long)raw_column(s));
+        add_fetch_ahead(&t, s, taps);
     return text_of(&t);
 }
 
@@ -615,7 +627,9 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
         panel = s->reversed ? "panels + first"
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
     const char *ahead =
-        fetches_ahead(s) ? arena_printf("next + (long)first * %d", padded(s->channels)) : "NULL";
+        fetches_ahead(s)
+            ? s->reversed ? arena_printf("next + (long)first * %d", raw_pitch(s)) : "next + first"
+            : "NULL";
     const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s, %s",
                                          shape, place, panel, ahead, names);
     bool both = rest && rest != s->results;
@@ -716,9 +730,10 @@ static WidePass emit_items(const Body *b, const Shape *s, const Blocks *blocks, 
             panel_layout(b->e, s, blocks),
             fetches_ahead(s)
                 ? arena_printf("            const real *const next = (const real *)(const void *)w "
-                               "+ (channel + %d < %d ? channel + %d : %d);\n",
+                               "+ (channel + %d < %d ? (channel + %d) * %d : %d);\n",
                                blocks->part, s->channels, blocks->part,
-                               blocks->group * padded(s->channels))
+                               s->reversed ? 1 : raw_pitch(s),
+                               blocks->group * (s->reversed ? raw_pitch(s) : 1))
                 : "");
     } else if (s->dense) {
         panels = "            const real *const panels = w[0];\n";

@@ -124,16 +124,17 @@ static inline void pack_forward(const Panels *p, const real *w, int from, int to
 {
     enum { AHEAD = 16 }; /* rows of w, from far away */
     const int taps = p->filter[0] * p->filter[1];
-    for (int t = 0; t < taps; t++)
+    for (int first = from; first < to; first += p->panel) {
+        const int rows = p->results - first < p->panel ? p->results - first : p->panel;
         for (int i = 0; i < count; i++) {
-            const real *const row = w + ((long)t * p->channels + c + i) * p->pitch;
-            for (int first = from; first < to; first += p->panel) {
-                __builtin_prefetch(row + first + (long)AHEAD * p->pitch, 0, 2);
-                const int rows = p->results - first < p->panel ? p->results - first : p->panel;
-                copy_few(out + (long)(first - from) * count * taps + (long)(i * taps + t) * rows,
-                         row + first, rows);
+            const real *row = w + (long)(c + i) * p->pitch + first;
+            for (int t = 0; t < taps; t++, row += (long)p->channels * p->pitch, out += rows) {
+                if (p->fetch)
+                    __builtin_prefetch(row + (long)AHEAD * p->pitch, 0, 2);
+                copy_few(out, row, rows);
             }
         }
+    }
 }
 
 /* One phase of a panel, reversed: filter rows and columns from phase[] on, step[] apart. The place
