@@ -14,12 +14,12 @@ enum { B = 16 };
             sum[r][v] = vfma(vsplat(w[r]), vget(at + place[v] + (offset)), sum[r][v]);
 /*[*/
 SHARED void /*{name*/conv_block/*}*/(int fresh, int channels, int depth, int start,
-    const real *restrict /*{panel*/w/*}*/, const real *restrict x, const real *ahead,
+    const real *restrict /*{panel*/w/*}*/, const real *restrict x, const Ahead *ahead,
     long channel_pitch, long row_pitch, const real *from, real *to, long pitch)
 {
     enum { ROWS = /*{rows*/8/*}*/, VECTORS = /*{vectors*/3/*}*/ };
-    (void)ahead;
-    vec sum[ROWS][VECTORS];
+/*{ahead*/    (void)ahead;
+/*}*/    vec sum[ROWS][VECTORS];
     long place[VECTORS];
     UNROLL
     for (int v = 0; v < VECTORS; v++) {

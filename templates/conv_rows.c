@@ -8,7 +8,7 @@
 #include "wide.h"
 enum { B = 16 };
 static void conv_block(int fresh, int channels, int depth, int start, const real *w, const real *x,
-    const real *ahead, long channel_pitch, long row_pitch, const real *from, real *to, long pitch)
+    const Ahead *ahead, long channel_pitch, long row_pitch, const real *from, real *to, long pitch)
 {
     (void)fresh, (void)channels, (void)ahead, (void)depth, (void)from, (void)channel_pitch, (void)row_pitch;
     for (int r = 0; r < 8; r++)

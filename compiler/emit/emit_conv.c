@@ -426,33 +426,31 @@ static int64_t raw_tap(const Shape *s)
     return (int64_t)(s->reversed ? s->results : s->channels) * raw_pitch(s);
 }
 
-/* Where the first tap of a block is in the weights that are packed next; row, column: of the
- * filter.
- */
+/* The weights that a block fetches (Ahead in wide.h); row, column: of the filter, its first tap. */
 static const char *ahead_text(const Shape *s, const char *row, int column)
 {
     if (!fetches_ahead(s))
         return "NULL";
+    long long tap = raw_tap(s), pitch = raw_pitch(s);
     if (!s->reversed)
-        return "ahead";
-    return arena_printf("ahead + (long)((%s) * %d + %d) * %lld", row, s->filter[1], column,
-                        (long long)raw_tap(s));
+        return arena_printf("&(const Ahead){ahead, %lld, %lld, %lld}", pitch, s->filter[1] * tap,
+                            tap);
+    return arena_printf("&(const Ahead){ahead + (long)((%s) * %d + %d) * %lld, %lld, -%lld, -%lld}",
+                        row, s->filter[1], column, tap, pitch, s->stride[0] * s->filter[1] * tap,
+                        s->stride[1] * tap);
 }
 
-/* Fetches of filter row k and channel c, a tap each: of a reversed filter, which goes backwards, 16
- * channels of one result, else a panel's results of one channel. */
+/* Fetches of filter row k and channel c, a tap each: of reversed weights 16 channels of one result,
+ * else a panel's results of one channel. */
 static void add_fetch_ahead(Text *t, const Shape *s, int taps)
 {
-    const char *place = s->reversed
-                            ? "c %% LANES * (long)%d + c / LANES * LANES - k * %lldL - l * %lldL"
-                            : "c * (long)%d + k * %lldL + l * %lldL";
-    int rows = s->reversed ? s->stride[0] : 1, columns = s->reversed ? s->stride[1] : 1;
     text_add(t,
              "            for (int l = 0; l < %d%s; l++)\n"
-             "                __builtin_prefetch(ahead + %s, 0, 2);\n",
+             "                __builtin_prefetch(packed_next.at + %s + k * packed_next.row + l * "
+             "packed_next.column, 0, 2);\n",
              taps, s->reversed ? " && c % LANES < ROWS" : "",
-             arena_printf(place, raw_pitch(s), (long long)(rows * s->filter[1] * raw_tap(s)),
-                          (long long)(columns * raw_tap(s))));
+             s->reversed ? "c % LANES * packed_next.pitch + c / LANES * LANES"
+                         : "c * packed_next.pitch");
 }
 
 /* Each turn over a filter row fetches the next channel's lanes under all its taps, and of reversed
@@ -512,6 +510,8 @@ static const char *emit_block(Emitter *e, const Shape *s, RegisterTile tile, int
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"panel", reversed ? "panel" : "w"},
                     {"channel_weights", reversed ? weights : ""},
+                    {"ahead", fetches_ahead(s) ? "    const Ahead packed_next = *ahead;\n"
+                                               : "    (void)ahead;\n"},
                     {"fetch", fetch_text(s, taps, apart)},
                     {"rows", int_text(tile.rows)},
                     {"vectors", int_text(tile.vectors)},
@@ -626,10 +626,10 @@ static void add_panels(Text *out, const Shape *s, const Blocks *blocks, const ch
     if (s->dense)
         panel = s->reversed ? "panels + first"
                             : arena_printf("panels + (long)first * %d", padded(s->channels));
-    const char *ahead =
-        fetches_ahead(s)
-            ? s->reversed ? arena_printf("next + (long)first * %d", raw_pitch(s)) : "next + first"
-            : "NULL";
+    const char *ahead = "NULL";
+    if (fetches_ahead(s))
+        ahead =
+            s->reversed ? arena_printf("next + (long)first * %d", raw_pitch(s)) : "next + first";
     const char *arguments = arena_printf("%srow, first, %s, channel, channels, %s, sum, %s, %s",
                                          shape, place, panel, ahead, names);
     bool both = rest && rest != s->results;

@@ -83,14 +83,21 @@ static inline void copy_few(real *to, const real *from, int n)
 /* Reals that `channels` of reversed weights take in a panel, for each tap and result. */
 static inline long line_reals(int channels) { return (long)(channels + LANES - 1) / LANES * LANES; }
 
+/* Weights as they lie, which a block fetches while it works: those that are packed next. */
+typedef struct Ahead {
+    const real *at;   /* of the block's first tap and channel */
+    long pitch;       /* reals of a row */
+    long row, column; /* from a filter row or column to the next one */
+} Ahead;
+
 /* Sums of a convolution in registers, result channels by vectors of lanes, over `channels` channels
  * and `depth` rows of the filter. w is a panel of packed weights (Panels below); x the
  * place of the first filter row and column in the first of the channels, whose channels and rows
- * are so many reals apart; start: the first lane; ahead: weights that the block may fetch. Sums go
+ * are so many reals apart; start: the first lane; ahead: NULL, or what to fetch. Sums go
  * on from `from`, blocks of one register tile, unless they are fresh; rows of `to` are `pitch`
  * reals apart. */
 typedef void ConvBlock(int fresh, int channels, int depth, int start, const real *w, const real *x,
-                       const real *ahead, long channel_pitch, long row_pitch, const real *from,
+                       const Ahead *ahead, long channel_pitch, long row_pitch, const real *from,
                        real *to, long pitch);
 
 /* Sums of a weight gradient in registers: dw[r][...] += sum over the lanes of s[r][lane] times a
