@@ -203,7 +203,8 @@ typedef struct Blocks {
 static int round_down(int n, int unit) { return n / unit * unit > unit ? n / unit * unit : unit; }
 
 /* Channels of a part, in parts of about equal size: as many as have their lanes under a tile in the
- * first cache. */
+ * first cache (of flat maps more), and, of a panel that an item packs for itself, room on its
+ * stack. */
 static int choose_part(const Shape *s, RegisterTile tile, int vl)
 {
     if (s->dense)

@@ -107,7 +107,7 @@ static Node *pool_convolved(Maker *m, Node *x)
 
 static Node *deconvolve(Maker *m, Node *x)
 {
-    int k = between(1, 5), s = between(1, 2), out = between(1, 4);
+    int k = between(1, 5), s = between(1, 3), out = between(1, 4);
     int total = k > s ? k - s : 0;
     Type filter = {.rank = 4, .dims = {k, k, out, x->type.dims[0]}};
     Window window = {{s, s}, {total / 2, total / 2}};
