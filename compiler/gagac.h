@@ -812,6 +812,7 @@ typedef struct BuildOptions {
     const char *compiler; /* --cc, NULL: searched */
     Isa isa;
     bool f64;
+    bool plain;        /* portable loops, which the C compiler makes vectors of */
     bool profile;      /* kernels count their time */
     bool sources_only; /* RUN/src and RUN/sampler without programs: no compiler is needed */
     bool no_cache;

@@ -62,6 +62,7 @@ static BuildOptions build_options(const Model *model, const Options *options)
     return (BuildOptions){.compiler = options->compiler,
                           .isa = options->isa,
                           .f64 = options->f64,
+                          .plain = options->plain,
                           .sources_only = options->emit_only,
                           .no_cache = options->no_cache,
                           .images = model->channels > 0,

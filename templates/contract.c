@@ -45,7 +45,7 @@ static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(
 /*{store_totals*//*}*/    }
 /*{store_sums*//*}*/}
 
-static void /*{name*/contract/*}*/(/*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
+SHARED void /*{name*/contract/*}*/(/*{parameters*/real w[restrict 8][16], real x[restrict 16][BT],
     real out[restrict 8][BT]/*}*/)
 {
 /*{prepare*//*}*//*{blocks*/    for (int l = 0; l < BT; l += 48)

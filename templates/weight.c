@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     }
 }
 
-static void /*{name*/weight/*}*/(int first, int live, real xt[restrict /*{pairs*/1/*}*/][BT][/*{strip*/80/*}*/],
+SHARED void /*{name*/weight/*}*/(int first, int live, real xt[restrict /*{pairs*/1/*}*/][BT][/*{strip*/80/*}*/],
     /*{parameters*/real y[restrict 8][BT], real x[restrict 80][BT]/*}*/,
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {

@@ -140,9 +140,8 @@ static void unit_argv(const Build *build, const Unit *unit, Words *words)
 {
     words_add(words, build->compiler->path);
     compile_flags(words, unit->kind, build->options);
-    /* kernels of images are vectors and unrolled already: clang is as good at them in half the time
-     */
-    if (unit->kind == UNIT_GENERATED && build->options->images && build->compiler->clang)
+    /* tuned kernels are vectors and unrolled already: clang is as good at them in less time */
+    if (unit->kind == UNIT_GENERATED && !build->options->plain && build->compiler->clang)
         words_add(words, "-O1");
     compiler_flags(words);
     words_add(words, "-c");

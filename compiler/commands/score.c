@@ -212,7 +212,7 @@ static size_t count_below(const float *sorted, size_t count, float value, bool e
     return low;
 }
 
-/* Normal scores: Phi^-1 of the rank among the sorted real rows, equal values in their middle. */
+/* Normal scores: Phi^-1 of the rank among the sorted real rows, the number that is not above. */
 static Sample rank_sample(const Sample *sample, const Sample *sorted)
 {
     Sample view = new_sample(sample->rows, sample->column_count);
@@ -220,9 +220,8 @@ static Sample rank_sample(const Sample *sample, const Sample *sorted)
     for (int c = 0; c < sample->column_count; c++) {
         for (size_t i = 0; i < sample->rows; i++) {
             float value = sample->columns[c][i];
-            size_t below = count_below(sorted->columns[c], n, value, false);
             size_t not_above = count_below(sorted->columns[c], n, value, true);
-            double share = (double)(below + not_above + 1) / (2.0 * (double)(n + 1));
+            double share = ((double)not_above + 0.5) / (double)(n + 1);
             view.columns[c][i] = (float)normal_quantile(share);
         }
     }

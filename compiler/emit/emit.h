@@ -111,6 +111,8 @@ const char *function_prefix(const Body *b);
 const char *parameter_list(const Body *b);
 const char *name_list(const Body *b);
 const char *argument_list(const Body *b);
+/* How a kernel function is declared: "static", tuned ones SHARED (runtime/kernel/tile.h). */
+const char *kernel_linkage(const Emitter *e);
 /* Adds a function unless one of equal text is known; gives its name. */
 const char *add_function(Emitter *e, const char *wish, const char *text);
 /* The word stands in the text, not as a part of another word. */

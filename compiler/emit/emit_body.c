@@ -138,6 +138,8 @@ const char *define(Body *b, const Node *n, const char *index, const char *expres
     return name;
 }
 
+const char *kernel_linkage(const Emitter *e) { return e->options->plain ? "static" : "SHARED"; }
+
 const char *function_prefix(const Body *b) { return b->vector ? "v" : "real_"; }
 
 const char *spell(const Node *n, const char *prefix, const char *a, const char *second)

@@ -793,7 +793,8 @@ static Call emit_weight(Emitter *e, Body *b)
 /* ---------------------------------------------------------------- nests and joins */
 static const char *close_function(const Body *b, const char *body)
 {
-    return arena_printf("static void %s(%s)\n{\n%s}\n", PLACE_OF_NAME, parameter_list(b), body);
+    return arena_printf("%s void %s(%s)\n{\n%s}\n", kernel_linkage(b->e), PLACE_OF_NAME,
+                        parameter_list(b), body);
 }
 
 static Call emit_tile_nest(Emitter *e, Body *b)
@@ -896,8 +897,8 @@ static Call emit_array_nest(Emitter *e, Body *b)
                               : arena_printf("vector_%d", columns_of(space));
     const char *parameters =
         arena_printf("%s%s", cut ? "int from, int to, " : "", parameter_list(b));
-    const char *text =
-        arena_printf("static void %s(%s)\n{\n%s}\n", PLACE_OF_NAME, parameters, text_of(&t));
+    const char *text = arena_printf("%s void %s(%s)\n{\n%s}\n", kernel_linkage(e), PLACE_OF_NAME,
+                                    parameters, text_of(&t));
     Call call = {.function = add_function(e, wish, text), .rows = cut, .row_count = rows_of(space)};
     call.arguments = argument_list(b);
     return call;

@@ -214,9 +214,8 @@ static bool try_alike(Emitter *e, const Plan *plan, const Kernel *kernel, bool v
     const char *name = sums ? "elements_and_sums" : "elements";
     pass->function =
         add_function(e, name,
-                     arena_printf("%s void %s(int from, int to%s, %s)\n{\n%s}\n",
-                                  e->vector_length > 1 ? "SHARED" : "static", PLACE_OF_NAME, shape,
-                                  parameter_list(b), text_of(&function)));
+                     arena_printf("%s void %s(int from, int to%s, %s)\n{\n%s}\n", kernel_linkage(e),
+                                  PLACE_OF_NAME, shape, parameter_list(b), text_of(&function)));
     pass->arguments = arena_printf(", %s", argument_list(b));
     if (sums)
         pass->arguments = arena_printf(", %d, %d, %s", padded(columns_of(space)), columns_of(space),
@@ -296,10 +295,10 @@ static bool try_nest(Emitter *e, const Plan *plan, const Kernel *kernel, Form fo
     const char *wish = space->rank > 1 ? arena_printf("maps_%d", (int)type_size(space))
                        : space->rank   ? arena_printf("rows_%d", (int)type_size(space))
                                        : "numbers";
-    pass->function = add_function(e, wish,
-                                  arena_printf("%s void %s(int from, int to%s)\n{\n%s}\n",
-                                               e->vector_length > 1 ? "SHARED" : "static",
-                                               PLACE_OF_NAME, parameters, text_of(&function)));
+    pass->function =
+        add_function(e, wish,
+                     arena_printf("%s void %s(int from, int to%s)\n{\n%s}\n", kernel_linkage(e),
+                                  PLACE_OF_NAME, parameters, text_of(&function)));
     pass->arguments = b->binding_count ? arena_printf(", %s", argument_list(b)) : "";
     pass->rows = count;
     pass->size = type_size(space) * (space->batch ? batch_of(b) : 1);

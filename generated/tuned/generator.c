@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void linear_100x6_block(
     }
 }
 
-static void linear_100x6(real w[restrict 100][16], real x[restrict 6][BT], real a[restrict 112],
+SHARED void linear_100x6(real w[restrict 100][16], real x[restrict 6][BT], real a[restrict 112],
     real out[restrict 100][BT])
 {
     for (int o = 0; o < 96; o += 8)
@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) void linear_100x100_block(
     }
 }
 
-static void linear_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real out[restrict 100][BT])
 {
@@ -155,7 +155,7 @@ static inline __attribute__((always_inline)) void linear_6x100_block(
     }
 }
 
-static void linear_6x100(real w[restrict 6][112], real x[restrict 100][BT], real a[restrict 16],
+SHARED void linear_6x100(real w[restrict 6][112], real x[restrict 100][BT], real a[restrict 16],
     real out[restrict 6][BT])
 {
     for (int l = 0; l < BT; l += 3 * VL)

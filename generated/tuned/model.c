@@ -82,7 +82,7 @@ static inline __attribute__((always_inline)) void linear_100x6_block(
     }
 }
 
-static void linear_100x6(real w[restrict 100][16], real x[restrict 6][BT], real a[restrict 112],
+SHARED void linear_100x6(real w[restrict 100][16], real x[restrict 6][BT], real a[restrict 112],
     real out[restrict 100][BT])
 {
     for (int o = 0; o < 96; o += 8)
@@ -134,7 +134,7 @@ static inline __attribute__((always_inline)) void linear_100x100_block(
     }
 }
 
-static void linear_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real out[restrict 100][BT])
 {
@@ -219,7 +219,7 @@ static inline __attribute__((always_inline)) void linear_100x100_2_block(
         vstore(&out[0][l + k * VL], sum_out[k]);
 }
 
-static void linear_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
     real live[restrict BT], real total[restrict 112][LANES],
@@ -234,7 +234,7 @@ static void linear_100x100_2(real w[restrict 100][112], real x[restrict 100][BT]
         linear_100x100_2_block(4, 96, l, w, x, a, b, out, out2, live, total, total2);
 }
 
-static void samples(real a[restrict 16], real b[restrict 1][BT], real live[restrict BT],
+SHARED void samples(real a[restrict 16], real b[restrict 1][BT], real live[restrict BT],
     real total[restrict 16][LANES])
 {
     for (int lane = 0; lane < BT; lane += VL) {
@@ -290,7 +290,7 @@ static inline __attribute__((always_inline)) void linear_6x100_block(
     }
 }
 
-static void linear_6x100(real w[restrict 6][112], real x[restrict 100][BT], real a[restrict 16],
+SHARED void linear_6x100(real w[restrict 6][112], real x[restrict 100][BT], real a[restrict 16],
     real out[restrict 6][BT], real b[restrict 6][BT], real out2[restrict 6][BT])
 {
     for (int l = 0; l < BT; l += 3 * VL)
@@ -371,7 +371,7 @@ static inline __attribute__((always_inline)) void linear_100x100_3_block(
         vstore(&out[0][l + k * VL], sum_out[k]);
 }
 
-static void linear_100x100_3(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100_3(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT],
     real live[restrict BT], real total[restrict 112][LANES],
@@ -386,7 +386,7 @@ static void linear_100x100_3(real w[restrict 100][112], real x[restrict 100][BT]
         linear_100x100_3_block(4, 96, l, w, x, a, b, out, out2, live, total, total2);
 }
 
-static void rows_6(real a[restrict 1][BT], real b[restrict 6][BT], real c[restrict 6][BT],
+SHARED void rows_6(real a[restrict 1][BT], real b[restrict 6][BT], real c[restrict 6][BT],
     real out[restrict 6][BT])
 {
     for (int f = 0; f < 6; f++)
@@ -445,7 +445,7 @@ static inline __attribute__((always_inline)) void linear_100x100_4_block(
     }
 }
 
-static void linear_100x100_4(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100_4(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real out[restrict 100][BT], real b[restrict 1][112], real out2[restrict 100][BT])
 {
@@ -496,7 +496,7 @@ static inline __attribute__((always_inline)) void back_100x100_block(
     }
 }
 
-static void back_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void back_100x100(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
@@ -554,7 +554,7 @@ static inline __attribute__((always_inline)) void back_6x100_block(
         vstore(&out2[0][l + k * VL], sum_out2[k]);
 }
 
-static void back_6x100(real w[restrict 100][16], real x[restrict 100][BT], real out[restrict 6][BT],
+SHARED void back_6x100(real w[restrict 100][16], real x[restrict 100][BT], real out[restrict 6][BT],
     real out2[restrict 1][BT])
 {
     for (int lane = 0; lane < BT; lane++)
@@ -563,7 +563,7 @@ static void back_6x100(real w[restrict 100][16], real x[restrict 100][BT], real 
         back_6x100_block(6, 0, l, w, x, out, out2);
 }
 
-static void samples_2(real a[restrict 1][BT], real live[restrict BT],
+SHARED void samples_2(real a[restrict 1][BT], real live[restrict BT],
     real total[restrict 16][LANES],
     real out[restrict 1][BT])
 {
@@ -587,7 +587,7 @@ static void samples_2(real a[restrict 1][BT], real live[restrict BT],
     }
 }
 
-static void rows_6_2(real a[restrict 6][BT], real b[restrict 1][BT], real out[restrict 6][BT])
+SHARED void rows_6_2(real a[restrict 6][BT], real b[restrict 1][BT], real out[restrict 6][BT])
 {
     for (int f = 0; f < 6; f++)
         for (int lane = 0; lane < BT; lane += VL) {
@@ -647,7 +647,7 @@ static inline __attribute__((always_inline)) void back_100x100_2_block(
     }
 }
 
-static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
 {
@@ -695,7 +695,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
     }
 }
 
-static void weight_gradient_100x6(int first, int live, real xt[restrict 3][BT][16],
+SHARED void weight_gradient_100x6(int first, int live, real xt[restrict 3][BT][16],
     real y[restrict 100][BT], real x[restrict 6][BT],
     real y2[restrict 100][BT], real x2[restrict 6][BT],
     real y3[restrict 100][BT], real x3[restrict 6][BT],
@@ -755,7 +755,7 @@ static inline __attribute__((always_inline)) void linear_100x6_2_block(
     }
 }
 
-static void linear_100x6_2(real w[restrict 100][16], real x[restrict 6][BT],
+SHARED void linear_100x6_2(real w[restrict 100][16], real x[restrict 6][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
@@ -803,7 +803,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
     }
 }
 
-static void weight_gradient_100x100(int first, int live, real xt[restrict 3][BT][80],
+SHARED void weight_gradient_100x100(int first, int live, real xt[restrict 3][BT][80],
     real y[restrict 100][BT], real x[restrict 100][BT],
     real y2[restrict 100][BT], real x2[restrict 100][BT],
     real y3[restrict 100][BT], real x3[restrict 100][BT],
@@ -869,7 +869,7 @@ static inline __attribute__((always_inline)) void linear_100x100_5_block(
     }
 }
 
-static void linear_100x100_5(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100_5(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
@@ -928,7 +928,7 @@ static inline __attribute__((always_inline)) void linear_100x100_6_block(
     }
 }
 
-static void linear_100x100_6(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100_6(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
     real live[restrict BT], real total[restrict 112][LANES])
 {
@@ -1213,7 +1213,7 @@ static void d_step_shard_0(void *context, int shard, int thread)
         d_step_tile_0(s, sums, scratch, tile, tile == from, thread);
 }
 
-static void numbers(real total[restrict 16][LANES], real out[restrict 16],
+SHARED void numbers(real total[restrict 16][LANES], real out[restrict 16],
     real total2[restrict 16][LANES], real out2[restrict 16],
     real total3[restrict 16][LANES], real out3[restrict 16], real out4[restrict 16],
     real a[restrict 16])
@@ -1235,7 +1235,7 @@ static void numbers(real total[restrict 16][LANES], real out[restrict 16],
     a[0] = t9;
 }
 
-static void matrix_100x6(int from, int to, real a[restrict 100][16], real total[restrict 100][16],
+SHARED void matrix_100x6(int from, int to, real a[restrict 100][16], real total[restrict 100][16],
     real rate,
     real b[restrict 100][16])
 {
@@ -1260,7 +1260,7 @@ static void matrix_100x6(int from, int to, real a[restrict 100][16], real total[
     }
 }
 
-static void vector_100(real a[restrict 112], real total[restrict 112][LANES], real rate,
+SHARED void vector_100(real a[restrict 112], real total[restrict 112][LANES], real rate,
     real b[restrict 112], real c[restrict 112], real total2[restrict 112][LANES],
     real d[restrict 112], real e[restrict 112], real total3[restrict 112][LANES],
     real g[restrict 112], real h[restrict 112], real j[restrict 1][112],
@@ -1344,7 +1344,7 @@ static void vector_100(real a[restrict 112], real total[restrict 112][LANES], re
     }
 }
 
-static void matrix_100x100(int from, int to, real a[restrict 100][112],
+SHARED void matrix_100x100(int from, int to, real a[restrict 100][112],
     real total[restrict 100][112], real rate,
     real b[restrict 100][112], real c[restrict 100][112], real total2[restrict 100][112],
     real d[restrict 100][112], real e[restrict 100][112], real total3[restrict 100][112],
@@ -1435,7 +1435,7 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
     }
 }
 
-static void matrix_1x100(int from, int to, real a[restrict 1][112], real total[restrict 112][LANES],
+SHARED void matrix_1x100(int from, int to, real a[restrict 1][112], real total[restrict 112][LANES],
     real b[restrict 112],
     real c[restrict 112], real rate, real d[restrict 1][112])
 {
@@ -1536,7 +1536,7 @@ static inline __attribute__((always_inline)) void linear_6x100_2_block(
     }
 }
 
-static void linear_6x100_2(real w[restrict 6][112], real x[restrict 100][BT], real a[restrict 16],
+SHARED void linear_6x100_2(real w[restrict 6][112], real x[restrict 100][BT], real a[restrict 16],
     real out[restrict 6][BT])
 {
     for (int l = 0; l < BT; l += 3 * VL)
@@ -1597,7 +1597,7 @@ static inline __attribute__((always_inline)) void linear_100x100_7_block(
         vstore(&out[0][l + k * VL], sum_out[k]);
 }
 
-static void linear_100x100_7(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void linear_100x100_7(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real b[restrict 1][112], real out[restrict 1][BT], real out2[restrict 100][BT])
 {
@@ -1657,7 +1657,7 @@ static inline __attribute__((always_inline)) void back_6x100_2_block(
     }
 }
 
-static void back_6x100_2(real w[restrict 100][16], real x[restrict 100][BT],
+SHARED void back_6x100_2(real w[restrict 100][16], real x[restrict 100][BT],
     real out[restrict 6][BT],
     real live[restrict BT], real total[restrict 16][LANES])
 {
@@ -1713,7 +1713,7 @@ static inline __attribute__((always_inline)) void back_100x6_block(
     }
 }
 
-static void back_100x6(real w[restrict 6][112], real x[restrict 6][BT], real a[restrict 100][BT],
+SHARED void back_100x6(real w[restrict 6][112], real x[restrict 6][BT], real a[restrict 100][BT],
     real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
 {
     for (int o = 0; o < 96; o += 8)
@@ -1760,7 +1760,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
     }
 }
 
-static void weight_gradient_100x6_2(int first, int live, real xt[restrict 1][BT][16],
+SHARED void weight_gradient_100x6_2(int first, int live, real xt[restrict 1][BT][16],
     real y[restrict 100][BT], real x[restrict 6][BT],
     real dw[restrict 100][16])
 {
@@ -1807,7 +1807,7 @@ static inline __attribute__((always_inline)) void weight_gradient_100x100_2_bloc
     }
 }
 
-static void weight_gradient_100x100_2(int first, int live, real xt[restrict 1][BT][80],
+SHARED void weight_gradient_100x100_2(int first, int live, real xt[restrict 1][BT][80],
     real y[restrict 100][BT], real x[restrict 100][BT],
     real dw[restrict 100][112])
 {
@@ -1856,7 +1856,7 @@ static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
     }
 }
 
-static void weight_gradient_6x100(int first, int live, real xt[restrict 1][BT][80],
+SHARED void weight_gradient_6x100(int first, int live, real xt[restrict 1][BT][80],
     real y[restrict 6][BT], real x[restrict 100][BT],
     real dw[restrict 6][112])
 {
@@ -2029,14 +2029,14 @@ static void g_step_shard_0(void *context, int shard, int thread)
         g_step_tile_0(s, sums, scratch, tile, tile == from, thread);
 }
 
-static void numbers_2(real total[restrict 16][LANES], real out[restrict 16])
+SHARED void numbers_2(real total[restrict 16][LANES], real out[restrict 16])
 {
     const real t0 = total_of_lanes(total[0]);
     const real t1 = (real)-0.001 * t0;
     out[0] = t1;
 }
 
-static void matrix_100x6_2(int from, int to, real a[restrict 100][16], real total[restrict 100][16],
+SHARED void matrix_100x6_2(int from, int to, real a[restrict 100][16], real total[restrict 100][16],
     real rate,
     real b[restrict 100][16], real c[restrict 100][16], real share)
 {
@@ -2067,7 +2067,7 @@ static void matrix_100x6_2(int from, int to, real a[restrict 100][16], real tota
     }
 }
 
-static void vector_100_2(real a[restrict 112], real total[restrict 112][LANES], real rate,
+SHARED void vector_100_2(real a[restrict 112], real total[restrict 112][LANES], real rate,
     real b[restrict 112], real c[restrict 112], real share, real d[restrict 112],
     real total2[restrict 112][LANES], real e[restrict 112], real g[restrict 112],
     real h[restrict 112], real total3[restrict 112][LANES], real j[restrict 112],
@@ -2158,7 +2158,7 @@ static void vector_100_2(real a[restrict 112], real total[restrict 112][LANES], 
     }
 }
 
-static void matrix_100x100_2(int from, int to, real a[restrict 100][112],
+SHARED void matrix_100x100_2(int from, int to, real a[restrict 100][112],
     real total[restrict 100][112], real rate,
     real b[restrict 100][112], real c[restrict 100][112], real share,
     real d[restrict 100][112], real total2[restrict 100][112], real e[restrict 100][112],
@@ -2230,7 +2230,7 @@ static void matrix_100x100_2(int from, int to, real a[restrict 100][112],
     }
 }
 
-static void matrix_6x100(int from, int to, real a[restrict 6][112], real total[restrict 6][112],
+SHARED void matrix_6x100(int from, int to, real a[restrict 6][112], real total[restrict 6][112],
     real rate,
     real b[restrict 6][112], real c[restrict 6][112], real share)
 {
@@ -2261,7 +2261,7 @@ static void matrix_6x100(int from, int to, real a[restrict 6][112], real total[r
     }
 }
 
-static void vector_6(real a[restrict 16], real total[restrict 16][LANES], real rate,
+SHARED void vector_6(real a[restrict 16], real total[restrict 16][LANES], real rate,
     real b[restrict 16],
     real c[restrict 16], real share)
 {

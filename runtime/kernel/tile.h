@@ -9,6 +9,10 @@
 #include "program.h"
 #include "rng.h"
 
+/* A tuned kernel function: compiled once in a unit, however often it is called, so that code grows
+ * with what differs only, and not as a part of a caller, where it would take a compiler longer. */
+#define SHARED __attribute__((noinline, unused)) static
+
 #ifndef GAGAC_VECRNG_H
 /* out[width][lanes]: columns from `start` of samples first .. first + lanes - 1. The other
  * arguments: rng.h. */

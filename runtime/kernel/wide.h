@@ -8,10 +8,7 @@
 #include "edges.h"
 #include "tile.h"
 
-/* Once in a unit, however often it is called: code grows with what differs only. */
-#define SHARED __attribute__((noinline, unused)) static
-
-/* The same for a function of a program whose kernels fill several units. */
+/* A kernel function, as SHARED (tile.h), of a program whose kernels fill several units. */
 #define APART __attribute__((noinline))
 
 /* Loads stay on their side of it: sums fill the registers, and there are none for early loads. */
