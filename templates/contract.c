@@ -19,7 +19,7 @@ static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(
         for (int v = 0; v < /*{vectors*/48 / VL/*}*/; v++)
             sum[r][v] = /*{start*/vsplat(0)/*}*/;
     }
-    ROLLED
+/*{fetch*//*}*/    ROLLED
     for (int i = /*{from*/0/*}*/; i < /*{to*/16/*}*/; i++) {
 /*{prefetch*//*}*/        vec xi[/*{vectors*/48 / VL/*}*/];
         UNROLL

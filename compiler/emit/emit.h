@@ -78,6 +78,7 @@ typedef struct Body { /* a kernel function in the making */
     Text statements, prepare, row_begin, row_end;
     Text load_sums, load_totals, store_totals,
         store_sums;    /* of a block of a contraction, see keep_in_registers() */
+    Text fetch;        /* of a row of such a block: prefetches of what the epilogue will read */
     int block_vectors; /* vectors of samples of such a block, 0 elsewhere */
     const char *indent;
     Place own;   /* wide: the index of the kernel's loops */

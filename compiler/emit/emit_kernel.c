@@ -94,6 +94,11 @@ static const char *load_tile(Body *b, const Node *n, Index at)
     if (known)
         return known;
     const char *name = bind_tile(b, n, false);
+    if (b->block_vectors && strcmp(at.column, "f") == 0)
+        text_add(&b->fetch,
+                 "            for (int k = 0; k < %d * VL; k += LINE)\n"
+                 "                __builtin_prefetch(&%s[o + r][l + k]);\n",
+                 b->block_vectors, name);
     return define(b, n, at.column,
                   arena_printf(b->vector ? "vload(&%s[%s][lane])" : "%s[%s][lane]", name,
                                at.column));
@@ -252,6 +257,7 @@ static void emit_batch_sum(Body *b, const Node *n, Index at)
         const char *local = arena_printf("sum_%s", name);
         keep_in_registers(&b->load_totals, &b->store_totals, "        ", local, "LANES / VL",
                           arena_printf("%s[f][k * VL]", name));
+        text_add(&b->fetch, "            __builtin_prefetch(&%s[o + r][0]);\n", name);
         text_add(&b->statements,
                  "%s%s[v %% (LANES / VL)] = vfma(%s, vload(&live[lane]), %s[v %% (LANES / VL)]);\n",
                  b->indent, local, value, local);
@@ -515,6 +521,18 @@ static const char *rows_text(const Node *w, const char *weights)
     return arena_printf("    real(*const row)[%d] = &%s[o];\n", padded(w->type.dims[1]), weights);
 }
 
+/* What an epilogue reads of a wide layer has left the near caches since it was written: a block asks
+ * for it before its last part. */
+static const char *fetch_text(const Body *b, int depth)
+{
+    const char *fetch = text_of(&b->fetch);
+    if (!*fetch)
+        return "";
+    return arena_printf("    if (to == %d) { /* what the epilogue reads */\n        UNROLL\n"
+                        "        for (int r = 0; r < rows; r++) {\n%s        }\n    }\n",
+                        depth, fetch);
+}
+
 static const char *blocked_contract(Body *b, Block block, const char *weights)
 {
     const Node *n = b->kernel->root, *w = n->inputs[1];
@@ -537,6 +555,7 @@ static const char *blocked_contract(Body *b, Block block, const char *weights)
                     {"from", parts ? "from" : "0"},
                     {"to", parts ? "to" : int_text(depth)},
                     {"start", start},
+                    {"fetch", parts ? fetch_text(b, depth) : ""},
                     {"prefetch", prefetch},
                     {"wait", parts ? wait_text(place, block.vectors, depth) : ""},
                     {"weight", forward ? "row[r][i]" : arena_printf("%s[i][o + r]", weights)},
