@@ -5,7 +5,7 @@
  * parts, from `from` to `to`, so that a part's rows of the operand stay in the nearest cache for
  * all blocks; the sums wait in the result's place for the next part. Compiles on its own with the
  * default contents of its holes. */
-#include "real.h"
+#include "vectile.h"
 enum { BT = 48 };
 /*[*/
 static inline __attribute__((always_inline)) void /*{block*/contract_block/*}*/(

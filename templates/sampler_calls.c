@@ -71,8 +71,8 @@ int sampler_trained(void) { return SAMPLER_TRAINED; }
 static int is_column(int column) { return column >= 0 && column < SAMPLER_COLUMNS; }
 
 const char *sampler_name(int column) { return is_column(column) ? names[column] : NULL; }
-double sampler_mean(int column) { return is_column(column) ? /*{of*/data/*}*/_mean.values[column] : 0; }
-double sampler_std(int column) { return is_column(column) ? /*{of*/data/*}*/_std.values[column] : 0; }
-double sampler_minimum(int column) { return is_column(column) ? /*{of*/data/*}*/_minimum.values[column] : 0; }
-double sampler_maximum(int column) { return is_column(column) ? /*{of*/data/*}*/_maximum.values[column] : 0; }
+double sampler_mean(int column) { return is_column(column) ? /*{mean*/data_mean/*}*/.values[column] : 0; }
+double sampler_std(int column) { return is_column(column) ? /*{std*/data_std/*}*/.values[column] : 0; }
+double sampler_minimum(int column) { return is_column(column) ? /*{minimum*/data_minimum/*}*/.values[column] : 0; }
+double sampler_maximum(int column) { return is_column(column) ? /*{maximum*/data_maximum/*}*/.values[column] : 0; }
 /*]*/

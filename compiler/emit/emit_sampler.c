@@ -132,8 +132,12 @@ static const char *emit_inputs(const Graph *g)
 
 const char *sampler_calls(const char *generate, const char *statistics)
 {
-    Hole holes[] = {{"generate", template_fill(generate, NULL, 0)}, {"of", statistics}};
-    return template_fill("sampler_calls.c", holes, 2);
+    Hole holes[] = {{"generate", template_fill(generate, NULL, 0)},
+                    {"mean", arena_printf("%s_mean", statistics)},
+                    {"std", arena_printf("%s_std", statistics)},
+                    {"minimum", arena_printf("%s_minimum", statistics)},
+                    {"maximum", arena_printf("%s_maximum", statistics)}};
+    return template_fill("sampler_calls.c", holes, sizeof holes / sizeof *holes);
 }
 
 static const char *emit_source(const Model *model, const Graph *g, const Plan *p,

@@ -13,4 +13,10 @@ diff -r fresh a/longer/name >/dev/null || note_failure 'other bytes in another f
 for word in "$PWD" "$(date +%Y-%m)"; do
     grep -rnF -e "$word" fresh && note_failure "'$word' is in the emitted text"
 done
+# A template that says so compiles as it is, to be read and changed like any C.
+include=$(find "$root/runtime" -type d | sed 's/^/-I/')
+for template in $(grep -l 'ompiles on its' "$root"/templates/*.c); do
+    "${CC:-cc}" -std=gnu11 -fsyntax-only -DGAGAC_VECTOR_BYTES=16 $include "$template" ||
+        note_failure "${template##*/} does not compile on its own"
+done
 finish
