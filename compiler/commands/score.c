@@ -197,13 +197,13 @@ static Sample standardise(const Sample *sample, const Sample *reference)
     return view;
 }
 
-/* The number of sorted values below the value, or not above it. */
-static size_t count_below(const float *sorted, size_t count, float value, bool equal_too)
+/* The number of sorted values that are not above the value. */
+static size_t count_not_above(const float *sorted, size_t count, float value)
 {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (sorted[middle] < value || (equal_too && sorted[middle] == value)) {
+        if (sorted[middle] <= value) {
             low = middle + 1;
         } else {
             high = middle;
@@ -220,7 +220,7 @@ static Sample rank_sample(const Sample *sample, const Sample *sorted)
     for (int c = 0; c < sample->column_count; c++) {
         for (size_t i = 0; i < sample->rows; i++) {
             float value = sample->columns[c][i];
-            size_t not_above = count_below(sorted->columns[c], n, value, true);
+            size_t not_above = count_not_above(sorted->columns[c], n, value);
             double share = ((double)not_above + 0.5) / (double)(n + 1);
             view.columns[c][i] = (float)normal_quantile(share);
         }

@@ -29,7 +29,7 @@ typedef struct Function {
 typedef struct Emitter { /* one generated program in the making */
     const EmitOptions *options;
     const Graph *graph;
-    int vector_length; /* reals of a machine vector; 1 in plain code */
+    int vector_length; /* reals of a machine vector; 1 in shipped samplers and CUDA */
     Text functions;    /* kernel functions so far */
     Function *known;
     int known_count, known_capacity;

@@ -380,7 +380,6 @@ int main(void)
         cmocka_unit_test(test_scales),
         cmocka_unit_test(test_correlation),
         cmocka_unit_test(test_ranks_of_ties),
-        cmocka_unit_test(test_ranks_of_ties),
         cmocka_unit_test(test_sharp_line),
         cmocka_unit_test(test_halves),
         cmocka_unit_test(test_measured_particles),
