@@ -620,9 +620,9 @@ typedef struct Kernel {
     bool batch;  /* runs for every tile of samples; else once, over whole arrays */
     Type space;  /* what its loops run over: [features] a sample, or the array */
     Node *root;  /* FILL JOIN CONTRACT WEIGHT: the node it is for */
-    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order; WEIGHT, over tiles: more
-                    gradients that add to the root's sum */
+    Node **body; /* NEST, CONTRACT: nodes computed in the loop, in order */
     int body_count, body_capacity;
+    bool adds;   /* WEIGHT, over tiles: to a sum that an earlier kernel began */
     int number;  /* in the generated code, through all sections of a step */
     int level;   /* global: kernels of one level do not depend on each other */
     int reduced; /* wide: axis over which it reduces, BATCH_AXIS or NO_REDUCTION; one a kernel */

@@ -1,11 +1,11 @@
 /* weight.c -- template: a tile's share of a weight gradient, dw[o][i] += sum over samples of
- * y[o][s] x[i][s], for one or several pairs of y and x.
+ * y[o][s] x[i][s].
  *
  * Strip by strip of dw's columns, x is transposed, so that vectors run along i; then blocks of
- * outer products. The sum goes over the live samples only, in their order, pair after pair. A strip
- * and, with several pairs, a group of dw's rows stay in the nearest cache; the next rows are fetched
- * meanwhile. The first tile of a shard overwrites what an earlier step left. Compiles on its own
- * with the default contents of its holes. */
+ * outer products. The sum goes over the live samples only, in their order. A strip stays in the
+ * nearest cache; the next rows of dw are fetched meanwhile. The first term of the first tile of a
+ * shard overwrites what an earlier step left. Compiles on its own with the default contents of its
+ * holes. */
 #include "vectile.h"
 enum { BT = 48 };
 /*[*/
@@ -46,17 +46,17 @@ static inline __attribute__((always_inline)) void /*{block*/weight_block/*}*/(
     }
 }
 
-SHARED void /*{name*/weight/*}*/(int first, int live, real xt[restrict /*{pairs*/1/*}*/][BT][/*{strip*/80/*}*/],
-    /*{parameters*/real y[restrict 8][BT], real x[restrict 80][BT]/*}*/,
+SHARED void /*{name*/weight/*}*/(int first, int live, real xt[restrict BT][/*{strip*/80/*}*/],
+    real y[restrict /*{rows*/8/*}*/][BT], real x[restrict /*{columns*/80/*}*/][BT],
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {
-/*{strips*/    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
+/*{strips*/    transpose_tile(&xt[0][0], 80, &x[0][0], BT, 80, BT);
     for (int o = 0; o < 5; o += 5)
-        weight_block(5, 5, o, 0, 0, first, live, y, xt[0], dw);
+        weight_block(5, 5, o, 0, 0, first, live, y, xt, dw);
 /*}*/}
 /*]*/
-void weight_test(real xt[1][BT][80], real y[8][BT], real x[80][BT], real dw[8][80]);
-void weight_test(real xt[1][BT][80], real y[8][BT], real x[80][BT], real dw[8][80])
+void weight_test(real xt[BT][80], real y[8][BT], real x[80][BT], real dw[8][80]);
+void weight_test(real xt[BT][80], real y[8][BT], real x[80][BT], real dw[8][80])
 {
     weight(1, BT, xt, y, x, dw);
 }

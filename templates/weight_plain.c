@@ -1,19 +1,18 @@
 /* weight_plain.c -- template: a tile's share of a weight gradient as simple loops, dw[o][i] += sum
- * of y[o][s] x[i][s], for one or several pairs of y and x. Compiles on its own with the default
- * contents of its holes. */
+ * of y[o][s] x[i][s]. Compiles on its own with the default contents of its holes. */
 #include "scalar.h"
 enum { BT = 48 };
 /*[*/
 static void /*{name*/weight/*}*/(int first, int live,
-    /*{parameters*/real y[restrict 8][BT], real x[restrict 80][BT]/*}*/,
+    real y[restrict /*{rows*/8/*}*/][BT], real x[restrict /*{columns*/80/*}*/][BT],
     real dw[restrict /*{rows*/8/*}*/][/*{stride*/80/*}*/])
 {
     for (int o = 0; o < /*{rows*/8/*}*/; o++)
         for (int i = 0; i < /*{columns*/80/*}*/; i++) {
             real sum = first ? 0 : dw[o][i];
-/*{terms*/            for (int s = 0; s < live; s++)
+            for (int s = 0; s < live; s++)
                 sum += y[o][s] * x[i][s];
-/*}*/            dw[o][i] = sum;
+            dw[o][i] = sum;
         }
 }
 /*]*/

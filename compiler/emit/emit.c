@@ -129,7 +129,7 @@ static size_t transposed_size(const Plan *p)
             if (kernel->kind != KERNEL_WEIGHT)
                 continue;
             int strip = padded(kernel->root->type.dims[1]);
-            strip = (strip < MOST_STRIP ? strip : MOST_STRIP) * (1 + kernel->body_count);
+            strip = strip < MOST_STRIP ? strip : MOST_STRIP;
             widest = strip > widest ? strip : widest;
         }
     return (size_t)widest * (size_t)s->lanes;

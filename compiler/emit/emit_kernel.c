@@ -431,10 +431,7 @@ static const char *packed_contract(Body *b, int rows, int depth)
 }
 
 /* ---------------------------------------------------------------- contractions in parts */
-enum {
-    PART_BYTES = 26 * 1024, /* of an operand: leaves room in a first-level cache of 32 KB */
-    GROUP_BLOCKS = 8        /* of rows of a weight gradient that get pair after pair */
-};
+enum { PART_BYTES = 26 * 1024 }; /* of an operand: leaves room in a first-level cache of 32 KB */
 
 /* The first array of the kernel that has the shape of the contraction's result: sums of parts wait
  * there until the epilogue overwrites them. */
@@ -521,8 +518,8 @@ static const char *rows_text(const Node *w, const char *weights)
     return arena_printf("    real(*const row)[%d] = &%s[o];\n", padded(w->type.dims[1]), weights);
 }
 
-/* What an epilogue reads of a wide layer has left the near caches since it was written: a block asks
- * for it before its last part. */
+/* What an epilogue reads of a wide layer has left the near caches since it was written: a block
+ * asks for it before its last part. */
 static const char *fetch_text(const Body *b, int depth)
 {
     const char *fetch = text_of(&b->fetch);
@@ -618,21 +615,10 @@ static Call emit_contract(Emitter *e, Body *b)
 /* ---------------------------------------------------------------- weight gradients */
 typedef struct Gradient {      /* a weight gradient in the making */
     int rows, columns, stride; /* of dw */
-    int pairs;
     Block block;
     int strip; /* columns of dw at a time */
     int vector_length;
 } Gradient;
-
-static const Node *gradient_term(const Kernel *kernel, int k)
-{
-    return k ? kernel->body[k - 1] : kernel->root;
-}
-
-static const char *numbered(const char *name, int k)
-{
-    return k ? arena_printf("%s%d", name, k + 1) : name;
-}
 
 /* Columns of a strip: whole blocks and whole virtual vectors that, transposed, fit the nearest
  * cache. */
@@ -647,32 +633,18 @@ static int strip_columns(const Emitter *e, Block block, int stride, int lanes)
     return strip < stride ? strip : stride;
 }
 
-/* Blocks of `wide` vectors from column i of a strip on, for all rows and pairs. With several pairs
- * a group of rows gets all of them before the next one: its share of dw stays near. */
+/* Blocks of `wide` vectors from column i of a strip on, for all rows. */
 static void add_gradient_rows(Text *t, const Gradient *g, const char *c, const char *i, int wide,
                               const char *indent)
 {
-    bool several = g->pairs > 1;
-    int full = g->rows / g->block.rows * g->block.rows, group = GROUP_BLOCKS * g->block.rows;
-    const char *operands =
-        several ? "first && p == 0, live, y_of[p], xt[p]" : "first, live, y, xt[0]";
-    const char *in = several ? arena_printf("%s        ", indent) : indent;
-    if (full && several)
-        text_add(t,
-                 "%sfor (int g = 0; g < %d; g += %d)\n%s    for (int p = 0; p < %d; p++)\n"
-                 "%sfor (int o = g; o < %sg + %d; o += %d)\n",
-                 indent, full, group, indent, g->pairs, in,
-                 full % group ? arena_printf("%d && o < ", full) : "", group, g->block.rows);
-    else if (full)
-        text_add(t, "%sfor (int o = 0; o < %d; o += %d)\n", indent, full, g->block.rows);
+    int full = g->rows / g->block.rows * g->block.rows;
+    const char *rest = arena_printf("%s, %s, first, live, y, xt, dw", c, i);
     if (full)
-        text_add(t, "%s    %s_block(%d, %d, o, %s, %s, %s, dw);\n", in, PLACE_OF_NAME,
-                 g->block.rows, wide, c, i, operands);
-    if (full < g->rows && several)
-        text_add(t, "%sfor (int p = 0; p < %d; p++)\n    ", indent, g->pairs);
+        text_add(t, "%sfor (int o = 0; o < %d; o += %d)\n%s    %s_block(%d, %d, o, %s);\n", indent,
+                 full, g->block.rows, indent, PLACE_OF_NAME, g->block.rows, wide, rest);
     if (full < g->rows)
-        text_add(t, "%s%s_block(%d, %d, %d, %s, %s, %s, dw);\n", indent, PLACE_OF_NAME,
-                 g->rows - full, wide, full, c, i, operands);
+        text_add(t, "%s%s_block(%d, %d, %d, %s);\n", indent, PLACE_OF_NAME, g->rows - full, wide,
+                 full, rest);
 }
 
 /* `count` columns of dw from column c on: `features` of them are operands, the rest pads. */
@@ -680,9 +652,8 @@ static void add_strip(Text *t, const Gradient *g, const char *c, int count, cons
                       const char *indent)
 {
     int vectors = count / g->vector_length, full = vectors / g->block.vectors * g->block.vectors;
-    for (int p = 0; p < g->pairs; p++)
-        text_add(t, "%stranspose_tile(&xt[%d][0][0], %d, &%s[%s][0], BT, %s, BT);\n", indent, p,
-                 g->strip, numbered("x", p), c, features);
+    text_add(t, "%stranspose_tile(&xt[0][0], %d, &x[%s][0], BT, %s, BT);\n", indent, g->strip, c,
+             features);
     if (full > g->block.vectors) {
         text_add(t, "%sfor (int i = 0; i < %d * VL; i += %d * VL) {\n", indent, full,
                  g->block.vectors);
@@ -699,12 +670,6 @@ static const char *gradient_strips(const Gradient *g)
 {
     Text t = {0};
     int full = g->columns / g->strip * g->strip; /* strips without pads */
-    if (g->pairs > 1) {
-        text_add(&t, "    real(*const y_of[%d])[BT] = {y", g->pairs);
-        for (int p = 1; p < g->pairs; p++)
-            text_add(&t, ", %s", numbered("y", p));
-        text_append(&t, "};\n");
-    }
     if (full > g->strip) {
         text_add(&t, "    for (int c = 0; c < %d; c += %d) {\n", full, g->strip);
         add_strip(&t, g, "c", g->strip, int_text(g->strip), "        ");
@@ -714,27 +679,6 @@ static const char *gradient_strips(const Gradient *g)
     }
     if (full < g->stride)
         add_strip(&t, g, int_text(full), g->stride - full, int_text(g->columns - full), "    ");
-    return text_of(&t);
-}
-
-/* "real y[restrict 400][BT], real x[restrict 6][BT]" of every pair */
-static const char *gradient_parameters(const Gradient *g)
-{
-    Text t = {0};
-    for (int p = 0; p < g->pairs; p++)
-        text_add(&t, "%sreal %s[restrict %d][BT], real %s[restrict %d][BT]", p ? ",\n    " : "",
-                 numbered("y", p), g->rows, numbered("x", p), g->columns);
-    return text_of(&t);
-}
-
-static const char *plain_terms(const Gradient *g)
-{
-    Text t = {0};
-    for (int p = 0; p < g->pairs; p++)
-        text_add(&t,
-                 "            for (int s = 0; s < live; s++)\n"
-                 "                sum += %s[o][s] * %s[i][s];\n",
-                 numbered("y", p), numbered("x", p));
     return text_of(&t);
 }
 
@@ -756,9 +700,8 @@ static const char *gradient_function(Emitter *e, const Gradient *g, int lanes)
     const char *column = fetch_column(g, lanes, &mask);
     Hole holes[] = {{"name", PLACE_OF_NAME},
                     {"block", arena_printf("%s_block", PLACE_OF_NAME)},
-                    {"parameters", gradient_parameters(g)},
-                    {"pairs", int_text(g->pairs)},
                     {"rows", int_text(g->rows)},
+                    {"columns", int_text(g->columns)},
                     {"stride", int_text(g->stride)},
                     {"strip", int_text(g->strip)},
                     {"rows_a_block", int_text(g->block.rows)},
@@ -772,9 +715,10 @@ static const char *gradient_function(Emitter *e, const Gradient *g, int lanes)
 
 static const char *plain_gradient_function(Emitter *e, const Gradient *g)
 {
-    Hole holes[] = {{"name", PLACE_OF_NAME},         {"parameters", gradient_parameters(g)},
-                    {"rows", int_text(g->rows)},     {"columns", int_text(g->columns)},
-                    {"stride", int_text(g->stride)}, {"terms", plain_terms(g)}};
+    Hole holes[] = {{"name", PLACE_OF_NAME},
+                    {"rows", int_text(g->rows)},
+                    {"columns", int_text(g->columns)},
+                    {"stride", int_text(g->stride)}};
     const char *wish = arena_printf("weight_gradient_%dx%d", g->rows, g->columns);
     return add_function(e, wish,
                         template_fill("weight_plain.c", holes, sizeof holes / sizeof *holes));
@@ -789,19 +733,16 @@ static Call emit_weight(Emitter *e, Body *b)
     Gradient g = {.rows = type->dims[0],
                   .columns = type->dims[1],
                   .stride = padded(type->dims[1]),
-                  .pairs = 1 + kernel->body_count,
                   .vector_length = e->vector_length};
     Text arguments = {0};
-    text_append(&arguments, "first, live_count");
+    text_append(&arguments, kernel->adds ? "0, live_count" : "first, live_count");
     if (!e->options->plain) {
         g.block = weight_block(e, g.stride);
         g.strip = strip_columns(e, g.block, g.stride, lanes);
-        text_add(&arguments, ", (real(*)[BT][%d])transposed", g.strip);
+        text_add(&arguments, ", (real(*)[%d])transposed", g.strip);
     }
-    for (int k = 0; k < g.pairs; k++)
-        for (int j = 0; j < 2; j++)
-            text_add(&arguments, ", %s",
-                     plan_buffer(plan, gradient_term(kernel, k)->inputs[j])->name);
+    for (int j = 0; j < 2; j++)
+        text_add(&arguments, ", %s", plan_buffer(plan, kernel->root->inputs[j])->name);
     const Sum *sum = &plan->schedule->sums[plan->schedule->sum_of[kernel->root->id]];
     text_add(&arguments, ", sums->%s", sum->name);
     return (Call){.function = e->options->plain ? plain_gradient_function(e, &g)

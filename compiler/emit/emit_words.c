@@ -105,7 +105,7 @@ const char *kernel_sentence(const Plan *plan, const Kernel *kernel)
         if (s->order == ORDER_WIDE)
             return arena_printf("gradient of %s", differentiated(plan_buffer(plan, n)->name));
         return arena_printf("gradient of %s%s", differentiated(s->sums[s->sum_of[n->id]].name),
-                            kernel->body_count ? ", all terms" : "");
+                            kernel->adds ? ", next term" : "");
     case KERNEL_CONTRACT: {
         bool forward = n->op == OP_CONTRACT_Y || n->op == OP_CONV_Y;
         const char *layer = n->inputs[1]->name ? n->inputs[1]->name : "weight";

@@ -86,8 +86,83 @@ static void walk(Order *order, Node *n)
     order->nodes[order->count++] = n;
 }
 
-/* Reductions over the batch first, each with all that it needs, so that a chain's values die early.
- */
+/* By node id, the nodes that have it as an operand: users[first[id]] .. users[first[id + 1]]. */
+typedef struct Users {
+    int *first;
+    Node **users;
+} Users;
+
+static Users find_users(const Graph *g, const Order *order)
+{
+    Users u = {.first = arena_alloc(((size_t)g->count + 2) * sizeof(int)),
+               .users = arena_alloc(2 * (size_t)order->count * sizeof(Node *))};
+    for (int k = 0; k < order->count; k++)
+        for (int j = 0; j < op_table[order->nodes[k]->op].arity; j++)
+            u.first[order->nodes[k]->inputs[j]->id + 2]++;
+    for (int id = 0; id < g->count; id++)
+        u.first[id + 2] += u.first[id + 1];
+    for (int k = 0; k < order->count; k++)
+        for (int j = 0; j < op_table[order->nodes[k]->op].arity; j++)
+            u.users[u.first[order->nodes[k]->inputs[j]->id + 1]++] = order->nodes[k];
+    return u;
+}
+
+/* Reductions over the batch in the order in which they can be had when the inputs of the step come
+ * one by one, and all that can be computed is, before the next: real rows are done with, gradients
+ * and all, before others are made. */
+static Order order_reductions(const Graph *g, const Order *all)
+{
+    Users u = find_users(g, all);
+    Order reductions = {.nodes = arena_alloc((size_t)all->count * sizeof(Node *))};
+    Node **stack = arena_alloc((size_t)all->count * sizeof(Node *));
+    int *missing = arena_alloc((size_t)g->count * sizeof(int)), depth = 0;
+    for (int k = 0; k < all->count; k++)
+        missing[all->nodes[k]->id] = op_table[all->nodes[k]->op].arity;
+    for (int turn = 0; turn < 2; turn++) /* inputs behind parameters and constants */
+        for (int id = 0; id < g->count; id++) {
+            Node *source = g->nodes[id];
+            if (!all->seen[id] || op_table[source->op].arity || (source->op == OP_INPUT) != turn)
+                continue;
+            stack[depth++] = source;
+            while (depth > 0) {
+                Node *n = stack[--depth];
+                if (reduces_batch(n))
+                    reductions.nodes[reductions.count++] = n;
+                for (int j = u.first[n->id + 1] - 1; j >= u.first[n->id]; j--)
+                    if (--missing[u.users[j]->id] == 0)
+                        stack[depth++] = u.users[j];
+            }
+        }
+    return reductions;
+}
+
+/* Weight gradients as soon as their operands are there, so that these die early. */
+static void hurry_reductions(const Graph *g, Order *order)
+{
+    int *place_of = arena_alloc((size_t)g->count * sizeof(int)), count = 0;
+    int *after = arena_alloc((size_t)order->count * sizeof(int));
+    for (int k = 0; k < order->count; k++) {
+        const Node *n = order->nodes[k];
+        place_of[n->id] = after[k] = k;
+        for (int j = 0; j < 2 && is_weight_gradient(n); j++) {
+            int operand = place_of[n->inputs[j]->id];
+            after[k] = j == 0 || operand > after[k] ? operand : after[k];
+        }
+        place_of[n->id] = after[k];
+    }
+    Node **nodes = arena_alloc((size_t)order->count * sizeof(Node *));
+    for (int k = 0; k < order->count; k++) {
+        if (after[k] == k)
+            nodes[count++] = order->nodes[k];
+        for (int j = k + 1; j < order->count && after[k] == k; j++)
+            if (after[j] == k)
+                nodes[count++] = order->nodes[j];
+    }
+    order->nodes = nodes;
+}
+
+/* Operands first; reductions over the batch, each with all that it needs, before the rest, so that
+ * a chain's values die early. */
 static Order order_nodes(const Graph *g, const Step *step)
 {
     size_t limit = (size_t)g->count;
@@ -97,13 +172,14 @@ static Order order_nodes(const Graph *g, const Step *step)
         walk(&all, step->outputs[k]);
     for (int k = 0; k < step->assign_count; k++)
         walk(&all, step->assigns[k]);
+    Order reductions = order_reductions(g, &all);
     Order order = {.nodes = arena_alloc(limit * sizeof(Node *)),
                    .seen = arena_alloc(limit * sizeof(bool))};
-    for (int id = 0; id < g->count; id++)
-        if (all.seen[id] && reduces_batch(g->nodes[id]))
-            walk(&order, g->nodes[id]);
+    for (int k = 0; k < reductions.count; k++)
+        walk(&order, reductions.nodes[k]);
     for (int k = 0; k < all.count; k++)
         walk(&order, all.nodes[k]);
+    hurry_reductions(g, &order);
     return order;
 }
 
@@ -418,21 +494,16 @@ static void place_in_nest(Schedule *s, int section, Node *n)
     s->kernel_of[n->id] = host;
 }
 
-/* Over tiles, all gradients that add to one sum are one kernel, as late as the last of them: a
- * tile's share is loaded and stored once. */
-static Kernel *join_gradients(Schedule *s, Node *n, int section)
+/* An earlier kernel of the section began the sum that this gradient adds to. */
+static bool adds_to_sum(const Schedule *s, const Node *n, int section)
 {
-    Section *at = &s->sections[section];
-    for (int k = 0; k < at->count && s->order == ORDER_TILES; k++) {
-        Kernel *kernel = at->kernels[k];
-        if (kernel->kind != KERNEL_WEIGHT || s->sum_of[kernel->root->id] != s->sum_of[n->id])
-            continue;
-        memmove(at->kernels + k, at->kernels + k + 1, (size_t)(at->count - k - 1) * sizeof kernel);
-        at->kernels[at->count - 1] = kernel;
-        add_to_body(kernel, n);
-        return kernel;
+    const Section *at = &s->sections[section];
+    bool found = false;
+    for (int k = 0; k < at->count && s->sum_of[n->id] >= 0 && !found; k++) {
+        const Kernel *kernel = at->kernels[k];
+        found = kernel->kind == KERNEL_WEIGHT && s->sum_of[kernel->root->id] == s->sum_of[n->id];
     }
-    return NULL;
+    return found;
 }
 
 static void place(Schedule *s, Node *n, int section)
@@ -461,14 +532,12 @@ static void place(Schedule *s, Node *n, int section)
         place_in_nest(s, section, n);
         return;
     }
-    s->kernel_of[n->id] = kind == KERNEL_WEIGHT ? join_gradients(s, n, section) : NULL;
-    if (s->kernel_of[n->id])
-        return;
     s->kernel_of[n->id] = add_kernel(s, section,
                                      (Kernel){.kind = kind,
                                               .batch = n->type.batch || kind == KERNEL_WEIGHT,
                                               .space = n->type,
                                               .reduced = NO_REDUCTION,
+                                              .adds = adds_to_sum(s, n, section),
                                               .root = n});
 }
 
@@ -674,8 +743,6 @@ double kernel_flops(const Schedule *s, const Kernel *kernel)
         flops += weight_flops(kernel->root, batch);
     for (int k = 0; k < kernel->body_count && kernel->batch; k++) {
         const Node *n = kernel->body[k];
-        if (kernel->kind == KERNEL_WEIGHT)
-            flops += weight_flops(n, batch);
         if (op_table[n->op].kind == CLASS_REDUCE && n->inputs[0]->op == OP_MUL)
             flops += 2 * batch * (double)type_size(&n->inputs[0]->type);
     }
@@ -733,31 +800,6 @@ static void choose_tiles(Schedule *s)
 }
 
 /* ---------------------------------------------------------------- wide */
-/* Weight gradients as soon as their operands are there, so that these die early. */
-static void hurry_reductions(const Graph *g, Order *order)
-{
-    int *place_of = arena_alloc((size_t)g->count * sizeof(int)), count = 0;
-    int *after = arena_alloc((size_t)order->count * sizeof(int));
-    for (int k = 0; k < order->count; k++) {
-        const Node *n = order->nodes[k];
-        place_of[n->id] = after[k] = k;
-        for (int j = 0; j < 2 && is_weight_gradient(n); j++) {
-            int operand = place_of[n->inputs[j]->id];
-            after[k] = j == 0 || operand > after[k] ? operand : after[k];
-        }
-        place_of[n->id] = after[k];
-    }
-    Node **nodes = arena_alloc((size_t)order->count * sizeof(Node *));
-    for (int k = 0; k < order->count; k++) {
-        if (after[k] == k)
-            nodes[count++] = order->nodes[k];
-        for (int j = k + 1; j < order->count && after[k] == k; j++)
-            if (after[j] == k)
-                nodes[count++] = order->nodes[j];
-    }
-    order->nodes = nodes;
-}
-
 /* Element-wise values that only assignments need. */
 static bool *find_late(const Graph *g, const Order *order, const Step *step)
 {
@@ -800,7 +842,6 @@ Schedule *schedule_step(Graph *g, Step *step, LoopOrder loop_order)
         s->section_of[id] = s->sum_of[id] = -1;
     if (wide) {
         find_inner_maps(&order, uses, inner);
-        hurry_reductions(g, &order);
         s->late = find_late(g, &order, step);
     } else {
         phase = find_phases(g, &order);

@@ -244,6 +244,241 @@ KERNEL __launch_bounds__(256) batch_sum_1(const real *__restrict__ a1, const rea
     }
 }
 
+/* d_step weight gradient */
+KERNEL PRODUCT_BOUNDS(160)
+    weight_gradient_100x100(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
+{
+    enum {
+        ROWS = 100, COLUMNS = 100, STEPS = 1000,
+        PART = 48, THREADS = 160,
+        TR = 2, TC = 2,
+        TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
+        FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
+        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+    };
+    alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
+    alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
+    const int tx = along_side(), ty = along_top();
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
+    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
+    const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
+    auto fetch = [&](int tile, int stage) {
+        const int k = from + tile * ALONG_DEPTH;
+        if (tile < tiles) {
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
+        }
+        copies_end_group();
+    };
+    real sum[TR][TC] = {};
+    int stage = 0;
+    ROLLED
+    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
+        fetch(tile, tile);
+    ROLLED
+    for (int tile = 0; tile < tiles; tile++) {
+        copies_wait<1>();
+        BARRIER();
+        fetch(tile + 2, stage > 0 ? stage - 1 : ALONG_STAGES - 1);
+        multiply_along<TR, TC>(sum, left[stage] + ty * PITCH, TALL * PITCH,
+            right[stage] + tx * PITCH);
+        stage = stage + 1 < ALONG_STAGES ? stage + 1 : 0;
+    }
+    UNROLL
+    for (int r = 0; r < TR; r++) {
+        const int f = m0 + ty + TALL * r;
+        UNROLL
+        for (int c = 0; c < TC; c++) {
+            const int n = n0 + tx + along_column(c);
+            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
+                out[((int)blockIdx.z * ROWS + f) * 100 + n] = sum[r][c];
+        }
+    }
+}
+
+/* d_step chain */
+KERNEL __launch_bounds__(512, 1)
+    chain_3_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
+        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
+        real *out, real *out2, const real *__restrict__ a6, real *out3, real *out4,
+        const real *__restrict__ a7, real *out5, real *out6)
+{
+    enum {
+        THREADS = 512, WIDTH = 16,
+        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
+        HEIGHT = 128 /* the most rows of a weight's tile */
+    };
+    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
+    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
+    __shared__ real scratch[640];
+    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
+    auto fetch1 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch2 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    auto fetch3 = [&](int tile) {
+        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
+        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
+        if (k < to) {
+            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
+        }
+        copies_end_group();
+    };
+    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 100, n0);
+    chain_start(fetch1);
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch1);
+        chain_start(fetch2);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t0[4];
+                load_quad(t0, a5 + f * STRIDE + b);
+                real kept3[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t1 = real_leaky_slope(t0[c], (real)0.01);
+                    const real t2 = product[c] * t1;
+                    kept3[c] = t2;
+                    share1[r] = share1[r] + t2;
+                    next[c] = t2;
+                }
+                store_quad(out + f * STRIDE + b, kept3);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out2 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
+        chain_start(fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            real next[4] = {};
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t4[4];
+                load_quad(t4, a6 + f * STRIDE + b);
+                real kept7[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t5 = real_leaky_slope(t4[c], (real)0.01);
+                    const real t6 = product[c] * t5;
+                    kept7[c] = t6;
+                    share1[r] = share1[r] + t6;
+                    next[c] = t6;
+                }
+                store_quad(out3 + f * STRIDE + b, kept7);
+            }
+            if (f < 104)
+                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+    { /* 100 x 100 */
+        real sum[1][4] = {};
+        real share1[1] = {};
+        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
+        UNROLL
+        for (int r = 0; r < 1; r++) {
+            const int f = chain_top<1, WIDTH>() + tile_row(r);
+            if (f < 100 && b < STRIDE) {
+                const real *const product = sum[r];
+                real t8[4];
+                load_quad(t8, a7 + f * STRIDE + b);
+                real kept11[4];
+                UNROLL
+                for (int c = 0; c < 4; c++) {
+                    const real t9 = real_leaky_slope(t8[c], (real)0.01);
+                    const real t10 = product[c] * t9;
+                    kept11[c] = t10;
+                    share1[r] = share1[r] + t10;
+                }
+                store_quad(out5 + f * STRIDE + b, kept11);
+            }
+        }
+        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
+            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
+    }
+}
+
+/* d_step weight gradient */
+KERNEL PRODUCT_BOUNDS(256)
+    weight_gradient_100x6(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
+{
+    enum {
+        ROWS = 100, COLUMNS = 6, STEPS = 1000,
+        PART = 16, THREADS = 256,
+        TR = 2, TC = 1,
+        TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
+        FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
+        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
+        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
+    };
+    alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
+    alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
+    const int tx = along_side(), ty = along_top();
+    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
+    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
+    const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
+    auto fetch = [&](int tile, int stage) {
+        const int k = from + tile * ALONG_DEPTH;
+        if (tile < tiles) {
+            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
+            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
+        }
+        copies_end_group();
+    };
+    real sum[TR][TC] = {};
+    int stage = 0;
+    ROLLED
+    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
+        fetch(tile, tile);
+    ROLLED
+    for (int tile = 0; tile < tiles; tile++) {
+        copies_wait<1>();
+        BARRIER();
+        fetch(tile + 2, stage > 0 ? stage - 1 : ALONG_STAGES - 1);
+        multiply_along<TR, TC>(sum, left[stage] + ty * PITCH, TALL * PITCH,
+            right[stage] + tx * PITCH);
+        stage = stage + 1 < ALONG_STAGES ? stage + 1 : 0;
+    }
+    UNROLL
+    for (int r = 0; r < TR; r++) {
+        const int f = m0 + ty + TALL * r;
+        UNROLL
+        for (int c = 0; c < TC; c++) {
+            const int n = n0 + tx + along_column(c);
+            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
+                out[((int)blockIdx.z * ROWS + f) * 8 + n] = sum[r][c];
+        }
+    }
+}
+
 /* d_step input: z_d */
 KERNEL __launch_bounds__(128) fill_6_2(const CudaRun *run, int update, real *out)
 {
@@ -1028,241 +1263,6 @@ KERNEL __launch_bounds__(256) rows_6_2(const real *__restrict__ a1, const real *
         kept4[c] = t3;
     }
     store_quad(out + f * STRIDE + b, kept4);
-}
-
-/* d_step weight gradient */
-KERNEL PRODUCT_BOUNDS(256)
-    weight_gradient_100x6(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
-{
-    enum {
-        ROWS = 100, COLUMNS = 6, STEPS = 1000,
-        PART = 16, THREADS = 256,
-        TR = 2, TC = 1,
-        TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
-        FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
-    };
-    alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
-    alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
-    const int tx = along_side(), ty = along_top();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
-    auto fetch = [&](int tile, int stage) {
-        const int k = from + tile * ALONG_DEPTH;
-        if (tile < tiles) {
-            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
-            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
-        }
-        copies_end_group();
-    };
-    real sum[TR][TC] = {};
-    int stage = 0;
-    ROLLED
-    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
-        fetch(tile, tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<1>();
-        BARRIER();
-        fetch(tile + 2, stage > 0 ? stage - 1 : ALONG_STAGES - 1);
-        multiply_along<TR, TC>(sum, left[stage] + ty * PITCH, TALL * PITCH,
-            right[stage] + tx * PITCH);
-        stage = stage + 1 < ALONG_STAGES ? stage + 1 : 0;
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + TALL * r;
-        UNROLL
-        for (int c = 0; c < TC; c++) {
-            const int n = n0 + tx + along_column(c);
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
-                out[((int)blockIdx.z * ROWS + f) * 8 + n] = sum[r][c];
-        }
-    }
-}
-
-/* d_step weight gradient */
-KERNEL PRODUCT_BOUNDS(160)
-    weight_gradient_100x100(const real *__restrict__ a1, const real *__restrict__ a2, real *out)
-{
-    enum {
-        ROWS = 100, COLUMNS = 100, STEPS = 1000,
-        PART = 48, THREADS = 160,
-        TR = 2, TC = 2,
-        TALL = THREADS / 16, HEIGHT = TALL * TR, WIDTH = 16 * TC,
-        FULL = STEPS % ALONG_DEPTH == 0, /* no tile is cut */
-        ACROSS = (COLUMNS + WIDTH - 1) / WIDTH, /* blocks side by side */
-        ROWS_FULL = ROWS % HEIGHT == 0, COLUMNS_FULL = COLUMNS % WIDTH == 0
-    };
-    alignas(16) __shared__ real left[ALONG_STAGES][HEIGHT * PITCH];
-    alignas(16) __shared__ real right[ALONG_STAGES][WIDTH * PITCH];
-    const int tx = along_side(), ty = along_top();
-    const int m0 = (int)blockIdx.x / ACROSS * HEIGHT, n0 = (int)blockIdx.x % ACROSS * WIDTH;
-    const int from = (int)blockIdx.z * PART, to = from + PART < STEPS ? from + PART : STEPS;
-    const int tiles = (to - from + ALONG_DEPTH - 1) / ALONG_DEPTH;
-    auto fetch = [&](int tile, int stage) {
-        const int k = from + tile * ALONG_DEPTH;
-        if (tile < tiles) {
-            copy_along_rows<HEIGHT, THREADS, FULL>(left[stage], a1, 1000, ROWS, k, to, m0);
-            copy_along_rows<WIDTH, THREADS, FULL>(right[stage], a2, 1000, COLUMNS, k, to, n0);
-        }
-        copies_end_group();
-    };
-    real sum[TR][TC] = {};
-    int stage = 0;
-    ROLLED
-    for (int tile = 0; tile < ALONG_STAGES - 1; tile++)
-        fetch(tile, tile);
-    ROLLED
-    for (int tile = 0; tile < tiles; tile++) {
-        copies_wait<1>();
-        BARRIER();
-        fetch(tile + 2, stage > 0 ? stage - 1 : ALONG_STAGES - 1);
-        multiply_along<TR, TC>(sum, left[stage] + ty * PITCH, TALL * PITCH,
-            right[stage] + tx * PITCH);
-        stage = stage + 1 < ALONG_STAGES ? stage + 1 : 0;
-    }
-    UNROLL
-    for (int r = 0; r < TR; r++) {
-        const int f = m0 + ty + TALL * r;
-        UNROLL
-        for (int c = 0; c < TC; c++) {
-            const int n = n0 + tx + along_column(c);
-            if ((ROWS_FULL || f < ROWS) && (COLUMNS_FULL || n < COLUMNS))
-                out[((int)blockIdx.z * ROWS + f) * 100 + n] = sum[r][c];
-        }
-    }
-}
-
-/* d_step chain */
-KERNEL __launch_bounds__(512, 1)
-    chain_3_100x100(const real *__restrict__ a1, const real *__restrict__ a2,
-        const real *__restrict__ a3, const real *__restrict__ a4, const real *__restrict__ a5,
-        real *out, real *out2, const real *__restrict__ a6, real *out3, real *out4,
-        const real *__restrict__ a7, real *out5, real *out6)
-{
-    enum {
-        THREADS = 512, WIDTH = 16,
-        FEATURES = 104, /* rows of the tile, a multiple of DEPTH */
-        HEIGHT = 128 /* the most rows of a weight's tile */
-    };
-    alignas(16) __shared__ real left[STAGES][DEPTH * (HEIGHT + TILE_PAD)];
-    alignas(16) __shared__ real tile[FEATURES * (WIDTH + TILE_PAD)];
-    __shared__ real scratch[640];
-    const int n0 = (int)blockIdx.x * WIDTH, side = chain_side<WIDTH>(), b = n0 + side;
-    auto fetch1 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
-        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
-        if (k < to) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a2, 112, k, to, m0);
-        }
-        copies_end_group();
-    };
-    auto fetch2 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
-        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
-        if (k < to) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a3, 112, k, to, m0);
-        }
-        copies_end_group();
-    };
-    auto fetch3 = [&](int tile) {
-        enum { ROWS = 100, STEPS = 100, HEIGHT = 128, FULL = STEPS % DEPTH == 0 };
-        const int k = tile * DEPTH, stage = tile % STAGES, to = STEPS, m0 = 0;
-        if (k < to) {
-            copy_rows<HEIGHT, THREADS, FULL>(left[stage], a4, 112, k, to, m0);
-        }
-        copies_end_group();
-    };
-    copy_rows<WIDTH, THREADS, false, FEATURES>(tile, a1, STRIDE, 0, 100, n0);
-    chain_start(fetch1);
-    { /* 100 x 100 */
-        real sum[1][4] = {};
-        real share1[1] = {};
-        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch1);
-        chain_start(fetch2);
-        UNROLL
-        for (int r = 0; r < 1; r++) {
-            const int f = chain_top<1, WIDTH>() + tile_row(r);
-            real next[4] = {};
-            if (f < 100 && b < STRIDE) {
-                const real *const product = sum[r];
-                real t0[4];
-                load_quad(t0, a5 + f * STRIDE + b);
-                real kept3[4];
-                UNROLL
-                for (int c = 0; c < 4; c++) {
-                    const real t1 = real_leaky_slope(t0[c], (real)0.01);
-                    const real t2 = product[c] * t1;
-                    kept3[c] = t2;
-                    share1[r] = share1[r] + t2;
-                    next[c] = t2;
-                }
-                store_quad(out + f * STRIDE + b, kept3);
-            }
-            if (f < 104)
-                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
-        }
-        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
-            out2 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
-    }
-    { /* 100 x 100 */
-        real sum[1][4] = {};
-        real share1[1] = {};
-        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch2);
-        chain_start(fetch3);
-        UNROLL
-        for (int r = 0; r < 1; r++) {
-            const int f = chain_top<1, WIDTH>() + tile_row(r);
-            real next[4] = {};
-            if (f < 100 && b < STRIDE) {
-                const real *const product = sum[r];
-                real t4[4];
-                load_quad(t4, a6 + f * STRIDE + b);
-                real kept7[4];
-                UNROLL
-                for (int c = 0; c < 4; c++) {
-                    const real t5 = real_leaky_slope(t4[c], (real)0.01);
-                    const real t6 = product[c] * t5;
-                    kept7[c] = t6;
-                    share1[r] = share1[r] + t6;
-                    next[c] = t6;
-                }
-                store_quad(out3 + f * STRIDE + b, kept7);
-            }
-            if (f < 104)
-                store_quad(tile + f * (WIDTH + TILE_PAD) + side, next, 4);
-        }
-        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
-            out4 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
-    }
-    { /* 100 x 100 */
-        real sum[1][4] = {};
-        real share1[1] = {};
-        chain_multiply<1, WIDTH, 128, 100>(sum, left, tile, fetch3);
-        UNROLL
-        for (int r = 0; r < 1; r++) {
-            const int f = chain_top<1, WIDTH>() + tile_row(r);
-            if (f < 100 && b < STRIDE) {
-                const real *const product = sum[r];
-                real t8[4];
-                load_quad(t8, a7 + f * STRIDE + b);
-                real kept11[4];
-                UNROLL
-                for (int c = 0; c < 4; c++) {
-                    const real t9 = real_leaky_slope(t8[c], (real)0.01);
-                    const real t10 = product[c] * t9;
-                    kept11[c] = t10;
-                    share1[r] = share1[r] + t10;
-                }
-                store_quad(out5 + f * STRIDE + b, kept11);
-            }
-        }
-        join_columns<1, WIDTH / 4, 128, THREADS>(share1, scratch, chain_top<1, WIDTH>(), side / 4,
-            out6 + (int)(blockIdx.x) * 100 + 0, 100 - 0);
-    }
 }
 
 /* d_step chain */

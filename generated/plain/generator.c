@@ -107,23 +107,23 @@ static void sample_tile(struct sample *s, real *scratch, long first_sample, int 
 
     PROFILE(thread);
     /* k0  input z[2] */
-    KERNEL(78);
+    KERNEL(86);
     fill_input(s->batch, 0, &sample_inputs[0], &z[0][0], BT, first_sample,
         live_count);
     /* k1  fc0_w + bias, activation   z[2] -> made_fc0[100] */
-    KERNEL(79);
+    KERNEL(87);
     linear_100x2(s->generator->fc0_w, z, s->generator->fc0_b, made_fc0);
     /* k2  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(80);
+    KERNEL(88);
     linear_100x100(s->generator->fc1_w, made_fc0, s->generator->fc1_b, made_fc1);
     /* k3  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(81);
+    KERNEL(89);
     linear_100x100(s->generator->fc2_w, made_fc1, s->generator->fc2_b, made_fc2);
     /* k4  fc3_w + bias, sigmoid   made_fc2[100] -> made_fc3[100] */
-    KERNEL(82);
+    KERNEL(90);
     linear_100x100_2(s->generator->fc3_w, made_fc2, s->generator->fc3_b, made_fc3);
     /* k5  fc4_w + bias   made_fc3[100] -> made_fc4[2] */
-    KERNEL(83);
+    KERNEL(91);
     linear_2x100(s->generator->fc4_w, made_fc3, s->generator->fc4_b, made_fc4);
     KERNEL(-1);
     for (int lane = 0; lane < live_count; lane++)

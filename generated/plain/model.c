@@ -121,6 +121,52 @@ static void samples(real a[restrict 16], real b[restrict 1][BT], real live[restr
     }
 }
 
+static void weight_gradient_100x100(int first, int live,
+    real y[restrict 100][BT], real x[restrict 100][BT],
+    real dw[restrict 100][112])
+{
+    for (int o = 0; o < 100; o++)
+        for (int i = 0; i < 100; i++) {
+            real sum = first ? 0 : dw[o][i];
+            for (int s = 0; s < live; s++)
+                sum += y[o][s] * x[i][s];
+            dw[o][i] = sum;
+        }
+}
+
+static void back_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+    real a[restrict 100][BT],
+    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
+{
+    for (int o = 0; o < 100; o++) {
+        const int f = o, r = 0;
+        real sum[BT] = {0};
+        for (int i = 0; i < 100; i++)
+            for (int lane = 0; lane < BT; lane++)
+                sum[lane] += w[i][o + r] * x[i][lane];
+        for (int lane = 0; lane < BT; lane++) {
+            const real product = sum[lane];
+            const real t1 = a[f][lane];
+            const real t2 = (real_leaky_slope(t1, (real)0)) * product;
+            out[f][lane] = t2;
+            total[f][lane % LANES] += t2 * live[lane];
+        }
+    }
+}
+
+static void weight_gradient_100x2(int first, int live,
+    real y[restrict 100][BT], real x[restrict 2][BT],
+    real dw[restrict 100][16])
+{
+    for (int o = 0; o < 100; o++)
+        for (int i = 0; i < 2; i++) {
+            real sum = first ? 0 : dw[o][i];
+            for (int s = 0; s < live; s++)
+                sum += y[o][s] * x[i][s];
+            dw[o][i] = sum;
+        }
+}
+
 static void linear_100x100_3(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 112],
     real out[restrict 100][BT])
@@ -230,7 +276,7 @@ static void linear_100x100_5(real w[restrict 100][112], real x[restrict 100][BT]
     }
 }
 
-static void back_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
@@ -304,45 +350,6 @@ static void rows_2_2(real a[restrict 2][BT], real b[restrict 1][BT], real out[re
         }
 }
 
-static void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
-    real a[restrict 100][BT],
-    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
-{
-    for (int o = 0; o < 100; o++) {
-        const int f = o, r = 0;
-        real sum[BT] = {0};
-        for (int i = 0; i < 100; i++)
-            for (int lane = 0; lane < BT; lane++)
-                sum[lane] += w[i][o + r] * x[i][lane];
-        for (int lane = 0; lane < BT; lane++) {
-            const real product = sum[lane];
-            const real t1 = a[f][lane];
-            const real t2 = (real_leaky_slope(t1, (real)0)) * product;
-            out[f][lane] = t2;
-            total[f][lane % LANES] += t2 * live[lane];
-        }
-    }
-}
-
-static void weight_gradient_100x2(int first, int live,
-    real y[restrict 100][BT], real x[restrict 2][BT],
-    real y2[restrict 100][BT], real x2[restrict 2][BT],
-    real y3[restrict 100][BT], real x3[restrict 2][BT],
-    real dw[restrict 100][16])
-{
-    for (int o = 0; o < 100; o++)
-        for (int i = 0; i < 2; i++) {
-            real sum = first ? 0 : dw[o][i];
-            for (int s = 0; s < live; s++)
-                sum += y[o][s] * x[i][s];
-            for (int s = 0; s < live; s++)
-                sum += y2[o][s] * x2[i][s];
-            for (int s = 0; s < live; s++)
-                sum += y3[o][s] * x3[i][s];
-            dw[o][i] = sum;
-        }
-}
-
 static void linear_100x2_2(real w[restrict 100][16], real x[restrict 2][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT])
@@ -360,25 +367,6 @@ static void linear_100x2_2(real w[restrict 100][16], real x[restrict 2][BT],
             out[f][lane] = t2;
         }
     }
-}
-
-static void weight_gradient_100x100(int first, int live,
-    real y[restrict 100][BT], real x[restrict 100][BT],
-    real y2[restrict 100][BT], real x2[restrict 100][BT],
-    real y3[restrict 100][BT], real x3[restrict 100][BT],
-    real dw[restrict 100][112])
-{
-    for (int o = 0; o < 100; o++)
-        for (int i = 0; i < 100; i++) {
-            real sum = first ? 0 : dw[o][i];
-            for (int s = 0; s < live; s++)
-                sum += y[o][s] * x[i][s];
-            for (int s = 0; s < live; s++)
-                sum += y2[o][s] * x2[i][s];
-            for (int s = 0; s < live; s++)
-                sum += y3[o][s] * x3[i][s];
-            dw[o][i] = sum;
-        }
 }
 
 static void linear_100x100_6(real w[restrict 100][112], real x[restrict 100][BT],
@@ -428,84 +416,80 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;
     real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */
     real *const transposed = scratch + SCRATCH;
-    real(*const x)[BT] = (real(*)[BT])(scratch + 0); /* [2][48] written k0, last read k35 */
+    real(*const x)[BT] = (real(*)[BT])(scratch + 0); /* [2][48] written k0, last read k18 */
     real(*const real_fc0)[BT] = (real(*)[BT])(scratch + 96); /* [100][48] written k1,
-        last read k37 */
+        last read k11 */
     real(*const real_fc1)[BT] = (real(*)[BT])(scratch + 4896); /* [100][48] written k2,
-        last read k39 */
+        last read k9 */
     real(*const real_fc2)[BT] = (real(*)[BT])(scratch + 9696); /* [100][48] written k3,
-        last read k41 */
+        last read k7 */
     real(*const sum)[BT] = (real(*)[BT])(scratch + 14496); /* [1][48] written k4, last read k5 */
     real(*const d_real_fc3_sum)[BT] = (real(*)[BT])(scratch + 14544); /* [100][48] written k4,
-        last read k41 */
-    real(*const z_d)[BT] = (real(*)[BT])(scratch + 19344); /* [2][48] written k6, last read k7 */
-    real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 19440); /* [100][48] written k7,
-        last read k8 */
-    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 24240); /* [100][48] written k8,
+        last read k7 */
+    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 19344); /* [100][48] written k7,
         last read k9 */
-    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 19344); /* [100][48] written k9,
-        last read k10 */
-    real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 24144); /* [100][48] written k10,
+    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 9696); /* [100][48] written k9,
         last read k11 */
-    real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 19344); /* [2][48] written k11,
-        last read k35 */
-    real(*const sub_x)[BT] = (real(*)[BT])(scratch + 19440); /* [2][48] written k11,
-        last read k18 */
-    real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 19536); /* [100][48] written k12,
-        last read k37 */
-    real(*const fake_fc1)[BT] = (real(*)[BT])(scratch + 24336); /* [100][48] written k13,
-        last read k39 */
-    real(*const fake_fc2)[BT] = (real(*)[BT])(scratch + 29136); /* [100][48] written k14,
-        last read k41 */
-    real(*const sum_2)[BT] = (real(*)[BT])(scratch + 14496); /* [1][48] written k15,
+    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 4896); /* [100][48] written k11,
+        last read k12 */
+    real(*const z_d)[BT] = (real(*)[BT])(scratch + 96); /* [2][48] written k13, last read k14 */
+    real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 192); /* [100][48] written k14,
+        last read k15 */
+    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 4992); /* [100][48] written k15,
         last read k16 */
-    real(*const d_fake_fc3_sum)[BT] = (real(*)[BT])(scratch + 33936); /* [100][48] written k15,
-        last read k41 */
-    real(*const alpha)[BT] = (real(*)[BT])(scratch + 14496); /* [1][48] written k17,
+    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 96); /* [100][48] written k16,
+        last read k17 */
+    real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 4896); /* [100][48] written k17,
         last read k18 */
-    real(*const between)[BT] = (real(*)[BT])(scratch + 38736); /* [2][48] written k18,
-        last read k19 */
-    real(*const between_fc0)[BT] = (real(*)[BT])(scratch + 38832); /* [100][48] written k19,
-        last read k36 */
-    real(*const between_fc1)[BT] = (real(*)[BT])(scratch + 43632); /* [100][48] written k20,
-        last read k38 */
-    real(*const between_fc2)[BT] = (real(*)[BT])(scratch + 48432); /* [100][48] written k21,
-        last read k40 */
-    real(*const between_fc3)[BT] = (real(*)[BT])(scratch + 53232); /* [100][48] written k22,
-        last read k42 */
-    real(*const d_between_fc3_sum)[BT] = (real(*)[BT])(scratch + 58032); /* [100][48] written k22,
-        last read k41 */
-    real(*const d_between_fc2_sum)[BT] = (real(*)[BT])(scratch + 62832); /* [100][48] written k23,
-        last read k39 */
-    real(*const d_between_fc1_sum)[BT] = (real(*)[BT])(scratch + 67632); /* [100][48] written k24,
-        last read k37 */
-    real(*const d_between_fc0_sum)[BT] = (real(*)[BT])(scratch + 72432); /* [100][48] written k25,
-        last read k35 */
-    real(*const d_between)[BT] = (real(*)[BT])(scratch + 19440); /* [2][48] written k26,
-        last read k28 */
-    real(*const sum_3)[BT] = (real(*)[BT])(scratch + 14496); /* [1][48] written k26,
+    real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 96); /* [2][48] written k18,
+        last read k32 */
+    real(*const sub_x)[BT] = (real(*)[BT])(scratch + 192); /* [2][48] written k18, last read k32 */
+    real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 288); /* [100][48] written k19,
+        last read k29 */
+    real(*const fake_fc1)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k20,
         last read k27 */
-    real(*const mul)[BT] = (real(*)[BT])(scratch + 38736); /* [1][48] written k27, last read k28 */
-    real(*const dd_between)[BT] = (real(*)[BT])(scratch + 77232); /* [2][48] written k28,
-        last read k36 */
-    real(*const d_fake_fc2_sum)[BT] = (real(*)[BT])(scratch + 77328); /* [100][48] written k29,
-        last read k39 */
-    real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 82128); /* [100][48] written k30,
-        last read k37 */
-    real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 86928); /* [100][48] written k31,
-        last read k35 */
-    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 91728); /* [100][48] written k32,
-        last read k39 */
-    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 96528); /* [100][48] written k33,
-        last read k37 */
-    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 101328); /* [100][48] written k34,
-        last read k35 */
-    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 72432); /* [100][48] written k36,
-        last read k38 */
-    real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k38,
-        last read k40 */
-    real(*const dd_between_fc2)[BT] = (real(*)[BT])(scratch + 4800); /* [100][48] written k40,
+    real(*const fake_fc2)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k21,
+        last read k25 */
+    real(*const sum_2)[BT] = (real(*)[BT])(scratch + 0); /* [1][48] written k22, last read k23 */
+    real(*const d_fake_fc3_sum)[BT] = (real(*)[BT])(scratch + 14688); /* [100][48] written k22,
+        last read k25 */
+    real(*const d_fake_fc2_sum)[BT] = (real(*)[BT])(scratch + 19488); /* [100][48] written k25,
+        last read k27 */
+    real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k27,
+        last read k29 */
+    real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k29,
+        last read k30 */
+    real(*const alpha)[BT] = (real(*)[BT])(scratch + 0); /* [1][48] written k31, last read k32 */
+    real(*const between)[BT] = (real(*)[BT])(scratch + 288); /* [2][48] written k32,
+        last read k33 */
+    real(*const between_fc0)[BT] = (real(*)[BT])(scratch + 384); /* [100][48] written k33,
+        last read k44 */
+    real(*const between_fc1)[BT] = (real(*)[BT])(scratch + 5184); /* [100][48] written k34,
+        last read k46 */
+    real(*const between_fc2)[BT] = (real(*)[BT])(scratch + 9984); /* [100][48] written k35,
+        last read k48 */
+    real(*const between_fc3)[BT] = (real(*)[BT])(scratch + 14784); /* [100][48] written k36,
+        last read k50 */
+    real(*const d_between_fc3_sum)[BT] = (real(*)[BT])(scratch + 19584); /* [100][48] written k36,
+        last read k49 */
+    real(*const d_between_fc2_sum)[BT] = (real(*)[BT])(scratch + 24384); /* [100][48] written k37,
+        last read k47 */
+    real(*const d_between_fc1_sum)[BT] = (real(*)[BT])(scratch + 29184); /* [100][48] written k38,
+        last read k45 */
+    real(*const d_between_fc0_sum)[BT] = (real(*)[BT])(scratch + 33984); /* [100][48] written k39,
+        last read k43 */
+    real(*const d_between)[BT] = (real(*)[BT])(scratch + 0); /* [2][48] written k40,
         last read k42 */
+    real(*const sum_3)[BT] = (real(*)[BT])(scratch + 96); /* [1][48] written k40, last read k41 */
+    real(*const mul)[BT] = (real(*)[BT])(scratch + 144); /* [1][48] written k41, last read k42 */
+    real(*const dd_between)[BT] = (real(*)[BT])(scratch + 192); /* [2][48] written k42,
+        last read k44 */
+    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 33984); /* [100][48] written k44,
+        last read k46 */
+    real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k46,
+        last read k48 */
+    real(*const dd_between_fc2)[BT] = (real(*)[BT])(scratch + 4800); /* [100][48] written k48,
+        last read k50 */
 
     PROFILE(thread);
     (void)sums, (void)first, (void)transposed;
@@ -528,145 +512,159 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
           real_fc2[100] -> sum, d_real_fc3_sum[100] */
     KERNEL(4);
     linear_100x100_2(s->state->d.fc3_w, real_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
-        d_real_fc3_sum, live, sums->sum_batch_5, sums->sum_batch_real_fc3);
+        d_real_fc3_sum, live, sums->sum_batch_2, sums->sum_batch_real_fc3);
     /* k5  sum over the batch */
     KERNEL(5);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
-    /* k6  input z_d[2] */
+    /* k6  gradient of fc3_w */
     KERNEL(6);
+    weight_gradient_100x100(first, live_count, d_real_fc3_sum, real_fc2, sums->d_fc3_w);
+    /* k7  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
+         d_real_fc2_sum[100] */
+    KERNEL(7);
+    back_100x100(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live, sums->d_fc2_b);
+    /* k8  gradient of fc2_w */
+    KERNEL(8);
+    weight_gradient_100x100(first, live_count, d_real_fc2_sum, real_fc1, sums->d_fc2_w);
+    /* k9  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
+         d_real_fc1_sum[100] */
+    KERNEL(9);
+    back_100x100(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live, sums->d_fc1_b);
+    /* k10  gradient of fc1_w */
+    KERNEL(10);
+    weight_gradient_100x100(first, live_count, d_real_fc1_sum, real_fc0, sums->d_fc1_w);
+    /* k11  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
+         d_real_fc0_sum[100] */
+    KERNEL(11);
+    back_100x100(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live, sums->d_fc0_b);
+    /* k12  gradient of fc0_w */
+    KERNEL(12);
+    weight_gradient_100x2(first, live_count, d_real_fc0_sum, x, sums->d_fc0_w);
+    /* k13  input z_d[2] */
+    KERNEL(13);
     fill_input(s->batch, 1, &d_step_inputs[1], &z_d[0][0], BT, first_sample,
         live_count);
-    /* k7  fc0_w + bias, activation   z_d[2] -> made_fc0[100] */
-    KERNEL(7);
-    linear_100x2(s->state->g.fc0_w, z_d, s->state->g.fc0_b, made_fc0);
-    /* k8  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(8);
-    linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
-    /* k9  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(9);
-    linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
-    /* k10  fc3_w + bias, sigmoid   made_fc2[100] -> made_fc3[100] */
-    KERNEL(10);
-    linear_100x100_3(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3);
-    /* k11  fc4_w + bias   made_fc3[100] -> made_fc4[2], sub_x[2] */
-    KERNEL(11);
-    linear_2x100(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4, x, sub_x);
-    /* k12  fc0_w + bias, activation   made_fc4[2] -> fake_fc0[100] */
-    KERNEL(12);
-    linear_100x2(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
-    /* k13  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
-    KERNEL(13);
-    linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
-    /* k14  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
+    /* k14  fc0_w + bias, activation   z_d[2] -> made_fc0[100] */
     KERNEL(14);
-    linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
-    /* k15  fc3_w + bias, activation, slope of the activation, sum over features, sum over the batch
-           fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
+    linear_100x2(s->state->g.fc0_w, z_d, s->state->g.fc0_b, made_fc0);
+    /* k15  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
     KERNEL(15);
+    linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
+    /* k16  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
+    KERNEL(16);
+    linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
+    /* k17  fc3_w + bias, sigmoid   made_fc2[100] -> made_fc3[100] */
+    KERNEL(17);
+    linear_100x100_3(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3);
+    /* k18  fc4_w + bias   made_fc3[100] -> made_fc4[2], sub_x[2] */
+    KERNEL(18);
+    linear_2x100(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4, x, sub_x);
+    /* k19  fc0_w + bias, activation   made_fc4[2] -> fake_fc0[100] */
+    KERNEL(19);
+    linear_100x2(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
+    /* k20  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
+    KERNEL(20);
+    linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
+    /* k21  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
+    KERNEL(21);
+    linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
+    /* k22  fc3_w + bias, activation, slope of the activation, sum over features, sum over the batch
+           fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
+    KERNEL(22);
     linear_100x100_4(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum_2,
         d_fake_fc3_sum, live, sums->sum_batch_4, sums->sum_batch_fake_fc3);
-    /* k16  sum over the batch */
-    KERNEL(16);
-    samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_2);
-    /* k17  input alpha */
-    KERNEL(17);
+    /* k23  sum over the batch */
+    KERNEL(23);
+    samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_3);
+    /* k24  gradient of fc3_w, next term */
+    KERNEL(24);
+    weight_gradient_100x100(0, live_count, d_fake_fc3_sum, fake_fc2, sums->d_fc3_w);
+    /* k25  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
+         d_fake_fc2_sum[100] */
+    KERNEL(25);
+    back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live, sums->d_fc2_b);
+    /* k26  gradient of fc2_w, next term */
+    KERNEL(26);
+    weight_gradient_100x100(0, live_count, d_fake_fc2_sum, fake_fc1, sums->d_fc2_w);
+    /* k27  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
+         d_fake_fc1_sum[100] */
+    KERNEL(27);
+    back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live, sums->d_fc1_b);
+    /* k28  gradient of fc1_w, next term */
+    KERNEL(28);
+    weight_gradient_100x100(0, live_count, d_fake_fc1_sum, fake_fc0, sums->d_fc1_w);
+    /* k29  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
+         d_fake_fc0_sum[100] */
+    KERNEL(29);
+    back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live, sums->d_fc0_b);
+    /* k30  gradient of fc0_w, next term */
+    KERNEL(30);
+    weight_gradient_100x2(0, live_count, d_fake_fc0_sum, made_fc4, sums->d_fc0_w);
+    /* k31  input alpha */
+    KERNEL(31);
     fill_input(s->batch, 2, &d_step_inputs[2], &alpha[0][0], BT, first_sample,
         live_count);
-    /* k18  between[2] */
-    KERNEL(18);
+    /* k32  between[2] */
+    KERNEL(32);
     rows_2(alpha, sub_x, made_fc4, between);
-    /* k19  fc0_w + bias, activation   between[2] -> between_fc0[100] */
-    KERNEL(19);
+    /* k33  fc0_w + bias, activation   between[2] -> between_fc0[100] */
+    KERNEL(33);
     linear_100x2(s->state->d.fc0_w, between, s->state->d.fc0_b, between_fc0);
-    /* k20  fc1_w + bias, activation   between_fc0[100] -> between_fc1[100] */
-    KERNEL(20);
+    /* k34  fc1_w + bias, activation   between_fc0[100] -> between_fc1[100] */
+    KERNEL(34);
     linear_100x100(s->state->d.fc1_w, between_fc0, s->state->d.fc1_b, between_fc1);
-    /* k21  fc2_w + bias, activation   between_fc1[100] -> between_fc2[100] */
-    KERNEL(21);
+    /* k35  fc2_w + bias, activation   between_fc1[100] -> between_fc2[100] */
+    KERNEL(35);
     linear_100x100(s->state->d.fc2_w, between_fc1, s->state->d.fc2_b, between_fc2);
-    /* k22  fc3_w + bias, activation, slope of the activation   between_fc2[100] ->
+    /* k36  fc3_w + bias, activation, slope of the activation   between_fc2[100] ->
          between_fc3[100], d_between_fc3_sum[100] */
-    KERNEL(22);
+    KERNEL(36);
     linear_100x100_5(s->state->d.fc3_w, between_fc2, s->state->d.fc3_b, between_fc3,
         s->state->d.fc4_w, d_between_fc3_sum);
-    /* k23  back through fc3_w, slope of the activation   d_between_fc3_sum[100] ->
+    /* k37  back through fc3_w, slope of the activation   d_between_fc3_sum[100] ->
          d_between_fc2_sum[100] */
-    KERNEL(23);
-    back_100x100(s->state->d.fc3_w, d_between_fc3_sum, between_fc2, d_between_fc2_sum);
-    /* k24  back through fc2_w, slope of the activation   d_between_fc2_sum[100] ->
-         d_between_fc1_sum[100] */
-    KERNEL(24);
-    back_100x100(s->state->d.fc2_w, d_between_fc2_sum, between_fc1, d_between_fc1_sum);
-    /* k25  back through fc1_w, slope of the activation   d_between_fc1_sum[100] ->
-         d_between_fc0_sum[100] */
-    KERNEL(25);
-    back_100x100(s->state->d.fc1_w, d_between_fc1_sum, between_fc0, d_between_fc0_sum);
-    /* k26  back through fc0_w, sum over features   d_between_fc0_sum[100] -> d_between[2], sum_3 */
-    KERNEL(26);
-    back_2x100(s->state->d.fc0_w, d_between_fc0_sum, d_between, sum_3);
-    /* k27  mul */
-    KERNEL(27);
-    samples_2(sum_3, live, sums->sum_batch_3, mul);
-    /* k28  dd_between[2] */
-    KERNEL(28);
-    rows_2_2(d_between, mul, dd_between);
-    /* k29  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
-         d_fake_fc2_sum[100] */
-    KERNEL(29);
-    back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live,
-        sums->d_fc2_b);
-    /* k30  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
-         d_fake_fc1_sum[100] */
-    KERNEL(30);
-    back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live,
-        sums->d_fc1_b);
-    /* k31  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
-         d_fake_fc0_sum[100] */
-    KERNEL(31);
-    back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live,
-        sums->d_fc0_b);
-    /* k32  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
-         d_real_fc2_sum[100] */
-    KERNEL(32);
-    back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live,
-        sums->d_fc2_b);
-    /* k33  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
-         d_real_fc1_sum[100] */
-    KERNEL(33);
-    back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live,
-        sums->d_fc1_b);
-    /* k34  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
-         d_real_fc0_sum[100] */
-    KERNEL(34);
-    back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live,
-        sums->d_fc0_b);
-    /* k35  gradient of fc0_w, all terms */
-    KERNEL(35);
-    weight_gradient_100x2(first, live_count, d_between_fc0_sum, dd_between, d_fake_fc0_sum,
-        made_fc4, d_real_fc0_sum, x, sums->d_fc0_w);
-    /* k36  fc0_w, slope of the activation   dd_between[2] -> dd_between_fc0[100] */
-    KERNEL(36);
-    linear_100x2_2(s->state->d.fc0_w, dd_between, between_fc0, dd_between_fc0);
-    /* k37  gradient of fc1_w, all terms */
     KERNEL(37);
-    weight_gradient_100x100(first, live_count, d_between_fc1_sum, dd_between_fc0, d_fake_fc1_sum,
-        fake_fc0, d_real_fc1_sum, real_fc0, sums->d_fc1_w);
-    /* k38  fc1_w, slope of the activation   dd_between_fc0[100] -> dd_between_fc1[100] */
+    back_100x100_2(s->state->d.fc3_w, d_between_fc3_sum, between_fc2, d_between_fc2_sum);
+    /* k38  back through fc2_w, slope of the activation   d_between_fc2_sum[100] ->
+         d_between_fc1_sum[100] */
     KERNEL(38);
-    linear_100x100_6(s->state->d.fc1_w, dd_between_fc0, between_fc1, dd_between_fc1);
-    /* k39  gradient of fc2_w, all terms */
+    back_100x100_2(s->state->d.fc2_w, d_between_fc2_sum, between_fc1, d_between_fc1_sum);
+    /* k39  back through fc1_w, slope of the activation   d_between_fc1_sum[100] ->
+         d_between_fc0_sum[100] */
     KERNEL(39);
-    weight_gradient_100x100(first, live_count, d_between_fc2_sum, dd_between_fc1, d_fake_fc2_sum,
-        fake_fc1, d_real_fc2_sum, real_fc1, sums->d_fc2_w);
-    /* k40  fc2_w, slope of the activation   dd_between_fc1[100] -> dd_between_fc2[100] */
+    back_100x100_2(s->state->d.fc1_w, d_between_fc1_sum, between_fc0, d_between_fc0_sum);
+    /* k40  back through fc0_w, sum over features   d_between_fc0_sum[100] -> d_between[2], sum_3 */
     KERNEL(40);
-    linear_100x100_6(s->state->d.fc2_w, dd_between_fc1, between_fc2, dd_between_fc2);
-    /* k41  gradient of fc3_w, all terms */
+    back_2x100(s->state->d.fc0_w, d_between_fc0_sum, d_between, sum_3);
+    /* k41  mul */
     KERNEL(41);
-    weight_gradient_100x100(first, live_count, d_between_fc3_sum, dd_between_fc2, d_fake_fc3_sum,
-        fake_fc2, d_real_fc3_sum, real_fc2, sums->d_fc3_w);
-    /* k42  fc3_w, slope of the activation, sum over the batch   dd_between_fc2[100] ->  */
+    samples_2(sum_3, live, sums->sum_batch_5, mul);
+    /* k42  dd_between[2] */
     KERNEL(42);
+    rows_2_2(d_between, mul, dd_between);
+    /* k43  gradient of fc0_w, next term */
+    KERNEL(43);
+    weight_gradient_100x2(0, live_count, d_between_fc0_sum, dd_between, sums->d_fc0_w);
+    /* k44  fc0_w, slope of the activation   dd_between[2] -> dd_between_fc0[100] */
+    KERNEL(44);
+    linear_100x2_2(s->state->d.fc0_w, dd_between, between_fc0, dd_between_fc0);
+    /* k45  gradient of fc1_w, next term */
+    KERNEL(45);
+    weight_gradient_100x100(0, live_count, d_between_fc1_sum, dd_between_fc0, sums->d_fc1_w);
+    /* k46  fc1_w, slope of the activation   dd_between_fc0[100] -> dd_between_fc1[100] */
+    KERNEL(46);
+    linear_100x100_6(s->state->d.fc1_w, dd_between_fc0, between_fc1, dd_between_fc1);
+    /* k47  gradient of fc2_w, next term */
+    KERNEL(47);
+    weight_gradient_100x100(0, live_count, d_between_fc2_sum, dd_between_fc1, sums->d_fc2_w);
+    /* k48  fc2_w, slope of the activation   dd_between_fc1[100] -> dd_between_fc2[100] */
+    KERNEL(48);
+    linear_100x100_6(s->state->d.fc2_w, dd_between_fc1, between_fc2, dd_between_fc2);
+    /* k49  gradient of fc3_w, next term */
+    KERNEL(49);
+    weight_gradient_100x100(0, live_count, d_between_fc3_sum, dd_between_fc2, sums->d_fc3_w);
+    /* k50  fc3_w, slope of the activation, sum over the batch   dd_between_fc2[100] ->  */
+    KERNEL(50);
     linear_100x100_7(s->state->d.fc3_w, dd_between_fc2, between_fc3, live,
         sums->sum_batch_dd_between_fc3);
     KERNEL(-1);
@@ -678,16 +676,16 @@ static void d_step_shard_0(void *context, int shard, int thread)
     struct d_step_sums *sums = &s->work->shards[shard].d_step;
     real *scratch = s->work->scratch + (size_t)thread * THREAD_SCRATCH;
     const int from = shard * TILES / SHARDS, to = (shard + 1) * TILES / SHARDS;
-    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
+    memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
     memset(sums->sum_batch_real_fc3, 0, sizeof sums->sum_batch_real_fc3);
     memset(sums->sum_batch, 0, sizeof sums->sum_batch);
-    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
-    memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
-    memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
-    memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
     memset(sums->d_fc2_b, 0, sizeof sums->d_fc2_b);
     memset(sums->d_fc1_b, 0, sizeof sums->d_fc1_b);
     memset(sums->d_fc0_b, 0, sizeof sums->d_fc0_b);
+    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
+    memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
+    memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
+    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
     memset(sums->sum_batch_dd_between_fc3, 0, sizeof sums->sum_batch_dd_between_fc3);
     for (int tile = from; tile < to; tile++)
         d_step_tile_0(s, sums, scratch, tile, tile == from, thread);
@@ -885,27 +883,27 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
     const int part = item % PARTS;
     (void)thread;
     switch (item / PARTS) {
-    case 0: /* k43  new D.4.bias.square */
+    case 0: /* k51  new D.4.bias.square */
         if (part == 0)
-            numbers(s->sums->sum_batch, s->values->d_real, s->sums->sum_batch_2, s->values->d_fake,
-                s->sums->sum_batch_3, s->values->penalty, s->values->d_loss,
+            numbers(s->sums->sum_batch, s->values->d_real, s->sums->sum_batch_3, s->values->d_fake,
+                s->sums->sum_batch_5, s->values->penalty, s->values->d_loss,
                 s->state->d_square.fc4_b);
         break;
-    case 1: /* k44  new D.0.weight.square, D.0.weight */
+    case 1: /* k52  new D.0.weight.square, D.0.weight */
         matrix_100x2(100 * part / PARTS, 100 * (part + 1) / PARTS, s->state->d_square.fc0_w,
             s->sums->d_fc0_w, s->scalars[0], s->state->d.fc0_w);
         break;
-    case 2: /* k45  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
+    case 2: /* k53  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
         D.2.bias, D.3.bias.square, D.3.bias */
         if (part == 0)
             vector_100(s->state->d_square.fc0_b, s->sums->d_fc0_b, s->scalars[0], s->state->d.fc0_b,
                 s->state->d_square.fc1_b, s->sums->d_fc1_b, s->state->d.fc1_b,
                 s->state->d_square.fc2_b, s->sums->d_fc2_b, s->state->d.fc2_b,
                 s->state->d_square.fc3_b, s->state->d.fc4_w, s->sums->sum_batch_4,
-                s->sums->sum_batch_5, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
+                s->sums->sum_batch_2, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
                 s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
-    case 3: /* k46  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
+    case 3: /* k54  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
         D.3.weight.square, D.3.weight */
         matrix_100x100(100 * part / PARTS, 100 * (part + 1) / PARTS, s->state->d_square.fc1_w,
             s->sums->d_fc1_w, s->scalars[0], s->state->d.fc1_w, s->state->d_square.fc2_w,
@@ -955,7 +953,7 @@ void d_step(Pool *pool, real *state, void *work, const Batch *batch, const real 
     (void)pool, (void)outputs;
     pool_run(pool, d_step_shard_0, s, SHARDS);
     pool_run(pool, d_step_arrays_1_0, s, 4 * PARTS);
-    /* k47  new D.4.weight.square, D.4.weight */
+    /* k55  new D.4.weight.square, D.4.weight */
     matrix_1x100(0, 1, s->state->d_square.fc4_w, s->sums->sum_batch_dd_between_fc3,
         s->values->mul_2, s->values->mul_3, s->scalars[0], s->state->d.fc4_w);
     outputs[0] = s->values->d_loss[0]; /* d_loss */
@@ -1061,6 +1059,19 @@ static void back_2x100_2(real w[restrict 100][16], real x[restrict 100][BT],
     }
 }
 
+static void weight_gradient_2x100(int first, int live,
+    real y[restrict 2][BT], real x[restrict 100][BT],
+    real dw[restrict 2][112])
+{
+    for (int o = 0; o < 2; o++)
+        for (int i = 0; i < 100; i++) {
+            real sum = first ? 0 : dw[o][i];
+            for (int s = 0; s < live; s++)
+                sum += y[o][s] * x[i][s];
+            dw[o][i] = sum;
+        }
+}
+
 static void back_100x2(real w[restrict 2][112], real x[restrict 2][BT], real a[restrict 100][BT],
     real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
 {
@@ -1080,45 +1091,6 @@ static void back_100x2(real w[restrict 2][112], real x[restrict 2][BT], real a[r
     }
 }
 
-static void weight_gradient_100x2_2(int first, int live,
-    real y[restrict 100][BT], real x[restrict 2][BT],
-    real dw[restrict 100][16])
-{
-    for (int o = 0; o < 100; o++)
-        for (int i = 0; i < 2; i++) {
-            real sum = first ? 0 : dw[o][i];
-            for (int s = 0; s < live; s++)
-                sum += y[o][s] * x[i][s];
-            dw[o][i] = sum;
-        }
-}
-
-static void weight_gradient_100x100_2(int first, int live,
-    real y[restrict 100][BT], real x[restrict 100][BT],
-    real dw[restrict 100][112])
-{
-    for (int o = 0; o < 100; o++)
-        for (int i = 0; i < 100; i++) {
-            real sum = first ? 0 : dw[o][i];
-            for (int s = 0; s < live; s++)
-                sum += y[o][s] * x[i][s];
-            dw[o][i] = sum;
-        }
-}
-
-static void weight_gradient_2x100(int first, int live,
-    real y[restrict 2][BT], real x[restrict 100][BT],
-    real dw[restrict 2][112])
-{
-    for (int o = 0; o < 2; o++)
-        for (int i = 0; i < 100; i++) {
-            real sum = first ? 0 : dw[o][i];
-            for (int s = 0; s < live; s++)
-                sum += y[o][s] * x[i][s];
-            dw[o][i] = sum;
-        }
-}
-
 /* Samples first_sample .. first_sample + BT - 1 of the batch, live_count of them real. */
 static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scratch, int tile,
     int first,
@@ -1128,17 +1100,17 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;
     real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */
     real *const transposed = scratch + SCRATCH;
-    real(*const z_g)[BT] = (real(*)[BT])(scratch + 0); /* [2][48] written k0, last read k19 */
+    real(*const z_g)[BT] = (real(*)[BT])(scratch + 0); /* [2][48] written k0, last read k23 */
     real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 96); /* [100][48] written k1,
-        last read k20 */
-    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 4896); /* [100][48] written k2,
-        last read k21 */
-    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 9696); /* [100][48] written k3,
         last read k22 */
+    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 4896); /* [100][48] written k2,
+        last read k20 */
+    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 9696); /* [100][48] written k3,
+        last read k18 */
     real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 14496); /* [100][48] written k4,
-        last read k23 */
-    real(*const mul_made_fc3)[BT] = (real(*)[BT])(scratch + 19296); /* [100][48] written k4,
         last read k15 */
+    real(*const mul_made_fc3)[BT] = (real(*)[BT])(scratch + 19296); /* [100][48] written k4,
+        last read k16 */
     real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 24096); /* [2][48] written k5,
         last read k6 */
     real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 24192); /* [100][48] written k6,
@@ -1157,104 +1129,101 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 28992); /* [100][48] written k13,
         last read k14 */
     real(*const d_made_fc4)[BT] = (real(*)[BT])(scratch + 24096); /* [2][48] written k14,
-        last read k23 */
-    real(*const d_made_fc3_sum)[BT] = (real(*)[BT])(scratch + 24192); /* [100][48] written k15,
-        last read k22 */
-    real(*const d_made_fc2_sum)[BT] = (real(*)[BT])(scratch + 19296); /* [100][48] written k16,
-        last read k21 */
-    real(*const d_made_fc1_sum)[BT] = (real(*)[BT])(scratch + 28992); /* [100][48] written k17,
+        last read k16 */
+    real(*const d_made_fc3_sum)[BT] = (real(*)[BT])(scratch + 14496); /* [100][48] written k16,
+        last read k18 */
+    real(*const d_made_fc2_sum)[BT] = (real(*)[BT])(scratch + 19296); /* [100][48] written k18,
         last read k20 */
-    real(*const d_made_fc0_sum)[BT] = (real(*)[BT])(scratch + 33792); /* [100][48] written k18,
-        last read k19 */
+    real(*const d_made_fc1_sum)[BT] = (real(*)[BT])(scratch + 9696); /* [100][48] written k20,
+        last read k22 */
+    real(*const d_made_fc0_sum)[BT] = (real(*)[BT])(scratch + 4896); /* [100][48] written k22,
+        last read k23 */
 
     PROFILE(thread);
     (void)sums, (void)first, (void)transposed;
     for (int lane = 0; lane < BT; lane++)
         live[lane] = lane < live_count;
     /* k0  input z_g[2] */
-    KERNEL(48);
+    KERNEL(56);
     fill_input(s->batch, 0, &g_step_inputs[0], &z_g[0][0], BT, first_sample,
         live_count);
     /* k1  fc0_w + bias, activation   z_g[2] -> made_fc0[100] */
-    KERNEL(49);
+    KERNEL(57);
     linear_100x2(s->state->g.fc0_w, z_g, s->state->g.fc0_b, made_fc0);
     /* k2  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(50);
+    KERNEL(58);
     linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
     /* k3  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(51);
+    KERNEL(59);
     linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
     /* k4  fc3_w + bias, sigmoid   made_fc2[100] -> made_fc3[100], mul_made_fc3[100] */
-    KERNEL(52);
+    KERNEL(60);
     linear_100x100_8(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3, mul_made_fc3);
     /* k5  fc4_w + bias   made_fc3[100] -> made_fc4[2] */
-    KERNEL(53);
+    KERNEL(61);
     linear_2x100_2(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4);
     /* k6  fc0_w + bias, activation   made_fc4[2] -> fake_fc0[100] */
-    KERNEL(54);
+    KERNEL(62);
     linear_100x2(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
     /* k7  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
-    KERNEL(55);
+    KERNEL(63);
     linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
     /* k8  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
-    KERNEL(56);
+    KERNEL(64);
     linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
     /* k9  fc3_w + bias, activation, slope of the activation, sum over features   fake_fc2[100] ->
          sum, d_fake_fc3_sum[100] */
-    KERNEL(57);
+    KERNEL(65);
     linear_100x100_9(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
         d_fake_fc3_sum);
     /* k10  sum over the batch */
-    KERNEL(58);
+    KERNEL(66);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
     /* k11  back through fc3_w, slope of the activation   d_fake_fc3_sum[100] -> d_fake_fc2_sum[100]
          */
-    KERNEL(59);
-    back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
+    KERNEL(67);
+    back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
     /* k12  back through fc2_w, slope of the activation   d_fake_fc2_sum[100] -> d_fake_fc1_sum[100]
          */
-    KERNEL(60);
-    back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
+    KERNEL(68);
+    back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
     /* k13  back through fc1_w, slope of the activation   d_fake_fc1_sum[100] -> d_fake_fc0_sum[100]
          */
-    KERNEL(61);
-    back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
-    /* k14  back through fc0_w, sum over the batch   d_fake_fc0_sum[100] -> d_made_fc4[2] */
-    KERNEL(62);
-    back_2x100_2(s->state->d.fc0_w, d_fake_fc0_sum, d_made_fc4, live, sums->d_fc4_b);
-    /* k15  back through fc4_w, sum over the batch   d_made_fc4[2] -> d_made_fc3_sum[100] */
-    KERNEL(63);
-    back_100x2(s->state->g.fc4_w, d_made_fc4, mul_made_fc3, d_made_fc3_sum, live, sums->d_fc3_b);
-    /* k16  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
-         d_made_fc2_sum[100] */
-    KERNEL(64);
-    back_100x100_2(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
-        sums->d_fc2_b);
-    /* k17  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
-         d_made_fc1_sum[100] */
-    KERNEL(65);
-    back_100x100_2(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
-        sums->d_fc1_b);
-    /* k18  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
-         d_made_fc0_sum[100] */
-    KERNEL(66);
-    back_100x100_2(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
-        sums->d_fc0_b);
-    /* k19  gradient of fc0_w */
-    KERNEL(67);
-    weight_gradient_100x2_2(first, live_count, d_made_fc0_sum, z_g, sums->d_fc0_w);
-    /* k20  gradient of fc1_w */
-    KERNEL(68);
-    weight_gradient_100x100_2(first, live_count, d_made_fc1_sum, made_fc0, sums->d_fc1_w);
-    /* k21  gradient of fc2_w */
     KERNEL(69);
-    weight_gradient_100x100_2(first, live_count, d_made_fc2_sum, made_fc1, sums->d_fc2_w);
-    /* k22  gradient of fc3_w */
+    back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
+    /* k14  back through fc0_w, sum over the batch   d_fake_fc0_sum[100] -> d_made_fc4[2] */
     KERNEL(70);
-    weight_gradient_100x100_2(first, live_count, d_made_fc3_sum, made_fc2, sums->d_fc3_w);
-    /* k23  gradient of fc4_w */
+    back_2x100_2(s->state->d.fc0_w, d_fake_fc0_sum, d_made_fc4, live, sums->d_fc4_b);
+    /* k15  gradient of fc4_w */
     KERNEL(71);
     weight_gradient_2x100(first, live_count, d_made_fc4, made_fc3, sums->d_fc4_w);
+    /* k16  back through fc4_w, sum over the batch   d_made_fc4[2] -> d_made_fc3_sum[100] */
+    KERNEL(72);
+    back_100x2(s->state->g.fc4_w, d_made_fc4, mul_made_fc3, d_made_fc3_sum, live, sums->d_fc3_b);
+    /* k17  gradient of fc3_w */
+    KERNEL(73);
+    weight_gradient_100x100(first, live_count, d_made_fc3_sum, made_fc2, sums->d_fc3_w);
+    /* k18  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
+         d_made_fc2_sum[100] */
+    KERNEL(74);
+    back_100x100(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live, sums->d_fc2_b);
+    /* k19  gradient of fc2_w */
+    KERNEL(75);
+    weight_gradient_100x100(first, live_count, d_made_fc2_sum, made_fc1, sums->d_fc2_w);
+    /* k20  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
+         d_made_fc1_sum[100] */
+    KERNEL(76);
+    back_100x100(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live, sums->d_fc1_b);
+    /* k21  gradient of fc1_w */
+    KERNEL(77);
+    weight_gradient_100x100(first, live_count, d_made_fc1_sum, made_fc0, sums->d_fc1_w);
+    /* k22  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
+         d_made_fc0_sum[100] */
+    KERNEL(78);
+    back_100x100(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live, sums->d_fc0_b);
+    /* k23  gradient of fc0_w */
+    KERNEL(79);
+    weight_gradient_100x2(first, live_count, d_made_fc0_sum, z_g, sums->d_fc0_w);
     KERNEL(-1);
 }
 

@@ -55,28 +55,28 @@ enum { /* of the training steps */
     TILE = 48, /* samples of a tile */
     TILES = 21,
     SHARDS = 4, /* of consecutive tiles; each adds up its own sums */
-    SCRATCH = 106128, /* reals of a tile's values */
-    THREAD_SCRATCH = 117648, /* the same and transposed operands */
+    SCRATCH = 48192, /* reals of a tile's values */
+    THREAD_SCRATCH = 52032, /* the same and transposed operands */
     KEPT = 16 /* reals of a tile kept from section to section */
 };
 
 /* Sums over the batch of d_step, one share a shard. */
 struct d_step_sums {
     real sum_batch[16][LANES] ALIGNED;
-    real sum_batch_2[16][LANES] ALIGNED;
-    real sum_batch_3[16][LANES] ALIGNED;
-    real d_fc0_w[100][16] ALIGNED;
-    real d_fc0_b[112][LANES] ALIGNED;
-    real d_fc1_w[100][112] ALIGNED;
-    real d_fc1_b[112][LANES] ALIGNED;
-    real d_fc2_w[100][112] ALIGNED;
-    real d_fc2_b[112][LANES] ALIGNED;
-    real d_fc3_w[100][112] ALIGNED;
-    real sum_batch_4[112][LANES] ALIGNED;
-    real sum_batch_5[112][LANES] ALIGNED;
-    real sum_batch_dd_between_fc3[112][LANES] ALIGNED;
-    real sum_batch_fake_fc3[112][LANES] ALIGNED;
+    real sum_batch_2[112][LANES] ALIGNED;
     real sum_batch_real_fc3[112][LANES] ALIGNED;
+    real sum_batch_3[16][LANES] ALIGNED;
+    real sum_batch_4[112][LANES] ALIGNED;
+    real sum_batch_fake_fc3[112][LANES] ALIGNED;
+    real d_fc2_b[112][LANES] ALIGNED;
+    real d_fc1_b[112][LANES] ALIGNED;
+    real d_fc0_b[112][LANES] ALIGNED;
+    real sum_batch_5[16][LANES] ALIGNED;
+    real d_fc0_w[100][16] ALIGNED;
+    real d_fc1_w[100][112] ALIGNED;
+    real d_fc2_w[100][112] ALIGNED;
+    real d_fc3_w[100][112] ALIGNED;
+    real sum_batch_dd_between_fc3[112][LANES] ALIGNED;
 };
 
 /* Whole arrays computed in d_step. */
@@ -92,16 +92,16 @@ struct d_step_values {
 /* Sums over the batch of g_step, one share a shard. */
 struct g_step_sums {
     real sum_batch[16][LANES] ALIGNED;
-    real d_fc0_w[100][16] ALIGNED;
-    real d_fc0_b[112][LANES] ALIGNED;
-    real d_fc1_w[100][112] ALIGNED;
-    real d_fc1_b[112][LANES] ALIGNED;
-    real d_fc2_w[100][112] ALIGNED;
-    real d_fc2_b[112][LANES] ALIGNED;
-    real d_fc3_w[100][112] ALIGNED;
-    real d_fc3_b[112][LANES] ALIGNED;
     real d_fc4_w[2][112] ALIGNED;
     real d_fc4_b[16][LANES] ALIGNED;
+    real d_fc3_w[100][112] ALIGNED;
+    real d_fc3_b[112][LANES] ALIGNED;
+    real d_fc2_w[100][112] ALIGNED;
+    real d_fc2_b[112][LANES] ALIGNED;
+    real d_fc1_w[100][112] ALIGNED;
+    real d_fc1_b[112][LANES] ALIGNED;
+    real d_fc0_w[100][16] ALIGNED;
+    real d_fc0_b[112][LANES] ALIGNED;
 };
 
 /* Whole arrays computed in g_step. */

@@ -246,6 +246,161 @@ SHARED void samples(real a[restrict 16], real b[restrict 1][BT], real live[restr
     }
 }
 
+static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 100][BT], real xt[restrict BT][80],
+    real dw[restrict 100][112])
+{
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[112] = &dw[o];
+    vec sum[5][5];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
+    }
+    ROLLED
+    for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
+        vec xs[5];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            xs[v] = vload(&xt[s][i + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec ys = vsplat(block_y[r][s]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
+    }
+}
+
+SHARED void weight_gradient_100x100(int first, int live, real xt[restrict BT][80],
+    real y[restrict 100][BT], real x[restrict 100][BT],
+    real dw[restrict 100][112])
+{
+    transpose_tile(&xt[0][0], 80, &x[0][0], BT, 80, BT);
+    for (int o = 0; o < 100; o += 5)
+        weight_gradient_100x100_block(5, 5, o, 0, 0, first, live, y, xt, dw);
+    transpose_tile(&xt[0][0], 80, &x[80][0], BT, 20, BT);
+    for (int o = 0; o < 100; o += 5)
+        weight_gradient_100x100_block(5, 2, o, 80, 0 * VL, first, live, y, xt, dw);
+}
+
+static inline __attribute__((always_inline)) void back_100x100_block(
+    const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
+        real a[restrict 100][BT],
+    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
+{
+    vec sum[8][3];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < 3; v++)
+            sum[r][v] = vsplat(0);
+    }
+    ROLLED
+    for (int i = 0; i < 100; i++) {
+        vec xi[3];
+        UNROLL
+        for (int v = 0; v < 3; v++)
+            xi[v] = vload(&x[i][l + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec wi = vsplat(w[i][o + r]);
+            UNROLL
+            for (int v = 0; v < 3; v++)
+                sum[r][v] = vfma(wi, xi[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        const int f = o + r;
+        vec sum_total[LANES / VL];
+        UNROLL
+        for (int k = 0; k < LANES / VL; k++)
+            sum_total[k] = vload(&total[f][k * VL]);
+        UNROLL
+        for (int v = 0; v < 3; v++) {
+            const int lane = l + v * VL;
+            const vec product = sum[r][v];
+            const vec t1 = vload(&a[f][lane]);
+            const vec t2 = (vleaky_slope(t1, (real)0.01)) * product;
+            vstore(&out[f][lane], t2);
+            sum_total[v % (LANES / VL)] = vfma(t2, vload(&live[lane]), sum_total[v % (LANES / VL)]);
+        }
+        UNROLL
+        for (int k = 0; k < LANES / VL; k++)
+            vstore(&total[f][k * VL], sum_total[k]);
+    }
+}
+
+SHARED void back_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+    real a[restrict 100][BT],
+    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
+{
+    for (int o = 0; o < 96; o += 8)
+        for (int l = 0; l < BT; l += 3 * VL)
+            back_100x100_block(8, o, l, w, x, a, out, live, total);
+    for (int l = 0; l < BT; l += 3 * VL)
+        back_100x100_block(4, 96, l, w, x, a, out, live, total);
+}
+
+static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 100][BT], real xt[restrict BT][16],
+    real dw[restrict 100][16])
+{
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[16] = &dw[o];
+    vec sum[28][1];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
+    }
+    ROLLED
+    for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&block_dw[rows + (s & 31)][c + i + (s >> 5) * 16], 1);
+        vec xs[1];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            xs[v] = vload(&xt[s][i + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec ys = vsplat(block_y[r][s]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
+    }
+}
+
+SHARED void weight_gradient_100x6(int first, int live, real xt[restrict BT][16],
+    real y[restrict 100][BT], real x[restrict 6][BT],
+    real dw[restrict 100][16])
+{
+    transpose_tile(&xt[0][0], 16, &x[0][0], BT, 6, BT);
+    for (int o = 0; o < 84; o += 28)
+        weight_gradient_100x6_block(28, 1, o, 0, 0, first, live, y, xt, dw);
+    weight_gradient_100x6_block(16, 1, 84, 0, 0, first, live, y, xt, dw);
+}
+
 static inline __attribute__((always_inline)) void linear_6x100_block(
     const int rows, int o, int l, real w[restrict 6][112], real x[restrict 100][BT],
         real a[restrict 16],
@@ -456,7 +611,7 @@ SHARED void linear_100x100_4(real w[restrict 100][112], real x[restrict 100][BT]
         linear_100x100_4_block(4, 96, l, w, x, a, out, b, out2);
 }
 
-static inline __attribute__((always_inline)) void back_100x100_block(
+static inline __attribute__((always_inline)) void back_100x100_2_block(
     const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
         real a[restrict 100][BT],
     real out[restrict 100][BT])
@@ -496,15 +651,15 @@ static inline __attribute__((always_inline)) void back_100x100_block(
     }
 }
 
-SHARED void back_100x100(real w[restrict 100][112], real x[restrict 100][BT],
+SHARED void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
     real a[restrict 100][BT],
     real out[restrict 100][BT])
 {
     for (int o = 0; o < 96; o += 8)
         for (int l = 0; l < BT; l += 3 * VL)
-            back_100x100_block(8, o, l, w, x, a, out);
+            back_100x100_2_block(8, o, l, w, x, a, out);
     for (int l = 0; l < BT; l += 3 * VL)
-        back_100x100_block(4, 96, l, w, x, a, out);
+        back_100x100_2_block(4, 96, l, w, x, a, out);
 }
 
 static inline __attribute__((always_inline)) void back_6x100_block(
@@ -599,121 +754,6 @@ SHARED void rows_6_2(real a[restrict 6][BT], real b[restrict 1][BT], real out[re
         }
 }
 
-static inline __attribute__((always_inline)) void back_100x100_2_block(
-    const int rows, int o, int l, real w[restrict 100][112], real x[restrict 100][BT],
-        real a[restrict 100][BT],
-    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
-{
-    vec sum[8][3];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < 3; v++)
-            sum[r][v] = vsplat(0);
-    }
-    ROLLED
-    for (int i = 0; i < 100; i++) {
-        vec xi[3];
-        UNROLL
-        for (int v = 0; v < 3; v++)
-            xi[v] = vload(&x[i][l + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec wi = vsplat(w[i][o + r]);
-            UNROLL
-            for (int v = 0; v < 3; v++)
-                sum[r][v] = vfma(wi, xi[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        const int f = o + r;
-        vec sum_total[LANES / VL];
-        UNROLL
-        for (int k = 0; k < LANES / VL; k++)
-            sum_total[k] = vload(&total[f][k * VL]);
-        UNROLL
-        for (int v = 0; v < 3; v++) {
-            const int lane = l + v * VL;
-            const vec product = sum[r][v];
-            const vec t1 = vload(&a[f][lane]);
-            const vec t2 = (vleaky_slope(t1, (real)0.01)) * product;
-            vstore(&out[f][lane], t2);
-            sum_total[v % (LANES / VL)] = vfma(t2, vload(&live[lane]), sum_total[v % (LANES / VL)]);
-        }
-        UNROLL
-        for (int k = 0; k < LANES / VL; k++)
-            vstore(&total[f][k * VL], sum_total[k]);
-    }
-}
-
-SHARED void back_100x100_2(real w[restrict 100][112], real x[restrict 100][BT],
-    real a[restrict 100][BT],
-    real out[restrict 100][BT], real live[restrict BT], real total[restrict 112][LANES])
-{
-    for (int o = 0; o < 96; o += 8)
-        for (int l = 0; l < BT; l += 3 * VL)
-            back_100x100_2_block(8, o, l, w, x, a, out, live, total);
-    for (int l = 0; l < BT; l += 3 * VL)
-        back_100x100_2_block(4, 96, l, w, x, a, out, live, total);
-}
-
-static inline __attribute__((always_inline)) void weight_gradient_100x6_block(
-    const int rows, const int vectors, int o, int c, int i, int first, int live,
-    real y[restrict 100][BT], real xt[restrict BT][16],
-    real dw[restrict 100][16])
-{
-    real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[16] = &dw[o];
-    vec sum[28][1];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
-    }
-    ROLLED
-    for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 31)][c + i + (s >> 5) * 16], 1);
-        vec xs[1];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            xs[v] = vload(&xt[s][i + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(block_y[r][s]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
-    }
-}
-
-SHARED void weight_gradient_100x6(int first, int live, real xt[restrict 3][BT][16],
-    real y[restrict 100][BT], real x[restrict 6][BT],
-    real y2[restrict 100][BT], real x2[restrict 6][BT],
-    real y3[restrict 100][BT], real x3[restrict 6][BT],
-    real dw[restrict 100][16])
-{
-    real(*const y_of[3])[BT] = {y, y2, y3};
-    transpose_tile(&xt[0][0][0], 16, &x[0][0], BT, 6, BT);
-    transpose_tile(&xt[1][0][0], 16, &x2[0][0], BT, 6, BT);
-    transpose_tile(&xt[2][0][0], 16, &x3[0][0], BT, 6, BT);
-    for (int g = 0; g < 84; g += 224)
-        for (int p = 0; p < 3; p++)
-            for (int o = g; o < 84 && o < g + 224; o += 28)
-                weight_gradient_100x6_block(28, 1, o, 0, 0, first && p == 0, live, y_of[p], xt[p],
-                    dw);
-    for (int p = 0; p < 3; p++)
-        weight_gradient_100x6_block(16, 1, 84, 0, 0, first && p == 0, live, y_of[p], xt[p], dw);
-}
-
 static inline __attribute__((always_inline)) void linear_100x6_2_block(
     const int rows, int o, int l, real w[restrict 100][16], real x[restrict 6][BT],
         real a[restrict 100][BT],
@@ -764,68 +804,6 @@ SHARED void linear_100x6_2(real w[restrict 100][16], real x[restrict 6][BT],
             linear_100x6_2_block(8, o, l, w, x, a, out);
     for (int l = 0; l < BT; l += 3 * VL)
         linear_100x6_2_block(4, 96, l, w, x, a, out);
-}
-
-static inline __attribute__((always_inline)) void weight_gradient_100x100_block(
-    const int rows, const int vectors, int o, int c, int i, int first, int live,
-    real y[restrict 100][BT], real xt[restrict BT][80],
-    real dw[restrict 100][112])
-{
-    real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[112] = &dw[o];
-    vec sum[5][5];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
-    }
-    ROLLED
-    for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
-        vec xs[5];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            xs[v] = vload(&xt[s][i + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(block_y[r][s]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
-    }
-}
-
-SHARED void weight_gradient_100x100(int first, int live, real xt[restrict 3][BT][80],
-    real y[restrict 100][BT], real x[restrict 100][BT],
-    real y2[restrict 100][BT], real x2[restrict 100][BT],
-    real y3[restrict 100][BT], real x3[restrict 100][BT],
-    real dw[restrict 100][112])
-{
-    real(*const y_of[3])[BT] = {y, y2, y3};
-    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
-    transpose_tile(&xt[1][0][0], 80, &x2[0][0], BT, 80, BT);
-    transpose_tile(&xt[2][0][0], 80, &x3[0][0], BT, 80, BT);
-    for (int g = 0; g < 100; g += 40)
-        for (int p = 0; p < 3; p++)
-            for (int o = g; o < 100 && o < g + 40; o += 5)
-                weight_gradient_100x100_block(5, 5, o, 0, 0, first && p == 0, live, y_of[p], xt[p],
-                    dw);
-    transpose_tile(&xt[0][0][0], 80, &x[80][0], BT, 20, BT);
-    transpose_tile(&xt[1][0][0], 80, &x2[80][0], BT, 20, BT);
-    transpose_tile(&xt[2][0][0], 80, &x3[80][0], BT, 20, BT);
-    for (int g = 0; g < 100; g += 40)
-        for (int p = 0; p < 3; p++)
-            for (int o = g; o < 100 && o < g + 40; o += 5)
-                weight_gradient_100x100_block(5, 2, o, 80, 0 * VL, first && p == 0, live, y_of[p],
-                    xt[p], dw);
 }
 
 static inline __attribute__((always_inline)) void linear_100x100_5_block(
@@ -948,84 +926,80 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
     const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;
     real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */
     real *const transposed = scratch + SCRATCH;
-    real(*const x)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k0, last read k35 */
+    real(*const x)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k0, last read k18 */
     real(*const real_fc0)[BT] = (real(*)[BT])(scratch + 288); /* [100][48] written k1,
-        last read k37 */
+        last read k11 */
     real(*const real_fc1)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k2,
-        last read k39 */
+        last read k9 */
     real(*const real_fc2)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k3,
-        last read k41 */
+        last read k7 */
     real(*const sum)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k4, last read k5 */
     real(*const d_real_fc3_sum)[BT] = (real(*)[BT])(scratch + 14736); /* [100][48] written k4,
-        last read k41 */
-    real(*const z_d)[BT] = (real(*)[BT])(scratch + 19536); /* [6][48] written k6, last read k7 */
-    real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 19824); /* [100][48] written k7,
-        last read k8 */
-    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 24624); /* [100][48] written k8,
+        last read k7 */
+    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 19536); /* [100][48] written k7,
         last read k9 */
-    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 19536); /* [100][48] written k9,
-        last read k10 */
-    real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 24336); /* [100][48] written k10,
+    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k9,
         last read k11 */
-    real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 19536); /* [6][48] written k11,
-        last read k35 */
-    real(*const sub_x)[BT] = (real(*)[BT])(scratch + 19824); /* [6][48] written k11,
-        last read k18 */
-    real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 20112); /* [100][48] written k12,
-        last read k37 */
-    real(*const fake_fc1)[BT] = (real(*)[BT])(scratch + 24912); /* [100][48] written k13,
-        last read k39 */
-    real(*const fake_fc2)[BT] = (real(*)[BT])(scratch + 29712); /* [100][48] written k14,
-        last read k41 */
-    real(*const sum_2)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k15,
+    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k11,
+        last read k12 */
+    real(*const z_d)[BT] = (real(*)[BT])(scratch + 288); /* [6][48] written k13, last read k14 */
+    real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 576); /* [100][48] written k14,
+        last read k15 */
+    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 5376); /* [100][48] written k15,
         last read k16 */
-    real(*const d_fake_fc3_sum)[BT] = (real(*)[BT])(scratch + 34512); /* [100][48] written k15,
-        last read k41 */
-    real(*const alpha)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k17,
+    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 288); /* [100][48] written k16,
+        last read k17 */
+    real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k17,
         last read k18 */
-    real(*const between)[BT] = (real(*)[BT])(scratch + 39312); /* [6][48] written k18,
-        last read k19 */
-    real(*const between_fc0)[BT] = (real(*)[BT])(scratch + 39600); /* [100][48] written k19,
-        last read k36 */
-    real(*const between_fc1)[BT] = (real(*)[BT])(scratch + 44400); /* [100][48] written k20,
-        last read k38 */
-    real(*const between_fc2)[BT] = (real(*)[BT])(scratch + 49200); /* [100][48] written k21,
-        last read k40 */
-    real(*const between_fc3)[BT] = (real(*)[BT])(scratch + 54000); /* [100][48] written k22,
-        last read k42 */
-    real(*const d_between_fc3_sum)[BT] = (real(*)[BT])(scratch + 58800); /* [100][48] written k22,
-        last read k41 */
-    real(*const d_between_fc2_sum)[BT] = (real(*)[BT])(scratch + 63600); /* [100][48] written k23,
-        last read k39 */
-    real(*const d_between_fc1_sum)[BT] = (real(*)[BT])(scratch + 68400); /* [100][48] written k24,
-        last read k37 */
-    real(*const d_between_fc0_sum)[BT] = (real(*)[BT])(scratch + 73200); /* [100][48] written k25,
-        last read k35 */
-    real(*const d_between)[BT] = (real(*)[BT])(scratch + 19824); /* [6][48] written k26,
-        last read k28 */
-    real(*const sum_3)[BT] = (real(*)[BT])(scratch + 14688); /* [1][48] written k26,
+    real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 288); /* [6][48] written k18,
+        last read k32 */
+    real(*const sub_x)[BT] = (real(*)[BT])(scratch + 576); /* [6][48] written k18, last read k32 */
+    real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 864); /* [100][48] written k19,
+        last read k29 */
+    real(*const fake_fc1)[BT] = (real(*)[BT])(scratch + 5664); /* [100][48] written k20,
         last read k27 */
-    real(*const mul)[BT] = (real(*)[BT])(scratch + 39312); /* [1][48] written k27, last read k28 */
-    real(*const dd_between)[BT] = (real(*)[BT])(scratch + 78000); /* [6][48] written k28,
-        last read k36 */
-    real(*const d_fake_fc2_sum)[BT] = (real(*)[BT])(scratch + 78288); /* [100][48] written k29,
-        last read k39 */
-    real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 83088); /* [100][48] written k30,
-        last read k37 */
-    real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 87888); /* [100][48] written k31,
-        last read k35 */
-    real(*const d_real_fc2_sum)[BT] = (real(*)[BT])(scratch + 92688); /* [100][48] written k32,
-        last read k39 */
-    real(*const d_real_fc1_sum)[BT] = (real(*)[BT])(scratch + 97488); /* [100][48] written k33,
-        last read k37 */
-    real(*const d_real_fc0_sum)[BT] = (real(*)[BT])(scratch + 102288); /* [100][48] written k34,
-        last read k35 */
-    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 73200); /* [100][48] written k36,
-        last read k38 */
-    real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k38,
-        last read k40 */
-    real(*const dd_between_fc2)[BT] = (real(*)[BT])(scratch + 4800); /* [100][48] written k40,
+    real(*const fake_fc2)[BT] = (real(*)[BT])(scratch + 10464); /* [100][48] written k21,
+        last read k25 */
+    real(*const sum_2)[BT] = (real(*)[BT])(scratch + 0); /* [1][48] written k22, last read k23 */
+    real(*const d_fake_fc3_sum)[BT] = (real(*)[BT])(scratch + 15264); /* [100][48] written k22,
+        last read k25 */
+    real(*const d_fake_fc2_sum)[BT] = (real(*)[BT])(scratch + 20064); /* [100][48] written k25,
+        last read k27 */
+    real(*const d_fake_fc1_sum)[BT] = (real(*)[BT])(scratch + 10464); /* [100][48] written k27,
+        last read k29 */
+    real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 5664); /* [100][48] written k29,
+        last read k30 */
+    real(*const alpha)[BT] = (real(*)[BT])(scratch + 0); /* [1][48] written k31, last read k32 */
+    real(*const between)[BT] = (real(*)[BT])(scratch + 864); /* [6][48] written k32,
+        last read k33 */
+    real(*const between_fc0)[BT] = (real(*)[BT])(scratch + 1152); /* [100][48] written k33,
+        last read k44 */
+    real(*const between_fc1)[BT] = (real(*)[BT])(scratch + 5952); /* [100][48] written k34,
+        last read k46 */
+    real(*const between_fc2)[BT] = (real(*)[BT])(scratch + 10752); /* [100][48] written k35,
+        last read k48 */
+    real(*const between_fc3)[BT] = (real(*)[BT])(scratch + 15552); /* [100][48] written k36,
+        last read k50 */
+    real(*const d_between_fc3_sum)[BT] = (real(*)[BT])(scratch + 20352); /* [100][48] written k36,
+        last read k49 */
+    real(*const d_between_fc2_sum)[BT] = (real(*)[BT])(scratch + 25152); /* [100][48] written k37,
+        last read k47 */
+    real(*const d_between_fc1_sum)[BT] = (real(*)[BT])(scratch + 29952); /* [100][48] written k38,
+        last read k45 */
+    real(*const d_between_fc0_sum)[BT] = (real(*)[BT])(scratch + 34752); /* [100][48] written k39,
+        last read k43 */
+    real(*const d_between)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k40,
         last read k42 */
+    real(*const sum_3)[BT] = (real(*)[BT])(scratch + 288); /* [1][48] written k40, last read k41 */
+    real(*const mul)[BT] = (real(*)[BT])(scratch + 336); /* [1][48] written k41, last read k42 */
+    real(*const dd_between)[BT] = (real(*)[BT])(scratch + 384); /* [6][48] written k42,
+        last read k44 */
+    real(*const dd_between_fc0)[BT] = (real(*)[BT])(scratch + 34752); /* [100][48] written k44,
+        last read k46 */
+    real(*const dd_between_fc1)[BT] = (real(*)[BT])(scratch + 0); /* [100][48] written k46,
+        last read k48 */
+    real(*const dd_between_fc2)[BT] = (real(*)[BT])(scratch + 4800); /* [100][48] written k48,
+        last read k50 */
 
     PROFILE(thread);
     (void)sums, (void)first, (void)transposed;
@@ -1048,145 +1022,171 @@ static void d_step_tile_0(struct d_step *s, struct d_step_sums *sums, real *scra
           real_fc2[100] -> sum, d_real_fc3_sum[100] */
     KERNEL(4);
     linear_100x100_2(s->state->d.fc3_w, real_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
-        d_real_fc3_sum, live, sums->sum_batch_5, sums->sum_batch_real_fc3);
+        d_real_fc3_sum, live, sums->sum_batch_2, sums->sum_batch_real_fc3);
     /* k5  sum over the batch */
     KERNEL(5);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
-    /* k6  input z_d[6] */
+    /* k6  gradient of fc3_w */
     KERNEL(6);
+    weight_gradient_100x100(first, live_count, (real(*)[80])transposed, d_real_fc3_sum, real_fc2,
+        sums->d_fc3_w);
+    /* k7  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
+         d_real_fc2_sum[100] */
+    KERNEL(7);
+    back_100x100(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live, sums->d_fc2_b);
+    /* k8  gradient of fc2_w */
+    KERNEL(8);
+    weight_gradient_100x100(first, live_count, (real(*)[80])transposed, d_real_fc2_sum, real_fc1,
+        sums->d_fc2_w);
+    /* k9  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
+         d_real_fc1_sum[100] */
+    KERNEL(9);
+    back_100x100(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live, sums->d_fc1_b);
+    /* k10  gradient of fc1_w */
+    KERNEL(10);
+    weight_gradient_100x100(first, live_count, (real(*)[80])transposed, d_real_fc1_sum, real_fc0,
+        sums->d_fc1_w);
+    /* k11  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
+         d_real_fc0_sum[100] */
+    KERNEL(11);
+    back_100x100(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live, sums->d_fc0_b);
+    /* k12  gradient of fc0_w */
+    KERNEL(12);
+    weight_gradient_100x6(first, live_count, (real(*)[16])transposed, d_real_fc0_sum, x,
+        sums->d_fc0_w);
+    /* k13  input z_d[6] */
+    KERNEL(13);
     fill_input(s->batch, 1, &d_step_inputs[1], &z_d[0][0], BT, first_sample,
         live_count);
-    /* k7  fc0_w + bias, activation   z_d[6] -> made_fc0[100] */
-    KERNEL(7);
-    linear_100x6(s->state->g.fc0_w, z_d, s->state->g.fc0_b, made_fc0);
-    /* k8  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(8);
-    linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
-    /* k9  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(9);
-    linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
-    /* k10  fc3_w + bias, activation   made_fc2[100] -> made_fc3[100] */
-    KERNEL(10);
-    linear_100x100(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3);
-    /* k11  fc4_w + bias   made_fc3[100] -> made_fc4[6], sub_x[6] */
-    KERNEL(11);
-    linear_6x100(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4, x, sub_x);
-    /* k12  fc0_w + bias, activation   made_fc4[6] -> fake_fc0[100] */
-    KERNEL(12);
-    linear_100x6(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
-    /* k13  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
-    KERNEL(13);
-    linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
-    /* k14  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
+    /* k14  fc0_w + bias, activation   z_d[6] -> made_fc0[100] */
     KERNEL(14);
-    linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
-    /* k15  fc3_w + bias, activation, slope of the activation, sum over features, sum over the batch
-           fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
+    linear_100x6(s->state->g.fc0_w, z_d, s->state->g.fc0_b, made_fc0);
+    /* k15  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
     KERNEL(15);
+    linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
+    /* k16  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
+    KERNEL(16);
+    linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
+    /* k17  fc3_w + bias, activation   made_fc2[100] -> made_fc3[100] */
+    KERNEL(17);
+    linear_100x100(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3);
+    /* k18  fc4_w + bias   made_fc3[100] -> made_fc4[6], sub_x[6] */
+    KERNEL(18);
+    linear_6x100(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4, x, sub_x);
+    /* k19  fc0_w + bias, activation   made_fc4[6] -> fake_fc0[100] */
+    KERNEL(19);
+    linear_100x6(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
+    /* k20  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
+    KERNEL(20);
+    linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
+    /* k21  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
+    KERNEL(21);
+    linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
+    /* k22  fc3_w + bias, activation, slope of the activation, sum over features, sum over the batch
+           fake_fc2[100] -> sum_2, d_fake_fc3_sum[100] */
+    KERNEL(22);
     linear_100x100_3(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum_2,
         d_fake_fc3_sum, live, sums->sum_batch_4, sums->sum_batch_fake_fc3);
-    /* k16  sum over the batch */
-    KERNEL(16);
-    samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_2);
-    /* k17  input alpha */
-    KERNEL(17);
+    /* k23  sum over the batch */
+    KERNEL(23);
+    samples(s->state->d.fc4_b, sum_2, live, sums->sum_batch_3);
+    /* k24  gradient of fc3_w, next term */
+    KERNEL(24);
+    weight_gradient_100x100(0, live_count, (real(*)[80])transposed, d_fake_fc3_sum, fake_fc2,
+        sums->d_fc3_w);
+    /* k25  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
+         d_fake_fc2_sum[100] */
+    KERNEL(25);
+    back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live, sums->d_fc2_b);
+    /* k26  gradient of fc2_w, next term */
+    KERNEL(26);
+    weight_gradient_100x100(0, live_count, (real(*)[80])transposed, d_fake_fc2_sum, fake_fc1,
+        sums->d_fc2_w);
+    /* k27  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
+         d_fake_fc1_sum[100] */
+    KERNEL(27);
+    back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live, sums->d_fc1_b);
+    /* k28  gradient of fc1_w, next term */
+    KERNEL(28);
+    weight_gradient_100x100(0, live_count, (real(*)[80])transposed, d_fake_fc1_sum, fake_fc0,
+        sums->d_fc1_w);
+    /* k29  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
+         d_fake_fc0_sum[100] */
+    KERNEL(29);
+    back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live, sums->d_fc0_b);
+    /* k30  gradient of fc0_w, next term */
+    KERNEL(30);
+    weight_gradient_100x6(0, live_count, (real(*)[16])transposed, d_fake_fc0_sum, made_fc4,
+        sums->d_fc0_w);
+    /* k31  input alpha */
+    KERNEL(31);
     fill_input(s->batch, 2, &d_step_inputs[2], &alpha[0][0], BT, first_sample,
         live_count);
-    /* k18  between[6] */
-    KERNEL(18);
+    /* k32  between[6] */
+    KERNEL(32);
     rows_6(alpha, sub_x, made_fc4, between);
-    /* k19  fc0_w + bias, activation   between[6] -> between_fc0[100] */
-    KERNEL(19);
+    /* k33  fc0_w + bias, activation   between[6] -> between_fc0[100] */
+    KERNEL(33);
     linear_100x6(s->state->d.fc0_w, between, s->state->d.fc0_b, between_fc0);
-    /* k20  fc1_w + bias, activation   between_fc0[100] -> between_fc1[100] */
-    KERNEL(20);
+    /* k34  fc1_w + bias, activation   between_fc0[100] -> between_fc1[100] */
+    KERNEL(34);
     linear_100x100(s->state->d.fc1_w, between_fc0, s->state->d.fc1_b, between_fc1);
-    /* k21  fc2_w + bias, activation   between_fc1[100] -> between_fc2[100] */
-    KERNEL(21);
+    /* k35  fc2_w + bias, activation   between_fc1[100] -> between_fc2[100] */
+    KERNEL(35);
     linear_100x100(s->state->d.fc2_w, between_fc1, s->state->d.fc2_b, between_fc2);
-    /* k22  fc3_w + bias, activation, slope of the activation   between_fc2[100] ->
+    /* k36  fc3_w + bias, activation, slope of the activation   between_fc2[100] ->
          between_fc3[100], d_between_fc3_sum[100] */
-    KERNEL(22);
+    KERNEL(36);
     linear_100x100_4(s->state->d.fc3_w, between_fc2, s->state->d.fc3_b, between_fc3,
         s->state->d.fc4_w, d_between_fc3_sum);
-    /* k23  back through fc3_w, slope of the activation   d_between_fc3_sum[100] ->
+    /* k37  back through fc3_w, slope of the activation   d_between_fc3_sum[100] ->
          d_between_fc2_sum[100] */
-    KERNEL(23);
-    back_100x100(s->state->d.fc3_w, d_between_fc3_sum, between_fc2, d_between_fc2_sum);
-    /* k24  back through fc2_w, slope of the activation   d_between_fc2_sum[100] ->
-         d_between_fc1_sum[100] */
-    KERNEL(24);
-    back_100x100(s->state->d.fc2_w, d_between_fc2_sum, between_fc1, d_between_fc1_sum);
-    /* k25  back through fc1_w, slope of the activation   d_between_fc1_sum[100] ->
-         d_between_fc0_sum[100] */
-    KERNEL(25);
-    back_100x100(s->state->d.fc1_w, d_between_fc1_sum, between_fc0, d_between_fc0_sum);
-    /* k26  back through fc0_w, sum over features   d_between_fc0_sum[100] -> d_between[6], sum_3 */
-    KERNEL(26);
-    back_6x100(s->state->d.fc0_w, d_between_fc0_sum, d_between, sum_3);
-    /* k27  mul */
-    KERNEL(27);
-    samples_2(sum_3, live, sums->sum_batch_3, mul);
-    /* k28  dd_between[6] */
-    KERNEL(28);
-    rows_6_2(d_between, mul, dd_between);
-    /* k29  back through fc3_w, slope of the activation, sum over the batch   d_fake_fc3_sum[100] ->
-         d_fake_fc2_sum[100] */
-    KERNEL(29);
-    back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum, live,
-        sums->d_fc2_b);
-    /* k30  back through fc2_w, slope of the activation, sum over the batch   d_fake_fc2_sum[100] ->
-         d_fake_fc1_sum[100] */
-    KERNEL(30);
-    back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum, live,
-        sums->d_fc1_b);
-    /* k31  back through fc1_w, slope of the activation, sum over the batch   d_fake_fc1_sum[100] ->
-         d_fake_fc0_sum[100] */
-    KERNEL(31);
-    back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum, live,
-        sums->d_fc0_b);
-    /* k32  back through fc3_w, slope of the activation, sum over the batch   d_real_fc3_sum[100] ->
-         d_real_fc2_sum[100] */
-    KERNEL(32);
-    back_100x100_2(s->state->d.fc3_w, d_real_fc3_sum, real_fc2, d_real_fc2_sum, live,
-        sums->d_fc2_b);
-    /* k33  back through fc2_w, slope of the activation, sum over the batch   d_real_fc2_sum[100] ->
-         d_real_fc1_sum[100] */
-    KERNEL(33);
-    back_100x100_2(s->state->d.fc2_w, d_real_fc2_sum, real_fc1, d_real_fc1_sum, live,
-        sums->d_fc1_b);
-    /* k34  back through fc1_w, slope of the activation, sum over the batch   d_real_fc1_sum[100] ->
-         d_real_fc0_sum[100] */
-    KERNEL(34);
-    back_100x100_2(s->state->d.fc1_w, d_real_fc1_sum, real_fc0, d_real_fc0_sum, live,
-        sums->d_fc0_b);
-    /* k35  gradient of fc0_w, all terms */
-    KERNEL(35);
-    weight_gradient_100x6(first, live_count, (real(*)[BT][16])transposed, d_between_fc0_sum,
-        dd_between, d_fake_fc0_sum, made_fc4, d_real_fc0_sum, x, sums->d_fc0_w);
-    /* k36  fc0_w, slope of the activation   dd_between[6] -> dd_between_fc0[100] */
-    KERNEL(36);
-    linear_100x6_2(s->state->d.fc0_w, dd_between, between_fc0, dd_between_fc0);
-    /* k37  gradient of fc1_w, all terms */
     KERNEL(37);
-    weight_gradient_100x100(first, live_count, (real(*)[BT][80])transposed, d_between_fc1_sum,
-        dd_between_fc0, d_fake_fc1_sum, fake_fc0, d_real_fc1_sum, real_fc0, sums->d_fc1_w);
-    /* k38  fc1_w, slope of the activation   dd_between_fc0[100] -> dd_between_fc1[100] */
+    back_100x100_2(s->state->d.fc3_w, d_between_fc3_sum, between_fc2, d_between_fc2_sum);
+    /* k38  back through fc2_w, slope of the activation   d_between_fc2_sum[100] ->
+         d_between_fc1_sum[100] */
     KERNEL(38);
-    linear_100x100_5(s->state->d.fc1_w, dd_between_fc0, between_fc1, dd_between_fc1);
-    /* k39  gradient of fc2_w, all terms */
+    back_100x100_2(s->state->d.fc2_w, d_between_fc2_sum, between_fc1, d_between_fc1_sum);
+    /* k39  back through fc1_w, slope of the activation   d_between_fc1_sum[100] ->
+         d_between_fc0_sum[100] */
     KERNEL(39);
-    weight_gradient_100x100(first, live_count, (real(*)[BT][80])transposed, d_between_fc2_sum,
-        dd_between_fc1, d_fake_fc2_sum, fake_fc1, d_real_fc2_sum, real_fc1, sums->d_fc2_w);
-    /* k40  fc2_w, slope of the activation   dd_between_fc1[100] -> dd_between_fc2[100] */
+    back_100x100_2(s->state->d.fc1_w, d_between_fc1_sum, between_fc0, d_between_fc0_sum);
+    /* k40  back through fc0_w, sum over features   d_between_fc0_sum[100] -> d_between[6], sum_3 */
     KERNEL(40);
-    linear_100x100_5(s->state->d.fc2_w, dd_between_fc1, between_fc2, dd_between_fc2);
-    /* k41  gradient of fc3_w, all terms */
+    back_6x100(s->state->d.fc0_w, d_between_fc0_sum, d_between, sum_3);
+    /* k41  mul */
     KERNEL(41);
-    weight_gradient_100x100(first, live_count, (real(*)[BT][80])transposed, d_between_fc3_sum,
-        dd_between_fc2, d_fake_fc3_sum, fake_fc2, d_real_fc3_sum, real_fc2, sums->d_fc3_w);
-    /* k42  fc3_w, slope of the activation, sum over the batch   dd_between_fc2[100] ->  */
+    samples_2(sum_3, live, sums->sum_batch_5, mul);
+    /* k42  dd_between[6] */
     KERNEL(42);
+    rows_6_2(d_between, mul, dd_between);
+    /* k43  gradient of fc0_w, next term */
+    KERNEL(43);
+    weight_gradient_100x6(0, live_count, (real(*)[16])transposed, d_between_fc0_sum, dd_between,
+        sums->d_fc0_w);
+    /* k44  fc0_w, slope of the activation   dd_between[6] -> dd_between_fc0[100] */
+    KERNEL(44);
+    linear_100x6_2(s->state->d.fc0_w, dd_between, between_fc0, dd_between_fc0);
+    /* k45  gradient of fc1_w, next term */
+    KERNEL(45);
+    weight_gradient_100x100(0, live_count, (real(*)[80])transposed, d_between_fc1_sum,
+        dd_between_fc0, sums->d_fc1_w);
+    /* k46  fc1_w, slope of the activation   dd_between_fc0[100] -> dd_between_fc1[100] */
+    KERNEL(46);
+    linear_100x100_5(s->state->d.fc1_w, dd_between_fc0, between_fc1, dd_between_fc1);
+    /* k47  gradient of fc2_w, next term */
+    KERNEL(47);
+    weight_gradient_100x100(0, live_count, (real(*)[80])transposed, d_between_fc2_sum,
+        dd_between_fc1, sums->d_fc2_w);
+    /* k48  fc2_w, slope of the activation   dd_between_fc1[100] -> dd_between_fc2[100] */
+    KERNEL(48);
+    linear_100x100_5(s->state->d.fc2_w, dd_between_fc1, between_fc2, dd_between_fc2);
+    /* k49  gradient of fc3_w, next term */
+    KERNEL(49);
+    weight_gradient_100x100(0, live_count, (real(*)[80])transposed, d_between_fc3_sum,
+        dd_between_fc2, sums->d_fc3_w);
+    /* k50  fc3_w, slope of the activation, sum over the batch   dd_between_fc2[100] ->  */
+    KERNEL(50);
     linear_100x100_6(s->state->d.fc3_w, dd_between_fc2, between_fc3, live,
         sums->sum_batch_dd_between_fc3);
     KERNEL(-1);
@@ -1198,16 +1198,16 @@ static void d_step_shard_0(void *context, int shard, int thread)
     struct d_step_sums *sums = &s->work->shards[shard].d_step;
     real *scratch = s->work->scratch + (size_t)thread * THREAD_SCRATCH;
     const int from = shard * TILES / SHARDS, to = (shard + 1) * TILES / SHARDS;
-    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
+    memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
     memset(sums->sum_batch_real_fc3, 0, sizeof sums->sum_batch_real_fc3);
     memset(sums->sum_batch, 0, sizeof sums->sum_batch);
-    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
-    memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
-    memset(sums->sum_batch_2, 0, sizeof sums->sum_batch_2);
-    memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
     memset(sums->d_fc2_b, 0, sizeof sums->d_fc2_b);
     memset(sums->d_fc1_b, 0, sizeof sums->d_fc1_b);
     memset(sums->d_fc0_b, 0, sizeof sums->d_fc0_b);
+    memset(sums->sum_batch_4, 0, sizeof sums->sum_batch_4);
+    memset(sums->sum_batch_fake_fc3, 0, sizeof sums->sum_batch_fake_fc3);
+    memset(sums->sum_batch_3, 0, sizeof sums->sum_batch_3);
+    memset(sums->sum_batch_5, 0, sizeof sums->sum_batch_5);
     memset(sums->sum_batch_dd_between_fc3, 0, sizeof sums->sum_batch_dd_between_fc3);
     for (int tile = from; tile < to; tile++)
         d_step_tile_0(s, sums, scratch, tile, tile == from, thread);
@@ -1405,27 +1405,27 @@ static void d_step_arrays_1_0(void *context, int item, int thread)
     const int part = item % PARTS;
     (void)thread;
     switch (item / PARTS) {
-    case 0: /* k43  new D.4.bias.square */
+    case 0: /* k51  new D.4.bias.square */
         if (part == 0)
-            numbers(s->sums->sum_batch, s->values->d_real, s->sums->sum_batch_2, s->values->d_fake,
-                s->sums->sum_batch_3, s->values->penalty, s->values->d_loss,
+            numbers(s->sums->sum_batch, s->values->d_real, s->sums->sum_batch_3, s->values->d_fake,
+                s->sums->sum_batch_5, s->values->penalty, s->values->d_loss,
                 s->state->d_square.fc4_b);
         break;
-    case 1: /* k44  new D.0.weight.square, D.0.weight */
+    case 1: /* k52  new D.0.weight.square, D.0.weight */
         matrix_100x6(100 * part / PARTS, 100 * (part + 1) / PARTS, s->state->d_square.fc0_w,
             s->sums->d_fc0_w, s->scalars[0], s->state->d.fc0_w);
         break;
-    case 2: /* k45  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
+    case 2: /* k53  new D.0.bias.square, D.0.bias, D.1.bias.square, D.1.bias, D.2.bias.square,
         D.2.bias, D.3.bias.square, D.3.bias */
         if (part == 0)
             vector_100(s->state->d_square.fc0_b, s->sums->d_fc0_b, s->scalars[0], s->state->d.fc0_b,
                 s->state->d_square.fc1_b, s->sums->d_fc1_b, s->state->d.fc1_b,
                 s->state->d_square.fc2_b, s->sums->d_fc2_b, s->state->d.fc2_b,
                 s->state->d_square.fc3_b, s->state->d.fc4_w, s->sums->sum_batch_4,
-                s->sums->sum_batch_5, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
+                s->sums->sum_batch_2, s->state->d.fc3_b, s->sums->sum_batch_fake_fc3,
                 s->values->mul_2, s->sums->sum_batch_real_fc3, s->values->mul_3);
         break;
-    case 3: /* k46  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
+    case 3: /* k54  new D.1.weight.square, D.1.weight, D.2.weight.square, D.2.weight,
         D.3.weight.square, D.3.weight */
         matrix_100x100(100 * part / PARTS, 100 * (part + 1) / PARTS, s->state->d_square.fc1_w,
             s->sums->d_fc1_w, s->scalars[0], s->state->d.fc1_w, s->state->d_square.fc2_w,
@@ -1475,7 +1475,7 @@ void d_step(Pool *pool, real *state, void *work, const Batch *batch, const real 
     (void)pool, (void)outputs;
     pool_run(pool, d_step_shard_0, s, SHARDS);
     pool_run(pool, d_step_arrays_1_0, s, 4 * PARTS);
-    /* k47  new D.4.weight.square, D.4.weight */
+    /* k55  new D.4.weight.square, D.4.weight */
     matrix_1x100(0, 1, s->state->d_square.fc4_w, s->sums->sum_batch_dd_between_fc3,
         s->values->mul_2, s->values->mul_3, s->scalars[0], s->state->d.fc4_w);
     outputs[0] = s->values->d_loss[0]; /* d_loss */
@@ -1665,6 +1665,57 @@ SHARED void back_6x100_2(real w[restrict 100][16], real x[restrict 100][BT],
         back_6x100_2_block(6, 0, l, w, x, out, live, total);
 }
 
+static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
+    const int rows, const int vectors, int o, int c, int i, int first, int live,
+    real y[restrict 6][BT], real xt[restrict BT][80],
+    real dw[restrict 6][112])
+{
+    real(*const block_y)[BT] = &y[o];
+    real(*const block_dw)[112] = &dw[o];
+    vec sum[5][5];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
+    }
+    ROLLED
+    for (int s = 0; s < live; s++) {
+        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
+        vec xs[5];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            xs[v] = vload(&xt[s][i + v * VL]);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec ys = vsplat(block_y[r][s]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
+    }
+}
+
+SHARED void weight_gradient_6x100(int first, int live, real xt[restrict BT][80],
+    real y[restrict 6][BT], real x[restrict 100][BT],
+    real dw[restrict 6][112])
+{
+    transpose_tile(&xt[0][0], 80, &x[0][0], BT, 80, BT);
+    for (int o = 0; o < 5; o += 5)
+        weight_gradient_6x100_block(5, 5, o, 0, 0, first, live, y, xt, dw);
+    weight_gradient_6x100_block(1, 5, 5, 0, 0, first, live, y, xt, dw);
+    transpose_tile(&xt[0][0], 80, &x[80][0], BT, 20, BT);
+    for (int o = 0; o < 5; o += 5)
+        weight_gradient_6x100_block(5, 2, o, 80, 0 * VL, first, live, y, xt, dw);
+    weight_gradient_6x100_block(1, 2, 5, 80, 0 * VL, first, live, y, xt, dw);
+}
+
 static inline __attribute__((always_inline)) void back_100x6_block(
     const int rows, int o, int l, real w[restrict 6][112], real x[restrict 6][BT],
         real a[restrict 100][BT],
@@ -1723,153 +1774,6 @@ SHARED void back_100x6(real w[restrict 6][112], real x[restrict 6][BT], real a[r
         back_100x6_block(4, 96, l, w, x, a, out, live, total);
 }
 
-static inline __attribute__((always_inline)) void weight_gradient_100x6_2_block(
-    const int rows, const int vectors, int o, int c, int i, int first, int live,
-    real y[restrict 100][BT], real xt[restrict BT][16],
-    real dw[restrict 100][16])
-{
-    real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[16] = &dw[o];
-    vec sum[28][1];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
-    }
-    ROLLED
-    for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 31)][c + i + (s >> 5) * 16], 1);
-        vec xs[1];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            xs[v] = vload(&xt[s][i + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(block_y[r][s]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
-    }
-}
-
-SHARED void weight_gradient_100x6_2(int first, int live, real xt[restrict 1][BT][16],
-    real y[restrict 100][BT], real x[restrict 6][BT],
-    real dw[restrict 100][16])
-{
-    transpose_tile(&xt[0][0][0], 16, &x[0][0], BT, 6, BT);
-    for (int o = 0; o < 84; o += 28)
-        weight_gradient_100x6_2_block(28, 1, o, 0, 0, first, live, y, xt[0], dw);
-    weight_gradient_100x6_2_block(16, 1, 84, 0, 0, first, live, y, xt[0], dw);
-}
-
-static inline __attribute__((always_inline)) void weight_gradient_100x100_2_block(
-    const int rows, const int vectors, int o, int c, int i, int first, int live,
-    real y[restrict 100][BT], real xt[restrict BT][80],
-    real dw[restrict 100][112])
-{
-    real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[112] = &dw[o];
-    vec sum[5][5];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
-    }
-    ROLLED
-    for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
-        vec xs[5];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            xs[v] = vload(&xt[s][i + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(block_y[r][s]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
-    }
-}
-
-SHARED void weight_gradient_100x100_2(int first, int live, real xt[restrict 1][BT][80],
-    real y[restrict 100][BT], real x[restrict 100][BT],
-    real dw[restrict 100][112])
-{
-    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
-    for (int o = 0; o < 100; o += 5)
-        weight_gradient_100x100_2_block(5, 5, o, 0, 0, first, live, y, xt[0], dw);
-    transpose_tile(&xt[0][0][0], 80, &x[80][0], BT, 20, BT);
-    for (int o = 0; o < 100; o += 5)
-        weight_gradient_100x100_2_block(5, 2, o, 80, 0 * VL, first, live, y, xt[0], dw);
-}
-
-static inline __attribute__((always_inline)) void weight_gradient_6x100_block(
-    const int rows, const int vectors, int o, int c, int i, int first, int live,
-    real y[restrict 6][BT], real xt[restrict BT][80],
-    real dw[restrict 6][112])
-{
-    real(*const block_y)[BT] = &y[o];
-    real(*const block_dw)[112] = &dw[o];
-    vec sum[5][5];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = first ? vsplat(0) : vload(&block_dw[r][c + i + v * VL]);
-    }
-    ROLLED
-    for (int s = 0; s < live; s++) {
-        __builtin_prefetch(&block_dw[rows + (s & 7)][c + i + (s >> 3) * 14], 1);
-        vec xs[5];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            xs[v] = vload(&xt[s][i + v * VL]);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec ys = vsplat(block_y[r][s]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = vfma(ys, xs[v], sum[r][v]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            vstore(&block_dw[r][c + i + v * VL], sum[r][v]);
-    }
-}
-
-SHARED void weight_gradient_6x100(int first, int live, real xt[restrict 1][BT][80],
-    real y[restrict 6][BT], real x[restrict 100][BT],
-    real dw[restrict 6][112])
-{
-    transpose_tile(&xt[0][0][0], 80, &x[0][0], BT, 80, BT);
-    for (int o = 0; o < 5; o += 5)
-        weight_gradient_6x100_block(5, 5, o, 0, 0, first, live, y, xt[0], dw);
-    weight_gradient_6x100_block(1, 5, 5, 0, 0, first, live, y, xt[0], dw);
-    transpose_tile(&xt[0][0][0], 80, &x[80][0], BT, 20, BT);
-    for (int o = 0; o < 5; o += 5)
-        weight_gradient_6x100_block(5, 2, o, 80, 0 * VL, first, live, y, xt[0], dw);
-    weight_gradient_6x100_block(1, 2, 5, 80, 0 * VL, first, live, y, xt[0], dw);
-}
-
 /* Samples first_sample .. first_sample + BT - 1 of the batch, live_count of them real. */
 static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scratch, int tile,
     int first,
@@ -1879,15 +1783,15 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     const int live_count = BATCH - first_sample < BT ? (int)(BATCH - first_sample) : BT;
     real live[BT] ALIGNED; /* 1 for a real sample, 0 behind the batch's end */
     real *const transposed = scratch + SCRATCH;
-    real(*const z_g)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k0, last read k19 */
+    real(*const z_g)[BT] = (real(*)[BT])(scratch + 0); /* [6][48] written k0, last read k23 */
     real(*const made_fc0)[BT] = (real(*)[BT])(scratch + 288); /* [100][48] written k1,
-        last read k20 */
-    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k2,
-        last read k21 */
-    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k3,
         last read k22 */
+    real(*const made_fc1)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k2,
+        last read k20 */
+    real(*const made_fc2)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k3,
+        last read k18 */
     real(*const made_fc3)[BT] = (real(*)[BT])(scratch + 14688); /* [100][48] written k4,
-        last read k23 */
+        last read k16 */
     real(*const made_fc4)[BT] = (real(*)[BT])(scratch + 19488); /* [6][48] written k5,
         last read k6 */
     real(*const fake_fc0)[BT] = (real(*)[BT])(scratch + 19776); /* [100][48] written k6,
@@ -1906,110 +1810,107 @@ static void g_step_tile_0(struct g_step *s, struct g_step_sums *sums, real *scra
     real(*const d_fake_fc0_sum)[BT] = (real(*)[BT])(scratch + 24576); /* [100][48] written k13,
         last read k14 */
     real(*const d_made_fc4)[BT] = (real(*)[BT])(scratch + 19488); /* [6][48] written k14,
-        last read k23 */
-    real(*const d_made_fc3_sum)[BT] = (real(*)[BT])(scratch + 19776); /* [100][48] written k15,
-        last read k22 */
-    real(*const d_made_fc2_sum)[BT] = (real(*)[BT])(scratch + 24576); /* [100][48] written k16,
-        last read k21 */
-    real(*const d_made_fc1_sum)[BT] = (real(*)[BT])(scratch + 29376); /* [100][48] written k17,
+        last read k16 */
+    real(*const d_made_fc3_sum)[BT] = (real(*)[BT])(scratch + 19776); /* [100][48] written k16,
+        last read k18 */
+    real(*const d_made_fc2_sum)[BT] = (real(*)[BT])(scratch + 14688); /* [100][48] written k18,
         last read k20 */
-    real(*const d_made_fc0_sum)[BT] = (real(*)[BT])(scratch + 34176); /* [100][48] written k18,
-        last read k19 */
+    real(*const d_made_fc1_sum)[BT] = (real(*)[BT])(scratch + 9888); /* [100][48] written k20,
+        last read k22 */
+    real(*const d_made_fc0_sum)[BT] = (real(*)[BT])(scratch + 5088); /* [100][48] written k22,
+        last read k23 */
 
     PROFILE(thread);
     (void)sums, (void)first, (void)transposed;
     for (int lane = 0; lane < BT; lane++)
         live[lane] = lane < live_count;
     /* k0  input z_g[6] */
-    KERNEL(48);
+    KERNEL(56);
     fill_input(s->batch, 0, &g_step_inputs[0], &z_g[0][0], BT, first_sample,
         live_count);
     /* k1  fc0_w + bias, activation   z_g[6] -> made_fc0[100] */
-    KERNEL(49);
+    KERNEL(57);
     linear_100x6(s->state->g.fc0_w, z_g, s->state->g.fc0_b, made_fc0);
     /* k2  fc1_w + bias, activation   made_fc0[100] -> made_fc1[100] */
-    KERNEL(50);
+    KERNEL(58);
     linear_100x100(s->state->g.fc1_w, made_fc0, s->state->g.fc1_b, made_fc1);
     /* k3  fc2_w + bias, activation   made_fc1[100] -> made_fc2[100] */
-    KERNEL(51);
+    KERNEL(59);
     linear_100x100(s->state->g.fc2_w, made_fc1, s->state->g.fc2_b, made_fc2);
     /* k4  fc3_w + bias, activation   made_fc2[100] -> made_fc3[100] */
-    KERNEL(52);
+    KERNEL(60);
     linear_100x100(s->state->g.fc3_w, made_fc2, s->state->g.fc3_b, made_fc3);
     /* k5  fc4_w + bias   made_fc3[100] -> made_fc4[6] */
-    KERNEL(53);
+    KERNEL(61);
     linear_6x100_2(s->state->g.fc4_w, made_fc3, s->state->g.fc4_b, made_fc4);
     /* k6  fc0_w + bias, activation   made_fc4[6] -> fake_fc0[100] */
-    KERNEL(54);
+    KERNEL(62);
     linear_100x6(s->state->d.fc0_w, made_fc4, s->state->d.fc0_b, fake_fc0);
     /* k7  fc1_w + bias, activation   fake_fc0[100] -> fake_fc1[100] */
-    KERNEL(55);
+    KERNEL(63);
     linear_100x100(s->state->d.fc1_w, fake_fc0, s->state->d.fc1_b, fake_fc1);
     /* k8  fc2_w + bias, activation   fake_fc1[100] -> fake_fc2[100] */
-    KERNEL(56);
+    KERNEL(64);
     linear_100x100(s->state->d.fc2_w, fake_fc1, s->state->d.fc2_b, fake_fc2);
     /* k9  fc3_w + bias, activation, slope of the activation, sum over features   fake_fc2[100] ->
          sum, d_fake_fc3_sum[100] */
-    KERNEL(57);
+    KERNEL(65);
     linear_100x100_7(s->state->d.fc3_w, fake_fc2, s->state->d.fc3_b, s->state->d.fc4_w, sum,
         d_fake_fc3_sum);
     /* k10  sum over the batch */
-    KERNEL(58);
+    KERNEL(66);
     samples(s->state->d.fc4_b, sum, live, sums->sum_batch);
     /* k11  back through fc3_w, slope of the activation   d_fake_fc3_sum[100] -> d_fake_fc2_sum[100]
          */
-    KERNEL(59);
-    back_100x100(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
+    KERNEL(67);
+    back_100x100_2(s->state->d.fc3_w, d_fake_fc3_sum, fake_fc2, d_fake_fc2_sum);
     /* k12  back through fc2_w, slope of the activation   d_fake_fc2_sum[100] -> d_fake_fc1_sum[100]
          */
-    KERNEL(60);
-    back_100x100(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
+    KERNEL(68);
+    back_100x100_2(s->state->d.fc2_w, d_fake_fc2_sum, fake_fc1, d_fake_fc1_sum);
     /* k13  back through fc1_w, slope of the activation   d_fake_fc1_sum[100] -> d_fake_fc0_sum[100]
          */
-    KERNEL(61);
-    back_100x100(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
-    /* k14  back through fc0_w, sum over the batch   d_fake_fc0_sum[100] -> d_made_fc4[6] */
-    KERNEL(62);
-    back_6x100_2(s->state->d.fc0_w, d_fake_fc0_sum, d_made_fc4, live, sums->d_fc4_b);
-    /* k15  back through fc4_w, slope of the activation, sum over the batch   d_made_fc4[6] ->
-         d_made_fc3_sum[100] */
-    KERNEL(63);
-    back_100x6(s->state->g.fc4_w, d_made_fc4, made_fc3, d_made_fc3_sum, live, sums->d_fc3_b);
-    /* k16  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
-         d_made_fc2_sum[100] */
-    KERNEL(64);
-    back_100x100_2(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live,
-        sums->d_fc2_b);
-    /* k17  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
-         d_made_fc1_sum[100] */
-    KERNEL(65);
-    back_100x100_2(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live,
-        sums->d_fc1_b);
-    /* k18  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
-         d_made_fc0_sum[100] */
-    KERNEL(66);
-    back_100x100_2(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live,
-        sums->d_fc0_b);
-    /* k19  gradient of fc0_w */
-    KERNEL(67);
-    weight_gradient_100x6_2(first, live_count, (real(*)[BT][16])transposed, d_made_fc0_sum, z_g,
-        sums->d_fc0_w);
-    /* k20  gradient of fc1_w */
-    KERNEL(68);
-    weight_gradient_100x100_2(first, live_count, (real(*)[BT][80])transposed, d_made_fc1_sum,
-        made_fc0, sums->d_fc1_w);
-    /* k21  gradient of fc2_w */
     KERNEL(69);
-    weight_gradient_100x100_2(first, live_count, (real(*)[BT][80])transposed, d_made_fc2_sum,
-        made_fc1, sums->d_fc2_w);
-    /* k22  gradient of fc3_w */
+    back_100x100_2(s->state->d.fc1_w, d_fake_fc1_sum, fake_fc0, d_fake_fc0_sum);
+    /* k14  back through fc0_w, sum over the batch   d_fake_fc0_sum[100] -> d_made_fc4[6] */
     KERNEL(70);
-    weight_gradient_100x100_2(first, live_count, (real(*)[BT][80])transposed, d_made_fc3_sum,
-        made_fc2, sums->d_fc3_w);
-    /* k23  gradient of fc4_w */
+    back_6x100_2(s->state->d.fc0_w, d_fake_fc0_sum, d_made_fc4, live, sums->d_fc4_b);
+    /* k15  gradient of fc4_w */
     KERNEL(71);
-    weight_gradient_6x100(first, live_count, (real(*)[BT][80])transposed, d_made_fc4, made_fc3,
+    weight_gradient_6x100(first, live_count, (real(*)[80])transposed, d_made_fc4, made_fc3,
         sums->d_fc4_w);
+    /* k16  back through fc4_w, slope of the activation, sum over the batch   d_made_fc4[6] ->
+         d_made_fc3_sum[100] */
+    KERNEL(72);
+    back_100x6(s->state->g.fc4_w, d_made_fc4, made_fc3, d_made_fc3_sum, live, sums->d_fc3_b);
+    /* k17  gradient of fc3_w */
+    KERNEL(73);
+    weight_gradient_100x100(first, live_count, (real(*)[80])transposed, d_made_fc3_sum, made_fc2,
+        sums->d_fc3_w);
+    /* k18  back through fc3_w, slope of the activation, sum over the batch   d_made_fc3_sum[100] ->
+         d_made_fc2_sum[100] */
+    KERNEL(74);
+    back_100x100(s->state->g.fc3_w, d_made_fc3_sum, made_fc2, d_made_fc2_sum, live, sums->d_fc2_b);
+    /* k19  gradient of fc2_w */
+    KERNEL(75);
+    weight_gradient_100x100(first, live_count, (real(*)[80])transposed, d_made_fc2_sum, made_fc1,
+        sums->d_fc2_w);
+    /* k20  back through fc2_w, slope of the activation, sum over the batch   d_made_fc2_sum[100] ->
+         d_made_fc1_sum[100] */
+    KERNEL(76);
+    back_100x100(s->state->g.fc2_w, d_made_fc2_sum, made_fc1, d_made_fc1_sum, live, sums->d_fc1_b);
+    /* k21  gradient of fc1_w */
+    KERNEL(77);
+    weight_gradient_100x100(first, live_count, (real(*)[80])transposed, d_made_fc1_sum, made_fc0,
+        sums->d_fc1_w);
+    /* k22  back through fc1_w, slope of the activation, sum over the batch   d_made_fc1_sum[100] ->
+         d_made_fc0_sum[100] */
+    KERNEL(78);
+    back_100x100(s->state->g.fc1_w, d_made_fc1_sum, made_fc0, d_made_fc0_sum, live, sums->d_fc0_b);
+    /* k23  gradient of fc0_w */
+    KERNEL(79);
+    weight_gradient_100x6(first, live_count, (real(*)[16])transposed, d_made_fc0_sum, z_g,
+        sums->d_fc0_w);
     KERNEL(-1);
 }
 

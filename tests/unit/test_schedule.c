@@ -1,8 +1,9 @@
-/* test_schedule.c -- what is one kernel in the wide order. */
+/* test_schedule.c -- what is one kernel in the wide order; in which order a tile's kernels run. */
 #include "gagac.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -63,9 +64,60 @@ static void test_row_sums(void **state)
     }
 }
 
+/* The discriminator's update of a GAN with three hidden layers of 100 and a gradient penalty. */
+static const Schedule *penalised_step(void)
+{
+    const char *text =
+        "{'keys': 'X Y dX', 'z_dim': 6, 'd_layers': 3, 'd_dim': 100, 'g_layers': 3, "
+        "'g_dim': 100, 'activation': 'leaky_relu', 'penalty': 'GP_L2_LS', 'penalty_weight': 10, "
+        "'optimiser': 'RMSprop', 'batch_size': 800, 'iterations': 1}";
+    char *copy = arena_printf("%s", text);
+    for (char *p = copy; *p != '\0'; p++)
+        *p = *p == '\'' ? '"' : *p;
+    Source *source = arena_alloc(sizeof *source);
+    *source = (Source){"test.json", copy, strlen(copy)};
+    Model *model = read_gaga(json_parse(source), NULL, 0);
+    model_check(model);
+    Graph *g = steps_build(model);
+    for (int k = 0; k < g->step_count; k++)
+        if (strcmp(g->steps[k].name, "d_step") == 0)
+            return schedule_step(g, &g->steps[k], ORDER_TILES);
+    fail_msg("no d_step");
+    return NULL;
+}
+
+static bool fills(const Kernel *kernel, const char *name)
+{
+    return kernel->kind == KERNEL_FILL && strcmp(kernel->root->input->name, name) == 0;
+}
+
+/* Real rows add to every weight's gradient before a latent is drawn, made ones before the points
+ * between them; what is alive at one time are a network's values and the slopes of the penalty. */
+static void test_rows_one_after_the_other(void **state)
+{
+    (void)state;
+    const Schedule *s = penalised_step();
+    const Section *section = &s->sections[1];
+    int terms[3] = {0, 0, 0}, part = 0;
+    for (int k = 0; k < section->count; k++) {
+        const Kernel *kernel = section->kernels[k];
+        part += fills(kernel, "z_d") || fills(kernel, "alpha");
+        if (kernel->kind != KERNEL_WEIGHT)
+            continue;
+        terms[part]++;
+        assert_int_equal(kernel->adds, part > 0);
+    }
+    assert_int_equal(part, 2);
+    for (int k = 0; k < 3; k++)
+        assert_int_equal(terms[k], 4);
+    assert_int_equal(s->lanes, 80);
+    assert_true(plan_buffers(s, false)->scratch_size <= 10 * 100 * 80);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_axes),
-                                       cmocka_unit_test(test_row_sums)};
+                                       cmocka_unit_test(test_row_sums),
+                                       cmocka_unit_test(test_rows_one_after_the_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
