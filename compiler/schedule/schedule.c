@@ -137,7 +137,7 @@ static Order order_reductions(const Graph *g, const Order *all)
 }
 
 /* Weight gradients as soon as their operands are there, so that these die early. */
-static void hurry_reductions(const Graph *g, Order *order)
+static void hurry_gradients(const Graph *g, Order *order)
 {
     int *place_of = arena_alloc((size_t)g->count * sizeof(int)), count = 0;
     int *after = arena_alloc((size_t)order->count * sizeof(int));
@@ -179,7 +179,7 @@ static Order order_nodes(const Graph *g, const Step *step)
         walk(&order, reductions.nodes[k]);
     for (int k = 0; k < all.count; k++)
         walk(&order, all.nodes[k]);
-    hurry_reductions(g, &order);
+    hurry_gradients(g, &order);
     return order;
 }
 
